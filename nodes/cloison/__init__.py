@@ -1,0 +1,1 @@
+"""Cloison: purpose limitation enforced where the data are held. Each room says what it keeps."""

@@ -1,0 +1,121 @@
+"""What a program may ask of its own node, and what it gets back.
+
+The interface has two users: the gRPC client of `cloison.wire` and the in-memory one of the tests.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from cloison.bodies import BodyId
+from cloison.errors import CloisonError
+from cloison.identity import Nir
+from cloison.law.question import Decision, Granularity
+from cloison.months import Month
+from cloison.v1 import release_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person of a case. `case_salt` is the salt of their digest in the case entry."""
+
+    role: str
+    nir: Nir
+    birth_name: str
+    birth_date: date
+    case_salt: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCase:
+    """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim."""
+
+    reference: str
+    leaf_hash: bytes
+    proof: bytes
+    members: tuple[Member, ...]
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Which received data a local question is about."""
+
+    holder: BodyId
+    purpose: str
+    activity: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskFor:
+    """One question, before it is signed. Months are both included."""
+
+    holder: BodyId
+    dataset: str
+    fields: tuple[str, ...]
+    first: Month
+    last: Month
+    granularity: Granularity
+    purpose: str
+    legal_basis: str
+    persons: tuple[Member, ...]
+    case: OpenedCase | None = None
+    received: Received | None = None
+    agent: str = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRef:
+    """Where the decision stands: the holder's ledger, the leaf, the size it was proved under."""
+
+    holder: BodyId
+    leaf_index: int
+    leaf_hash: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The checked answer. `failure` is set where no decision was reached; then nothing else is."""
+
+    statement_hash: bytes
+    decision: Decision | None
+    receipt: ReceiptRef | None
+    release: release_pb2.Release | None
+    failure: CloisonError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CohortReply:
+    """The decision on a cohort's statement; batches follow only if it permits."""
+
+    reply: Reply
+    batches: Iterator[release_pb2.Release]
+
+
+class Gateway(Protocol):
+    """A program's door to its own body's node, and to nothing else."""
+
+    @property
+    def activity(self) -> str:
+        """The activity whose keys sign."""
+
+    def open_cases(
+        self, case_type: str, month: Month, references: Sequence[str] = ()
+    ) -> Iterator[OpenedCase]:
+        """Opens a case per claim (all open ones where none is named); the same case if one is live."""
+
+    def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
+        """Answers in order; every receipt checked and every seal opened, or the reply says why not."""
+
+    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
+        """One statement about `size` persons. `question.persons` is empty."""
+
+    def deposit(
+        self, output: str, case: OpenedCase, content: Mapping[str, object], cited: Sequence[Reply]
+    ) -> ReceiptRef:
+        """Writes an output of the activity, with the labels of every answer cited."""
+
+    def close_case(self, case: OpenedCase, outcome: str) -> None:
+        """Closes the case: `decided`, `withdrawn` or `set-aside`."""
