@@ -211,19 +211,26 @@ class Cohort(_message.Message):
 
     SIZE_FIELD_NUMBER: _builtins.int
     BATCH_PERSONS_FIELD_NUMBER: _builtins.int
+    CASE_TYPE_FIELD_NUMBER: _builtins.int
+    CASE_MONTH_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Persons that will be asked, 1 to 20 000 000."""
     batch_persons: _builtins.int
     """Persons in one batch, 1 to 500."""
+    case_type: _builtins.str
+    """Set: every person stands in a live case of this type, for this month (YYYYMM); each batch proves it."""
+    case_month: _builtins.int
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
         batch_persons: _builtins.int = ...,
+        case_type: _builtins.str = ...,
+        case_month: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_persons", b"batch_persons", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_persons", b"batch_persons", "case_month", b"case_month", "case_type", b"case_type", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,7 +326,7 @@ class CaseProof(_message.Message):
     HASHES_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
-    """A serialised Entry of kind CaseOpened."""
+    """A serialised Entry of kind CaseOpened (CaseRenewed for a renewal)."""
     leaf_index: _builtins.int
     checkpoint: _builtins.bytes
     """Signed note, at most 4 KiB."""
@@ -352,6 +359,7 @@ class AskItem(_message.Message):
     STATEMENT_FIELD_NUMBER: _builtins.int
     PERSONS_FIELD_NUMBER: _builtins.int
     CASE_FIELD_NUMBER: _builtins.int
+    RENEWAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def statement(self) -> Global___SignedStatement: ...
     @_builtins.property
@@ -360,16 +368,21 @@ class AskItem(_message.Message):
 
     @_builtins.property
     def case(self) -> Global___CaseProof: ...
+    @_builtins.property
+    def renewal(self) -> Global___CaseProof:
+        """Proof of the case's latest CaseRenewed entry, where it was renewed."""
+
     def __init__(
         self,
         *,
         statement: Global___SignedStatement | None = ...,
         persons: _abc.Iterable[Global___PersonReference] | None = ...,
         case: Global___CaseProof | None = ...,
+        renewal: Global___CaseProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "statement", b"statement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "renewal", b"renewal", "statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "persons", b"persons", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "persons", b"persons", "renewal", b"renewal", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
