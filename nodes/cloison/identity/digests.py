@@ -1,0 +1,109 @@
+"""Names for persons that say nothing to who lacks the salt or the key.
+
+Each has a domain line of its own, so that no digest can stand in for another. Pure.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from datetime import date
+
+from cloison.bodies import BodyId
+from cloison.errors import InputError
+from cloison.identity.identifiers import Nir
+
+SALT_BYTES = 32
+ROW_KEY_BYTES = 16
+
+_PERSON = b"cloison/v1 person digest\n"
+_REFERENCE = b"cloison/v1 reference digest\n"
+_ROW = b"cloison/v1 row key\n"
+_TRAITS = b"cloison/v1 traits digest\n"
+_TRACE = b"cloison/v1 trace key\n"
+_AGENT = b"cloison/v1 agent pseudonym\n"
+
+_DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
+_LIGATURES = str.maketrans({"Œ": "OE", "Æ": "AE"})
+
+
+def person_digest(salt: bytes, nir: Nir) -> bytes:
+    """The 32 bytes that stand for a person in statements and entries.
+
+    Args:
+        salt: 32 fresh random bytes, never used twice.
+
+    Raises:
+        InputError: `BAD_SALT`: not 32 bytes.
+    """
+    return hashlib.sha256(_PERSON + _salt(salt) + nir.encode("ascii")).digest()
+
+
+def reference_digest(salt: bytes, reference: str) -> bytes:
+    """The 32 bytes that stand for a claim's reference in a case entry. Raises as `person_digest`."""
+    return hashlib.sha256(_REFERENCE + _salt(salt) + reference.encode()).digest()
+
+
+def row_key(key: bytes, nir: Nir) -> bytes:
+    """The 16 bytes that name a person's rows in one node's store, and in no other's."""
+    return hmac.digest(key, _ROW + nir.encode("ascii"), "sha256")[:ROW_KEY_BYTES]
+
+
+def traits_digest(key: bytes, nir: Nir, birth_name: str, birth_date: str) -> bytes:
+    """32 bytes that agree when NIR, birth name (accents, case, hyphens apart) and birth date do.
+
+    Args:
+        birth_date: `YYYY-MM-DD`.
+
+    Raises:
+        InputError: `BAD_NAME`: no letter in it. `BAD_DATE`: not a date in this spelling.
+    """
+    name = normal_name(birth_name)
+    _check_date(birth_date)
+    message = _TRAITS + f"{nir}\n{name}\n{birth_date}".encode()
+    return hmac.digest(key, message, "sha256")
+
+
+def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
+    """The 32 bytes by which one person's traces of one day at one node are found.
+
+    Args:
+        person_key: The person's random key from the vault; erase it and every link is gone.
+    """
+    return hmac.digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode(), "sha256")
+
+
+def agent_pseudonym(key: bytes, agent: str) -> str:
+    """32 hex digits that stand for an agent; only the body that has `key` can tell whom."""
+    return hmac.digest(key, _AGENT + agent.encode(), "sha256")[:16].hex()
+
+
+def normal_name(name: str) -> str:
+    """A name's letters alone, without accents, in capitals: `d'Hœrt-Lémy` is `DHOERTLEMY`.
+
+    Raises:
+        InputError: `BAD_NAME`: no letter in it.
+    """
+    if name.isascii() and name.isalpha():
+        return name.upper()
+    upper = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).upper())
+    letters = "".join(c for c in upper if unicodedata.category(c) in {"Lu", "Lo"})
+    normal = letters.translate(_LIGATURES)
+    if not normal:
+        raise InputError("BAD_NAME", "name: holds no letter")
+    return normal
+
+
+def _salt(salt: bytes) -> bytes:
+    if len(salt) != SALT_BYTES:
+        raise InputError("BAD_SALT", f"salt: {len(salt)} bytes", f"use {SALT_BYTES} random bytes")
+    return salt
+
+
+def _check_date(text: str) -> None:
+    try:
+        if _DATE.fullmatch(text) is not None and date.fromisoformat(text):
+            return
+    except ValueError:
+        pass
+    raise InputError("BAD_DATE", "birth date: not a date", "use YYYY-MM-DD")

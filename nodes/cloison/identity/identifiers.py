@@ -1,0 +1,102 @@
+"""Identifiers of persons and establishments: one accepted spelling, its key checked.
+
+No message here quotes what it was given: a mistyped NIR is still somebody's.
+"""
+
+import re
+from typing import NewType
+
+from stdnum import exceptions as stdnum_errors
+from stdnum.fr import nif, siret
+from stdnum.fr.nir import calc_check_digits
+
+from cloison.errors import InputError
+
+Nir = NewType("Nir", str)
+"""15 characters, key included, as printed on a carte Vitale without its spaces."""
+
+Siret = NewType("Siret", str)
+"""14 digits: an establishment."""
+
+Spi = NewType("Spi", str)
+"""13 digits: a person at the tax office (numéro fiscal)."""
+
+# Sex or temporary series · year · month (20-42 and 50-99: incomplete civil status) · département
+# (Corsica 2A, 2B) · commune or country · order · key.
+_NIR = re.compile(
+    r"[123478][0-9]{2}"
+    r"(?:0[1-9]|1[0-2]|[23][0-9]|4[0-2]|[5-9][0-9])"
+    r"(?:0[1-9]|[1-9][0-9]|2[AB])"
+    r"[0-9]{3}[0-9]{3}[0-9]{2}"
+)
+_TEMPORARY = frozenset("3478")
+_SIRET = re.compile(r"[0-9]{14}")
+_SPI = re.compile(r"[0-3][0-9]{12}")
+
+
+def parse_nir(text: str) -> Nir:
+    """A NIR or temporary number (NIA) whose form and key are right; whether it exists is not known.
+
+    Args:
+        text: 15 characters; no spaces, no dots, `2A` and `2B` in capitals.
+
+    Raises:
+        InputError: `BAD_NIR`: another spelling, an impossible month or département, a wrong key.
+
+    Source:
+        Key: 97 less the remainder by 97, Corsica's 2A as 19 and 2B as 18 (python-stdnum).
+
+    Example:
+        >>> parse_nir("255081416802538")
+        '255081416802538'
+    """
+    if _NIR.fullmatch(text) is None:
+        raise InputError(
+            "BAD_NIR", "nir: not a NIR", "use 15 characters without spaces, key included"
+        )
+    if calc_check_digits(text) != text[13:]:
+        raise InputError("BAD_NIR", "nir: its key does not match", "check for a mistyped digit")
+    return Nir(text)
+
+
+def is_temporary(nir: Nir) -> bool:
+    """Whether it is a temporary number, given before the civil status was certified.
+
+    Source:
+        First digit 3, 4, 7 or 8.
+    """
+    return nir[0] in _TEMPORARY
+
+
+def parse_siret(text: str) -> Siret:
+    """A SIRET whose form and keys are right.
+
+    Raises:
+        InputError: `BAD_SIRET`: not 14 digits, or a wrong key.
+
+    Source:
+        Luhn on SIREN and SIRET; La Poste's establishments by digit sum (python-stdnum).
+    """
+    if _SIRET.fullmatch(text) is None:
+        raise InputError("BAD_SIRET", "siret: not 14 digits", "use 14 digits without spaces")
+    try:
+        siret.validate(text)
+    except stdnum_errors.ValidationError as error:
+        raise InputError("BAD_SIRET", "siret: its key does not match") from error
+    return Siret(text)
+
+
+def parse_spi(text: str) -> Spi:
+    """A tax office number whose form and key are right.
+
+    Raises:
+        InputError: `BAD_SPI`: not 13 digits beginning with 0 to 3, or a wrong key.
+
+    Source:
+        The last three digits are the first ten modulo 511 (python-stdnum).
+    """
+    if _SPI.fullmatch(text) is None:
+        raise InputError("BAD_SPI", "tax number: not 13 digits beginning with 0 to 3")
+    if nif.calc_check_digits(text) != text[10:]:
+        raise InputError("BAD_SPI", "tax number: its key does not match")
+    return Spi(text)
