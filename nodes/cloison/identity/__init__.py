@@ -4,11 +4,29 @@
 * A person leaves this room as a digest: salted in statements, keyed in stores and traces.
 * An activity's private keys are apart from its node's and from other activities'; only what stands
   in `public/` is shared.
-* Secrets come by file path; a file that group or others may read is refused.
+* Secrets come by file path; a file that group or others may use is refused.
 * A signature, seal or certificate is checked whole or refused; nothing is accepted in part.
 """
 
+from cloison.identity.activity_keys import (
+    ActivityKeys,
+    ActivityPublicKeys,
+    load_activity_keys,
+    load_public_activities,
+    parse_public,
+    print_public,
+)
+from cloison.identity.batches import MOST_STATEMENTS, SignedParts, sign_batch, verify_signed
+from cloison.identity.certificates import (
+    Authority,
+    Issued,
+    body_of_certificate,
+    load_certificate,
+    load_tls,
+)
 from cloison.identity.digests import (
+    ROW_KEY_BYTES,
+    SALT_BYTES,
     agent_pseudonym,
     normal_name,
     person_digest,
@@ -26,20 +44,64 @@ from cloison.identity.identifiers import (
     parse_siret,
     parse_spi,
 )
+from cloison.identity.key_directory import init_keys, ledger_origin, verifier_key
+from cloison.identity.names import Peer, parse_activity, parse_uri
+from cloison.identity.sealing import (
+    NONCE_BYTES,
+    RELEASE_SECRET_BYTES,
+    open_release,
+    open_secret,
+    seal_release,
+    seal_secret,
+)
+from cloison.identity.secrets import SECRET_BYTES, load_private_file, load_secret, write_secret
 
 __all__ = [
+    "MOST_STATEMENTS",
+    "NONCE_BYTES",
+    "RELEASE_SECRET_BYTES",
+    "ROW_KEY_BYTES",
+    "SALT_BYTES",
+    "SECRET_BYTES",
+    "ActivityKeys",
+    "ActivityPublicKeys",
+    "Authority",
+    "Issued",
     "Nir",
+    "Peer",
+    "SignedParts",
     "Siret",
     "Spi",
     "agent_pseudonym",
+    "body_of_certificate",
+    "init_keys",
     "is_temporary",
+    "ledger_origin",
+    "load_activity_keys",
+    "load_certificate",
+    "load_private_file",
+    "load_public_activities",
+    "load_secret",
+    "load_tls",
     "normal_name",
+    "open_release",
+    "open_secret",
+    "parse_activity",
     "parse_nir",
+    "parse_public",
     "parse_siret",
     "parse_spi",
+    "parse_uri",
     "person_digest",
+    "print_public",
     "reference_digest",
     "row_key",
+    "seal_release",
+    "seal_secret",
+    "sign_batch",
     "trace_key",
     "traits_digest",
+    "verifier_key",
+    "verify_signed",
+    "write_secret",
 ]

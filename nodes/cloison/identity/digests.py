@@ -17,7 +17,7 @@ SALT_BYTES = 32
 ROW_KEY_BYTES = 16
 
 _PERSON = b"cloison/v1 person digest\n"
-_REFERENCE = b"cloison/v1 reference digest\n"
+_REFERENCE = b"cloison/v1 case reference\n"
 _ROW = b"cloison/v1 row key\n"
 _TRAITS = b"cloison/v1 traits digest\n"
 _TRACE = b"cloison/v1 trace key\n"
@@ -40,7 +40,7 @@ def person_digest(salt: bytes, nir: Nir) -> bytes:
 
 
 def reference_digest(salt: bytes, reference: str) -> bytes:
-    """The 32 bytes that stand for a claim's reference in a case entry. Raises as `person_digest`."""
+    """The 32 bytes that stand for a claim's reference in a case; raises as `person_digest`."""
     return hashlib.sha256(_REFERENCE + _salt(salt) + reference.encode()).digest()
 
 
