@@ -47,9 +47,9 @@ class ActivityPublicKeys:
 
     activity: str
     body: BodyId
-    signing_key: bytes
-    sealing_x25519: bytes
-    sealing_mlkem768: bytes
+    signing_key: bytes = field(repr=False)
+    sealing_x25519: bytes = field(repr=False)
+    sealing_mlkem768: bytes = field(repr=False)
     sealing_key_id: bytes
     sealing: MLKEM768X25519PublicKey = field(repr=False, compare=False)
 

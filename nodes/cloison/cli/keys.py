@@ -1,0 +1,133 @@
+"""`cloison keys`: make a federation's keys, and show what may be shown of them."""
+
+import hashlib
+import json
+import ssl
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloison.bodies import BodyId, parse_body
+from cloison.errors import InputError, StorageError
+from cloison.identity import init_keys, load_certificate, load_public_activities, parse_activity
+
+app = typer.Typer(help="Keys and certificates of a federation.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A public key, as people compare it by eye."""
+
+    owner: str
+    name: str
+    use: str
+    fingerprint: str
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the keys.")]
+
+
+@app.command()
+def init(
+    directory: Folder,
+    root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
+) -> None:
+    """Make the authority, and every node's and activity's keys. Never overwrites.
+
+    Example: cloison keys init var/keys
+    """
+    base = find_root(root)
+    bodies, activities = read_bodies(base), read_activities(base)
+    init_keys(directory, bodies, activities, datetime.now(UTC))
+    typer.echo(f"{directory}: keys of {len(bodies)} nodes and {len(activities)} activities")
+
+
+@app.command()
+def show(
+    directory: Folder,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the fingerprints of a folder's public keys, to compare by another channel.
+
+    Example: cloison keys show var/keys
+    """
+    prints = list(fingerprints(directory / "public"))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in prints], indent=2))
+        return
+    table = Table("owner", "name", "use", box=None, header_style="bold")
+    table.add_column("fingerprint", overflow="fold")
+    for one in prints:
+        table.add_row(one.owner, one.name, one.use, one.fingerprint)
+    Console().print(table)
+
+
+def fingerprints(public: Path) -> Iterator[Fingerprint]:
+    """Every public key in `DIR/public`.
+
+    Raises:
+        StorageError: `NO_KEYS`, `NO_CERTIFICATE`. InputError: a file is not well formed.
+    """
+    der = ssl.PEM_cert_to_DER_cert(load_certificate(public / "ca.crt").decode("ascii"))
+    yield Fingerprint("authority", "ca.crt", "certificates", hashlib.sha256(der).hexdigest())
+    for path in sorted((public / "ledgers").glob("*.vkey")):
+        body, _, ledger = path.stem.partition(".")
+        yield Fingerprint(body, ledger, "ledger", path.read_text("ascii").strip())
+    for activity, keys in load_public_activities(public / "activities").items():
+        signing = hashlib.sha256(keys.signing_key).hexdigest()[:32]
+        yield Fingerprint(keys.body, activity, "signing", signing)
+        yield Fingerprint(keys.body, activity, "sealing", keys.sealing_key_id.hex())
+
+
+def find_root(given: Path | None) -> Path:
+    """The folder that holds `policy/purposes.toml`: `given`, or the nearest one upwards.
+
+    Raises:
+        InputError: `NO_ROOT`: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents) if given is None else (given,):
+        if (folder / "policy/purposes.toml").is_file():
+            return folder
+    raise InputError("NO_ROOT", "root: no `policy/purposes.toml` here or above", "give `--root`")
+
+
+def read_bodies(root: Path) -> list[BodyId]:
+    """The bodies with a node: the folders that hold a `node.toml`."""
+    return [parse_body(path.parent.name) for path in sorted(root.glob("nodes/*/node.toml"))]
+
+
+def read_activities(root: Path) -> dict[str, BodyId]:
+    """The body of each activity, by id, as their files in `policy/activities` say.
+
+    Raises:
+        InputError: `BAD_ACTIVITY_FILE`: not TOML, no `body`, or an `id` unlike the file's name.
+        StorageError: `NO_ACTIVITY_FILE`: it cannot be read.
+    """
+    paths = sorted(root.glob("policy/activities/*.toml"))
+    return dict(_read_activity(path) for path in paths)
+
+
+def _read_activity(path: Path) -> tuple[str, BodyId]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StorageError("NO_ACTIVITY_FILE", f"file `{path}`: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError("BAD_ACTIVITY_FILE", f"file `{path}`: {error}") from error
+    name, body = content.get("id"), content.get("body")
+    if name != path.stem or not isinstance(body, str):
+        raise InputError(
+            "BAD_ACTIVITY_FILE",
+            f"file `{path}`: its id is not its name, or it names no body",
+            f'write id = "{path.stem}" and body = "…"',
+        )
+    return parse_activity(path.stem), parse_body(body)
