@@ -1,0 +1,5 @@
+"""`python -m cloison.cli`: the command `cloison`, run by a chosen interpreter."""
+
+from cloison.cli.app import main
+
+main()

@@ -1,0 +1,109 @@
+"""Where a federation of this machine is: its law, keys, state, and each node's address.
+
+Which bodies there are, and where they listen, is what `nodes/*/node.toml` says; a file of addresses
+(`caf = "127.0.0.1:7512"`) moves them, for tests and for a second federation beside the first.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloison.bodies import BodyId, parse_body
+from cloison.errors import InputError
+
+_PORT_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A federation on this machine.
+
+    Attributes:
+        root: Folder that holds `policy/` and `nodes/`.
+        keys: Folder of the keys.
+        var: Folder of the nodes' state.
+        addresses: A TOML file, `BODY = "host:port"`; None: as each `node.toml` says.
+    """
+
+    root: Path
+    keys: Path
+    var: Path
+    addresses: Path | None = None
+
+    def options(self) -> list[str]:
+        """The options every node command takes, paths made absolute."""
+        pairs = [("--root", self.root), ("--keys", self.keys), ("--var", self.var)]
+        if self.addresses is not None:
+            pairs.append(("--addresses", self.addresses))
+        return [part for name, path in pairs for part in (name, str(path.resolve()))]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAt:
+    """One node: where it listens and where its state is."""
+
+    body: BodyId
+    host: str
+    port: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """As gRPC wants it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds the process id while the node runs."""
+        return self.folder / "node.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """What the node printed."""
+        return self.folder / "node.log"
+
+
+def read_nodes(place: Place, only: Sequence[str] = ()) -> list[NodeAt]:
+    """The nodes of a federation, in the order of their names; those of `only` where it names any.
+
+    Raises:
+        InputError: `UNKNOWN_BODY`: one of `only` has no folder. `BAD_NODE_FILE`, `BAD_ADDRESS`.
+    """
+    moved = {} if place.addresses is None else read_addresses(place.addresses)
+    paths = {path.parent.name: path for path in place.root.glob("nodes/*/node.toml")}
+    for name in (*only, *moved):
+        if name not in paths:
+            known = ", ".join(sorted(paths)) or "none"
+            raise InputError("UNKNOWN_BODY", f"body `{name}`: no such node", f"known: {known}")
+    return [
+        _node_at(place, paths[name], moved) for name in sorted(paths) if not only or name in only
+    ]
+
+
+def read_addresses(path: Path) -> dict[str, tuple[str, int]]:
+    """Host and port by body, of a file of addresses. Raises `InputError` (`BAD_ADDRESS`)."""
+    return {body: _parse_address(path, text) for body, text in _read_toml(path).items()}
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("BAD_NODE_FILE", f"file `{path}`: {error}") from error
+
+
+def _node_at(place: Place, path: Path, moved: Mapping[str, tuple[str, int]]) -> NodeAt:
+    content, body = _read_toml(path), parse_body(path.parent.name)
+    host, port = content.get("host"), content.get("port")
+    if not isinstance(host, str) or not isinstance(port, int):
+        raise InputError("BAD_NODE_FILE", f"file `{path}`: no `host`, or no `port`")
+    host, port = moved.get(body, (host, port))
+    return NodeAt(body, host, port, place.var / body)
+
+
+def _parse_address(path: Path, text: object) -> tuple[str, int]:
+    host, _, port = str(text).rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS):
+        raise InputError("BAD_ADDRESS", f"file `{path}`: `{text}` is not an address", "host:port")
+    return host, int(port)

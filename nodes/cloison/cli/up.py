@@ -1,0 +1,80 @@
+"""`cloison up|down|status`: the nodes of this machine, one process a body."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloison.cli.console import french_count, messages, out, table
+from cloison.cli.federation import health, ledger_size, running_pid, start, stop
+from cloison.cli.places import Place, read_nodes
+from cloison.cli.root import find_root
+
+Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
+Var = Annotated[Path, typer.Option(help="Folder of the nodes' state.")]
+Only = Annotated[list[str] | None, typer.Option(help="A body; may be given more than once.")]
+Root = Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")]
+Addresses = Annotated[Path | None, typer.Option(help='TOML file, BODY = "host:port".')]
+
+
+def up(
+    *,
+    keys: Keys = Path("var/keys"),
+    var: Var = Path("var"),
+    only: Only = None,
+    root: Root = None,
+    addresses: Addresses = None,
+) -> None:
+    """Start every node, or those named; all serve when it returns, or none of them runs.
+
+    Example: cloison up
+    """
+    place = Place(find_root(root), keys, var, addresses)
+    nodes = read_nodes(place, only or ())
+    begin = time.monotonic()
+    with messages().status(f"starting {len(nodes)} nodes"):
+        start(place, nodes)
+    for node in nodes:
+        typer.echo(f"{node.body}: serving on {node.address}")
+    typer.echo(f"ready in {time.monotonic() - begin:.1f} s", err=True)
+
+
+def down(*, var: Var = Path("var"), only: Only = None, root: Root = None) -> None:
+    """Stop every node that runs, or those named, and wait until they have ended.
+
+    Example: cloison down
+    """
+    place = Place(find_root(root), var / "keys", var)
+    stopped = stop(read_nodes(place, only or ()))
+    typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "no node was running")
+
+
+def status(
+    *,
+    keys: Keys = Path("var/keys"),
+    var: Var = Path("var"),
+    root: Root = None,
+    addresses: Addresses = None,
+) -> None:
+    """Show each node: its port, process, health and ledger. Exit 1 if one does not serve.
+
+    Example: cloison status
+    """
+    place = Place(find_root(root), keys, var, addresses)
+    shown = table("body", "port", "process", "health", "ledger entries", right=("ledger entries",))
+    all_serve = True
+    for node in read_nodes(place):
+        pid = running_pid(node)
+        state = "stopped" if pid is None else health(place, node)
+        size = ledger_size(place, node) if state == "SERVING" else None
+        all_serve = all_serve and state == "SERVING"
+        shown.add_row(
+            node.body,
+            str(node.port),
+            "–" if pid is None else str(pid),
+            state,
+            "–" if size is None else french_count(size),
+        )
+    out().print(shown)
+    raise typer.Exit(0 if all_serve else 1)
