@@ -1,0 +1,111 @@
+"""Full tiles and full entry bundles as files, in the C2SP layout.
+
+A tile is written when it fills and made durable later, off the path of the answer: until then its
+entries also stand in the append files, from which it is written again if a crash takes it.
+"""
+
+from collections import OrderedDict, deque
+from pathlib import Path
+
+from cloison.errors import IntegrityError
+from cloison.ledger.files import (
+    guard_reads,
+    guard_writes,
+    make_directories,
+    replace_file,
+    sync_path,
+)
+from cloison.ledger.growing_tree import FilledBundle
+from cloison.ledger.tiles import TILE_BYTES, TILE_WIDTH, Tile, bundle_path, parse_bundle
+
+_CACHED_BUNDLES = 4
+
+
+class TileFiles:
+    """The `tile/` tree of one ledger.
+
+    Args:
+        directory: The ledger's directory.
+        settled_size: Entries known to stand in full tiles on disk, a multiple of 256.
+    """
+
+    def __init__(self, directory: Path, settled_size: int) -> None:
+        self._directory = directory
+        self._settled_size = settled_size
+        self._unsettled: deque[list[Path]] = deque()
+        self._known: set[Path] = set()
+        self._bundles: OrderedDict[int, list[bytes]] = OrderedDict()
+
+    @property
+    def settled_size(self) -> int:
+        """Entries that stand in full tiles on disk, a multiple of 256."""
+        return self._settled_size
+
+    @property
+    def unsettled(self) -> int:
+        """Bundles written whose files may not be on disk yet."""
+        return len(self._unsettled)
+
+    def write_bundle(self, filled: FilledBundle) -> None:
+        """The next full bundle, and every tile that it filled; not yet durable.
+
+        Raises:
+            StorageError: `LEDGER_WRITE`.
+        """
+        index = self._settled_size // TILE_WIDTH + len(self._unsettled)
+        tiles = ((tile.path, data) for tile, data in filled.tiles)
+        files = [(bundle_path(index), filled.bundle), *tiles]
+        self._unsettled.append([self._write(name, data) for name, data in files])
+
+    def settle(self, bundles: int) -> None:
+        """Make the oldest `bundles` durable, with their tiles.
+
+        Raises:
+            StorageError: `LEDGER_WRITE`.
+        """
+        groups = [self._unsettled.popleft() for _ in range(min(bundles, len(self._unsettled)))]
+        paths = [path for group in groups for path in group]
+        with guard_writes("sync a tile"):
+            for path in paths:
+                sync_path(path)
+            for parent in {path.parent for path in paths}:
+                sync_path(parent)
+        self._settled_size += TILE_WIDTH * len(groups)
+
+    def read_tile(self, tile: Tile) -> bytes:
+        """A full tile's hashes.
+
+        Raises:
+            StorageError: `LEDGER_READ`.
+            IntegrityError: `BAD_TILE`: not 8,192 bytes.
+        """
+        with guard_reads(f"`{tile.path}`"):
+            data = (self._directory / tile.path).read_bytes()
+        if len(data) != TILE_BYTES:
+            raise IntegrityError("BAD_TILE", f"tile `{tile.path}`: not {TILE_BYTES} bytes")
+        return data
+
+    def read_bundle(self, index: int) -> list[bytes]:
+        """A full bundle's 256 entries.
+
+        Raises:
+            StorageError: `LEDGER_READ`.
+            IntegrityError: `BAD_BUNDLE`.
+        """
+        entries = self._bundles.get(index)
+        if entries is None:
+            with guard_reads(f"`{bundle_path(index)}`"):
+                data = (self._directory / bundle_path(index)).read_bytes()
+            entries = self._bundles[index] = parse_bundle(data, TILE_WIDTH)
+            if len(self._bundles) > _CACHED_BUNDLES:
+                self._bundles.popitem(last=False)
+        return entries
+
+    def _write(self, name: str, data: bytes) -> Path:
+        path = self._directory / name
+        with guard_writes(f"write `{name}`"):
+            if path.parent not in self._known:
+                make_directories(path.parent)
+                self._known.add(path.parent)
+            replace_file(path, data)
+        return path
