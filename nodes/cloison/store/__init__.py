@@ -1,0 +1,54 @@
+"""What a body holds, on its own disk.
+
+* All that is known about one body's data is its `catalogue.toml`; no body, dataset or field is
+  named in Python.
+* Rows are keyed by a keyed hash of the NIR; the NIR itself is kept, sealed, only where the
+  catalogue says `keeps_nir`.
+* A correction is a new version; nothing is overwritten, and the past can be read `as_of` a time.
+* Absent is not zero: every period asked has a status.
+* Money is integer cents.
+* Received releases are kept as sealed: the store cannot open them.
+"""
+
+from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
+from cloison.store.loading import Loading, NewRecord, Slot
+from cloison.store.node_file import NodeFile, load_node, load_nodes
+from cloison.store.store import Store
+from cloison.store.values import (
+    Claim,
+    ClaimMember,
+    IdentityFacts,
+    Output,
+    PeriodData,
+    PersonData,
+    ReceivedLabel,
+    RecordData,
+    Status,
+    Value,
+)
+
+__all__ = [
+    "Catalogue",
+    "Claim",
+    "ClaimMember",
+    "Dataset",
+    "FieldSpec",
+    "FieldType",
+    "IdentityFacts",
+    "Loading",
+    "NewRecord",
+    "NodeFile",
+    "Output",
+    "Period",
+    "PeriodData",
+    "PersonData",
+    "ReceivedLabel",
+    "RecordData",
+    "Slot",
+    "Status",
+    "Store",
+    "Value",
+    "load_catalogue",
+    "load_node",
+    "load_nodes",
+]

@@ -1,0 +1,109 @@
+"""Claims and the households they are for, from the datasets the catalogue gives these roles."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from cloison.errors import InputError, StorageError
+from cloison.months import Month
+from cloison.store.catalogue import Catalogue, Dataset
+from cloison.store.database import Database
+from cloison.store.layouts import DatasetIds, Layouts
+from cloison.store.people import People
+from cloison.store.sources import ClaimRole, MemberRole
+from cloison.store.values import Claim, ClaimMember, Value
+
+_LIVE = (
+    "SELECT subject, layout, payload FROM record"
+    " WHERE dataset = ? AND lookup {} AND until_load IS NULL AND payload IS NOT NULL"
+    " ORDER BY lookup"
+)
+_ALL = _LIVE.format("IS NOT NULL")
+_ONE = _LIVE.format("= ?")
+
+
+class Claims:
+    """The claims of a store, to be read.
+
+    Raises:
+        InputError: `NO_CLAIMS`: the body's catalogue has no claims or no members.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        ids: Mapping[str, DatasetIds],
+        people: People,
+    ) -> None:
+        self._database = database
+        self._people = people
+        self._layouts = Layouts(database)
+        self._claims: tuple[int, Dataset, ClaimRole] | None = None
+        self._members: tuple[int, Dataset, MemberRole] | None = None
+        for name, dataset in catalogue.datasets.items():
+            if dataset.claim is not None:
+                self._claims = (ids[name].id, dataset, dataset.claim)
+            if dataset.member is not None:
+                self._members = (ids[name].id, dataset, dataset.member)
+
+    def open_claims(
+        self, benefit: str, month: Month, references: Sequence[str] | None
+    ) -> Iterator[Claim]:
+        """As `Store.claims`."""
+        if self._claims is None or self._members is None:
+            raise InputError("NO_CLAIMS", "claims: the catalogue of this body has none")
+        number, dataset, role = self._claims
+        fields = (role.reference, role.household, role.benefit, role.opened, role.status)
+        for reference in [None] if references is None else references:
+            found = False
+            for _, values in self._rows(number, dataset, fields, reference):
+                name, household, claimed, opened, status = values
+                if claimed != benefit or status != role.open or not _before(opened, month):
+                    continue
+                found = True
+                yield Claim(str(name), str(household), benefit, self._household(household, month))
+            if reference is not None and not found:
+                raise InputError(
+                    "UNKNOWN_CLAIM", f"claim `{reference}`: no open claim for `{benefit}`"
+                )
+
+    def _household(self, household: Value, month: Month) -> tuple[ClaimMember, ...]:
+        if self._members is None:
+            return ()
+        number, dataset, role = self._members
+        ranks = {code: rank for rank, code in enumerate(dataset.fields[role.role].codes)}
+        fields = (role.role, role.since, role.until)
+        members = []
+        for subject, (name, since, until) in self._rows(number, dataset, fields, str(household)):
+            if _before(since, month) and not _ended(until, month):
+                members.append(ClaimMember(str(name), *self._people.named(subject)))
+        return tuple(
+            sorted(members, key=lambda one: (ranks.get(one.role, 0), one.birth_date, one.nir))
+        )
+
+    def _rows(
+        self, number: int, dataset: Dataset, fields: tuple[str, ...], lookup: str | None
+    ) -> Iterator[tuple[bytes, tuple[Value, ...]]]:
+        sql, parameters = (_ALL, (number,)) if lookup is None else (_ONE, (number, lookup))
+        try:
+            for subject, layout, payload in self._database.connection.execute(sql, parameters):
+                getter = self._layouts.getter(layout, dataset, fields)
+                yield subject, getter(json.loads(payload))
+        except sqlite3.Error as error:
+            raise StorageError("STORE_READ", f"store: {error}") from error
+
+
+def _before(day: Value, month: Month) -> bool:
+    """The day is before the month's end."""
+    return isinstance(day, int) and day // 100 <= month.number
+
+
+def _ended(day: Value, month: Month) -> bool:
+    """The day is before the month's first."""
+    return isinstance(day, int) and day < _number(month.first_day)
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day

@@ -1,0 +1,280 @@
+"""Writing one file's records: versions added, none overwritten, all in one transaction.
+
+The caller holds the transaction (`Store.loading`); whatever is raised here undoes the whole file.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from cloison.errors import InputError, StorageError
+from cloison.identity import Nir
+from cloison.store.database import Database
+from cloison.store.layouts import DatasetIds
+from cloison.store.people import People
+from cloison.store.values import IdentityFacts
+
+_KEY_BYTES = 12
+_SORT_ROWS = 20_000
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
+
+
+class NewRecord(NamedTuple):
+    """A record to be written. `payload`: the values as a JSON list, in the catalogue's order.
+
+    `named`: row keys of the other persons the record names, one after the other.
+    """
+
+    subject: bytes
+    period: int
+    payload: str
+    named: bytes = b""
+    lookup: str | None = None
+
+
+@dataclass(slots=True)
+class Slot:
+    """A declaration under way: the revision its records get."""
+
+    dataset: str
+    id: int
+    revision: int
+    source: str
+
+
+class Loading:
+    """One file being loaded.
+
+    Args:
+        load_id: The number of this load; versions say which load began and ended them.
+    """
+
+    def __init__(
+        self, database: Database, ids: Mapping[str, DatasetIds], people: People, load_id: int
+    ) -> None:
+        self._database = database
+        self._run = database.connection.execute
+        self._ids = ids
+        self._people = people
+        self._load = load_id
+        self._waiting: list[tuple[object, ...]] = []
+        self._covered: set[tuple[int, int]] = set()
+        self.written = 0
+
+    def declare(
+        self,
+        dataset: str,
+        name: str,
+        source: str,
+        kind: Literal["normal", "replace", "cancel"],
+        order: int,
+    ) -> Slot:
+        """Opens a declaration; one that replaces or cancels ends the records of the one before.
+
+        After a cancel, the periods it had records in are under correction until declared anew.
+
+        Args:
+            name: Payer, month, nature and fraction: what a correction has in common.
+            order: Grows with every sending of the same declaration.
+
+        Raises:
+            InputError: `ALREADY_DECLARED`, `NOTHING_TO_CANCEL`, `STALE_ORDER`.
+        """
+        number = self._ids[dataset].id
+        row = self._run(
+            "SELECT id, revision, order_number, cancelled FROM slot WHERE dataset = ? AND name = ?",
+            (number, name),
+        ).fetchone()
+        if row is None:
+            if kind == "cancel":
+                raise InputError("NOTHING_TO_CANCEL", "declaration: cancels one never received")
+            made = self._run(
+                "INSERT INTO slot (dataset, name, revision, order_number, cancelled)"
+                " VALUES (?, ?, 1, ?, 0) RETURNING id",
+                (number, name, order),
+            ).fetchone()
+            return Slot(dataset, made[0], 1, source)
+        slot, revision, last_order, cancelled = row
+        if kind == "normal" and not cancelled:
+            raise InputError(
+                "ALREADY_DECLARED",
+                "declaration: one of this payer, month and fraction is loaded",
+                "a correction has the type that replaces",
+            )
+        if order <= last_order:
+            raise InputError(
+                "STALE_ORDER",
+                f"declaration: order number {order} does not follow {last_order}",
+                "load files in the order they were sent",
+            )
+        self._run(
+            "UPDATE slot SET revision = ?, order_number = ?, cancelled = ? WHERE id = ?",
+            (revision + 1, order, kind == "cancel", slot),
+        )
+        opened = Slot(dataset, slot, revision + 1, source)
+        self._end_records(opened, announce=kind == "cancel")
+        return opened
+
+    def _end_records(self, slot: Slot, *, announce: bool) -> None:
+        self.flush()
+        live = "slot = ? AND until_load IS NULL"
+        if announce:
+            ended = self._run(
+                f"SELECT dataset, subject, period, record_key, layout FROM record WHERE {live}",  # noqa: S608 - no input in it
+                (slot.id,),
+            ).fetchall()
+        else:
+            ended = []
+        self._run(
+            f"UPDATE record SET until_load = ? WHERE {live}",  # noqa: S608 - no input in it
+            (self._load, slot.id),
+        )
+        self._database.connection.executemany(
+            _INSERT,
+            [
+                (*place, slot.revision, self._load, slot.id, layout, slot.source, None, b"", None)
+                for *place, layout in ended
+            ],
+        )
+        self.written += len(ended)
+
+    def append(self, slot: Slot, place: int, record: NewRecord) -> None:
+        """Writes a record of a declaration; `place` counts a person's records within it."""
+        ids = self._ids[slot.dataset]
+        self._waiting.append(
+            (
+                ids.id,
+                record.subject,
+                record.period,
+                slot.id.to_bytes(6, "big") + place.to_bytes(2, "big"),
+                slot.revision,
+                self._load,
+                slot.id,
+                ids.layout,
+                slot.source,
+                record.payload,
+                record.named,
+                record.lookup,
+            )
+        )
+        if len(self._waiting) >= _SORT_ROWS:
+            self.flush()
+
+    def put_line(
+        self,
+        dataset: str,
+        key: Sequence[str],
+        place: int,
+        record: NewRecord | None,
+        source: str,
+        revision: int | None = None,
+    ) -> bool:
+        """Writes what a table's line says of one person; None ends what an earlier line said.
+
+        Args:
+            key: The values that name the line across versions.
+            place: Which of the line's records.
+            revision: The source's own version number, where it has one.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            InputError: `DUPLICATE_LINE`: twice in this file. `STALE_REVISION`: a later version of
+                the line is loaded.
+        """
+        ids = self._ids[dataset]
+        line = self._line_key(key, place)
+        last = self._run(
+            "SELECT subject, period, version, since_load, until_load, layout, payload, named"
+            " FROM record WHERE dataset = ? AND record_key = ? AND slot IS NULL"
+            " ORDER BY version DESC LIMIT 1",
+            (ids.id, line),
+        ).fetchone()
+        version = 0
+        if last is not None:
+            subject, period, version, since, until, layout, payload, named = last
+            live = until is None
+            said = (subject, period, payload, named, layout) if live else None
+            says = record and (
+                record.subject,
+                record.period,
+                record.payload,
+                record.named,
+                ids.layout,
+            )
+            if since == self._load and revision is None:
+                raise InputError("DUPLICATE_LINE", "line: its key stands twice in this file")
+            if said == says and (revision is None or revision == version or record is None):
+                return False
+            if revision is not None and revision <= version:
+                raise InputError(
+                    "STALE_REVISION",
+                    f"line: version {revision} does not follow {version}",
+                    "load files in the order they were sent",
+                )
+            if live:
+                self._run(
+                    "UPDATE record SET until_load = ? WHERE dataset = ? AND subject = ?"
+                    " AND period = ? AND record_key = ? AND version = ?",
+                    (self._load, ids.id, subject, period, line, version),
+                )
+        if record is not None:
+            self._run(
+                _INSERT,
+                (
+                    ids.id,
+                    record.subject,
+                    record.period,
+                    line,
+                    version + 1 if revision is None else revision,
+                    self._load,
+                    None,
+                    ids.layout,
+                    source,
+                    record.payload,
+                    record.named,
+                    record.lookup,
+                ),
+            )
+        self.written += 1
+        return True
+
+    def _line_key(self, key: Sequence[str], place: int) -> bytes:
+        # Keyed: a line may be named by a NIR.
+        text = "\x1f".join((*key, str(place))).encode()
+        return hashlib.blake2b(text, digest_size=_KEY_BYTES, key=self._database.row_key).digest()
+
+    def put_identity(self, person: bytes, facts: IdentityFacts) -> None:
+        """What bars an answer about a person."""
+        self._people.put_identity(person, facts)
+
+    def put_named(self, person: bytes, nir: Nir, birth_name: str, birth_date: str) -> None:
+        """Who a person is, sealed; `birth_date` as `YYYY-MM-DD`."""
+        self._people.put_named(person, nir, birth_name, birth_date)
+
+    def cover(self, dataset: str, period: int) -> None:
+        """The source declared for this period, whether or not about everyone."""
+        place = (self._ids[dataset].id, period)
+        if place not in self._covered:
+            self._covered.add(place)
+            self._run(
+                "INSERT INTO coverage VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (*place, self._load),
+            )
+
+    def flush(self) -> None:
+        """Writes what waits; sorted, since neighbours in the tree are then neighbours in time.
+
+        Raises:
+            StorageError: `STORE_WRITE`.
+        """
+        self._waiting.sort(key=lambda row: row[:4])
+        try:
+            self._database.connection.executemany(_INSERT, self._waiting)
+        except sqlite3.Error as error:
+            raise StorageError("STORE_WRITE", f"store: {error}") from error
+        self.written += len(self._waiting)
+        self._waiting.clear()

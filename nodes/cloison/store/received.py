@@ -1,0 +1,186 @@
+"""What the body received, as sealed, with its label; and what its activities deposited."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from cloison.errors import IntegrityError, StorageError
+from cloison.months import Month
+from cloison.store.database import Database, from_ms, to_ms
+from cloison.store.values import Output, ReceivedLabel
+
+_HASH_BYTES = 32
+_OUTPUT = b"cloison/v1 store output\n"
+
+
+class Received:
+    """Releases received, kept sealed: this room cannot open them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(
+        self,
+        statement_hash: bytes,
+        label: ReceivedLabel,
+        person_row_keys: Sequence[bytes],
+        first_month: Month,
+        last_month: Month,
+        sealed: bytes,
+        leaf_hash: bytes,
+        kept_time: datetime,
+        part: int = 0,
+    ) -> bool:
+        """As `Store.keep_received`."""
+        run = self._database.connection.execute
+        until = None if label.until_time is None else to_ms(label.until_time)
+        with self._database.transaction():
+            found = run(
+                "SELECT sealed FROM received WHERE statement_hash = ? AND part = ?",
+                (statement_hash, part),
+            ).fetchone()
+            if found is not None:
+                if found[0] != sealed:
+                    raise IntegrityError(
+                        "RECEIVED_TWICE", "store: another answer is kept for this statement"
+                    )
+                return False
+            run(
+                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    statement_hash,
+                    part,
+                    label.received_by,
+                    label.holder,
+                    label.dataset,
+                    label.received_for,
+                    label.text,
+                    until,
+                    first_month.number,
+                    last_month.number,
+                    leaf_hash,
+                    sealed,
+                    to_ms(kept_time),
+                ),
+            )
+            self._database.connection.executemany(
+                "INSERT INTO received_person VALUES (?, ?, ?)",
+                [(person, statement_hash, part) for person in dict.fromkeys(person_row_keys)],
+            )
+        return True
+
+    def find(
+        self,
+        activity: str,
+        from_holder: str,
+        dataset: str,
+        person_row_key: bytes,
+        first: Month,
+        last: Month,
+        received_for: str | None = None,
+    ) -> list[bytes]:
+        """As `Store.received`."""
+        return [
+            row[0]
+            for row in self._read(
+                "SELECT sealed FROM received_person AS p JOIN received AS r"
+                " USING (statement_hash, part) WHERE p.person = ? AND r.received_by = ?"
+                " AND r.holder = ? AND r.dataset = ? AND r.first_month >= ? AND r.last_month <= ?"
+                " AND (? IS NULL OR r.received_for = ?) ORDER BY r.kept_ms, r.statement_hash, part",
+                (
+                    person_row_key,
+                    activity,
+                    from_holder,
+                    dataset,
+                    first.number,
+                    last.number,
+                    received_for,
+                    received_for,
+                ),
+            )
+        ]
+
+    def label(self, statement_hash: bytes) -> ReceivedLabel | None:
+        """As `Store.received_label`."""
+        rows = self._read(
+            "SELECT holder, dataset, received_for, received_by, text, until_ms FROM received"
+            " WHERE statement_hash = ? LIMIT 1",
+            (statement_hash,),
+        )
+        for holder, dataset, received_for, received_by, text, until in rows:
+            until_time = None if until is None else from_ms(until)
+            return ReceivedLabel(holder, dataset, received_for, received_by, text, until_time)
+        return None
+
+    def forget_expired(self, now: datetime) -> int:
+        """As `Store.forget_expired`."""
+        with self._database.transaction():
+            return self._database.connection.execute(
+                "DELETE FROM received WHERE until_ms IS NOT NULL AND until_ms <= ?", (to_ms(now),)
+            ).rowcount
+
+    def _read(self, sql: str, parameters: tuple[object, ...]) -> list[Any]:
+        try:
+            return self._database.connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError("STORE_READ", f"store: {error}") from error
+
+
+class Outputs:
+    """Deposits, their content sealed under the vault key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, output: Output) -> bool:
+        """As `Store.keep_output`."""
+        sealed = self._database.seal(output.content, _OUTPUT + output.deposit_hash)
+        with self._database.transaction():
+            return (
+                self._database.connection.execute(
+                    "INSERT INTO output VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (deposit_hash) DO NOTHING",
+                    (
+                        output.deposit_hash,
+                        output.activity,
+                        output.output,
+                        output.reference,
+                        output.case_leaf_hash,
+                        output.label,
+                        b"".join(output.statement_hashes),
+                        output.leaf_hash,
+                        sealed,
+                        to_ms(output.kept_time),
+                    ),
+                ).rowcount
+                == 1
+            )
+
+    def find(self, activity: str, output: str, reference: str | None = None) -> Iterator[Output]:
+        """As `Store.outputs`."""
+        try:
+            rows = self._database.connection.execute(
+                "SELECT deposit_hash, reference, case_leaf_hash, label, statement_hashes,"
+                " leaf_hash, sealed, kept_ms FROM output WHERE activity = ? AND output = ?"
+                " AND (? IS NULL OR reference = ?) ORDER BY reference, kept_ms",
+                (activity, output, reference, reference),
+            )
+            for deposit, claim, case_leaf, label, statements, leaf, sealed, kept in rows:
+                yield Output(
+                    deposit_hash=deposit,
+                    activity=activity,
+                    output=output,
+                    reference=claim,
+                    case_leaf_hash=case_leaf,
+                    content=self._database.unseal(sealed, _OUTPUT + deposit),
+                    label=label,
+                    statement_hashes=tuple(
+                        statements[at : at + _HASH_BYTES]
+                        for at in range(0, len(statements), _HASH_BYTES)
+                    ),
+                    leaf_hash=leaf,
+                    kept_time=from_ms(kept),
+                )
+        except sqlite3.Error as error:
+            raise StorageError("STORE_READ", f"store: {error}") from error

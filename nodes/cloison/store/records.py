@@ -1,0 +1,187 @@
+"""Reading records: one indexed look-up a person, and what an empty period means."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from cloison.errors import StorageError
+from cloison.months import Month
+from cloison.store.catalogue import Catalogue, Dataset
+from cloison.store.database import Database, to_ms
+from cloison.store.layouts import DatasetIds, Getter, Layouts
+from cloison.store.periods import CURRENT, Granularity, check_granularity, window
+from cloison.store.totals import window_total
+from cloison.store.values import PeriodData, PersonData, RecordData, Status
+
+_PERSON_BYTES = 16
+_PLANS = 1024
+_SELECT = (
+    "SELECT period, version, layout, source, payload, named FROM record"
+    " WHERE dataset = ? AND subject = ? AND period BETWEEN ? AND ?"
+)
+_NOW = _SELECT + " AND until_load IS NULL"
+_THEN = _SELECT + " AND since_load <= ? AND (until_load IS NULL OR until_load > ?)"
+
+_Row = tuple[int, int, int, str, str | None, bytes]
+
+
+class Plan:
+    """All of a question that is the same for every person: made once, used for each."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        ids: DatasetIds,
+        fields: tuple[str, ...],
+        granularity: Granularity,
+        empty: Mapping[int, Status],
+        *,
+        over: frozenset[int],
+        as_of_load: int | None,
+    ) -> None:
+        self.dataset = dataset
+        self.fields = fields
+        self.granularity = granularity
+        self.empty = empty
+        self.over = over
+        self.nothing = tuple(PeriodData(period, status, ()) for period, status in empty.items())
+        self.getters: dict[int, Getter] = {}
+        self.sql = _NOW if as_of_load is None else _THEN
+        self.scope = (ids.id, min(empty), max(empty))
+        self.as_of = () if as_of_load is None else (as_of_load, as_of_load)
+        total = granularity is Granularity.WINDOW_TOTAL
+        self.read_fields = (*fields, dataset.category) if total and dataset.category else fields
+
+
+class Records:
+    """The records of a store, to be read."""
+
+    def __init__(
+        self, database: Database, catalogue: Catalogue, ids: Mapping[str, DatasetIds]
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._ids = ids
+        self._layouts = Layouts(database)
+        self._plans: dict[tuple[object, ...], Plan] = {}
+
+    def fetch(
+        self,
+        dataset: str,
+        persons: Sequence[bytes],
+        fields: Sequence[str],
+        first: Month,
+        last: Month,
+        granularity: str,
+        now: datetime,
+        as_of: datetime | None = None,
+    ) -> list[PersonData]:
+        """As `Store.fetch`."""
+        try:
+            plan = self._plan(dataset, tuple(fields), first, last, granularity, now, as_of)
+            return [self._person(plan, person) for person in persons]
+        except sqlite3.Error as error:
+            raise StorageError("STORE_READ", f"store: {error}") from error
+
+    def _plan(
+        self,
+        name: str,
+        fields: tuple[str, ...],
+        first: Month,
+        last: Month,
+        granularity: str,
+        now: datetime,
+        as_of: datetime | None,
+    ) -> Plan:
+        today = now.astimezone(UTC).date()
+        key = (name, fields, first, last, granularity, today)
+        if as_of is None and (known := self._plans.get(key)) is not None:
+            return known
+        self._catalogue.check_fields(name, fields)
+        dataset = self._catalogue.dataset(name)
+        shape = check_granularity(name, dataset, granularity)
+        asked = window(dataset, first, last, today)
+        load = None if as_of is None else self._last_load(as_of)
+        covered = self._covered(name, dataset, asked.periods, load)
+        empty = {
+            period: Status.NOTHING_DECLARED
+            if period in covered and period in asked.over
+            else Status.NOT_YET_DUE
+            for period in asked.periods
+        }
+        plan = Plan(
+            dataset, self._ids[name], fields, shape, empty, over=asked.over, as_of_load=load
+        )
+        # What is not covered yet may be in a moment: another process loads.
+        if as_of is None and covered.issuperset(asked.periods):
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _last_load(self, as_of: datetime) -> int:
+        row = self._database.connection.execute(
+            "SELECT max(id) FROM load WHERE loaded_ms <= ?", (to_ms(as_of),)
+        ).fetchone()
+        return int(row[0] or 0)
+
+    def _covered(
+        self, name: str, dataset: Dataset, periods: tuple[int, ...], load: int | None
+    ) -> frozenset[int]:
+        if dataset.due is None:
+            return frozenset(periods)
+        rows = self._database.connection.execute(
+            "SELECT period FROM coverage WHERE dataset = ? AND period BETWEEN ? AND ?"
+            " AND (? IS NULL OR since_load <= ?)",
+            (self._ids[name].id, periods[0], periods[-1], load, load),
+        )
+        return frozenset(row[0] for row in rows)
+
+    def _person(self, plan: Plan, person: bytes) -> PersonData:
+        number, low, high = plan.scope
+        rows: list[_Row] = self._database.connection.execute(
+            plan.sql, (number, person, low, high, *plan.as_of)
+        ).fetchall()
+        total = plan.granularity is Granularity.WINDOW_TOTAL
+        periods = self._periods(plan, rows) if rows else plan.nothing
+        if total:
+            periods = (window_total(plan.dataset, plan.fields, periods),)
+        return PersonData(periods, _named(person, rows))
+
+    def _periods(self, plan: Plan, rows: Iterable[_Row]) -> tuple[PeriodData, ...]:
+        records: dict[int, list[RecordData]] = {}
+        corrected: set[int] = set()
+        for period, version, layout, source, payload, _ in rows:
+            held = records.setdefault(period, [])
+            if payload is None:
+                corrected.add(period)
+                continue
+            getter = plan.getters.get(layout)
+            if getter is None:
+                getter = self._layouts.getter(layout, plan.dataset, plan.read_fields)
+                plan.getters[layout] = getter
+            held.append(RecordData(source, version, getter(json.loads(payload))))
+        return tuple(
+            PeriodData(period, _status(plan, period, corrected), tuple(records[period]))
+            if period in records
+            else PeriodData(period, empty, ())
+            for period, empty in plan.empty.items()
+        )
+
+
+def _status(plan: Plan, period: int, corrected: set[int]) -> Status:
+    if period in corrected:
+        return Status.UNDER_CORRECTION
+    # Until the due day another source may still declare: what is here may not be all.
+    if period in plan.over or period == CURRENT:
+        return Status.DECLARED
+    return Status.NOT_YET_DUE
+
+
+def _named(person: bytes, rows: Iterable[_Row]) -> tuple[bytes, ...]:
+    named = b"".join([row[5] for row in rows])
+    if not named:
+        return (person,)
+    others = (named[at : at + _PERSON_BYTES] for at in range(0, len(named), _PERSON_BYTES))
+    return tuple(dict.fromkeys((person, *others)))

@@ -1,0 +1,205 @@
+"""The store of one body: one door to records, persons, claims, received releases and outputs."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from cloison.errors import InputError
+from cloison.months import Month
+from cloison.store.catalogue import Catalogue
+from cloison.store.claims import Claims
+from cloison.store.database import Database, to_ms
+from cloison.store.layouts import register_datasets
+from cloison.store.loading import Loading
+from cloison.store.people import People
+from cloison.store.received import Outputs, Received
+from cloison.store.records import Records
+from cloison.store.values import Claim, IdentityFacts, Output, PersonData, ReceivedLabel
+
+
+class Store:
+    """What a body holds. One thread at a time; another process may load meanwhile."""
+
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database = database
+        self._ids = register_datasets(database, catalogue)
+        self._people = People(database)
+        self._records = Records(database, catalogue, self._ids)
+        self._claims = Claims(database, catalogue, self._ids, self._people)
+        self._received = Received(database)
+        self._outputs = Outputs(database)
+
+    @classmethod
+    def open(cls, path: Path, catalogue: Catalogue, row_key: bytes, vault_key: bytes) -> Self:
+        """The store at `path`, created and migrated as needed.
+
+        Args:
+            row_key: 32 bytes, names rows.
+            vault_key: 32 bytes, seals who persons are.
+
+        Raises:
+            StorageError: `STORE_OPEN`; `WRONG_STORE`: another body's, or made with other keys.
+        """
+        return cls(Database(path, catalogue.body, row_key, vault_key), catalogue)
+
+    def fetch(
+        self,
+        dataset: str,
+        person_row_keys: Sequence[bytes],
+        fields: Sequence[str],
+        first: Month,
+        last: Month,
+        granularity: str,
+        now: datetime,
+        as_of: datetime | None = None,
+    ) -> list[PersonData]:
+        """What is held of each person, in their order; every period asked has a status.
+
+        A period is `not_yet_due` until its due day is over, whatever came so far (which is given),
+        and where no source declared anything for it at all: absent is not zero.
+
+        Args:
+            first: First month, included.
+            last: Last month, included. What is in force now takes no notice of months.
+            granularity: `month` or `window-total` for monthly data, `year`, `current`.
+            now: Decides what is due.
+            as_of: Answers from what was loaded by then; None for all that is loaded.
+
+        Raises:
+            InputError: `UNKNOWN_DATASET`, `UNKNOWN_FIELD`, `BAD_GRANULARITY`, `BAD_WINDOW`.
+            StorageError: `STORE_READ`.
+        """
+        return self._records.fetch(
+            dataset, person_row_keys, fields, first, last, granularity, now, as_of
+        )
+
+    def identity(self, person_row_key: bytes) -> IdentityFacts | None:
+        """What may bar an answer; None where the person is not known here."""
+        return self._people.identity(person_row_key)
+
+    def claims(
+        self, benefit: str, month: Month, references: Sequence[str] | None = None
+    ) -> Iterator[Claim]:
+        """Open claims of a benefit by reference, with the household as it is in `month`.
+
+        Args:
+            references: Only these, in this order; None for all.
+
+        Raises:
+            InputError: `UNKNOWN_CLAIM`: not an open claim. `NO_CLAIMS`: the body has none.
+            IntegrityError: `VAULT_MISSING`, `VAULT_SEAL`.
+        """
+        return self._claims.open_claims(benefit, month, references)
+
+    def keep_received(
+        self,
+        statement_hash: bytes,
+        label: ReceivedLabel,
+        person_row_keys: Sequence[bytes],
+        first_month: Month,
+        last_month: Month,
+        sealed: bytes,
+        leaf_hash: bytes,
+        kept_time: datetime,
+        part: int = 0,
+    ) -> bool:
+        """Keeps a release as sealed; the same twice changes nothing and gives False.
+
+        Args:
+            leaf_hash: Of the entry that says it was received.
+            part: Which batch, where the statement is about a cohort.
+
+        Raises:
+            IntegrityError: `RECEIVED_TWICE`: another answer is kept for this statement.
+            StorageError: `STORE_WRITE`.
+        """
+        return self._received.keep(
+            statement_hash,
+            label,
+            person_row_keys,
+            first_month,
+            last_month,
+            sealed,
+            leaf_hash,
+            kept_time,
+            part,
+        )
+
+    def received(
+        self,
+        activity: str,
+        from_holder: str,
+        dataset: str,
+        person_row_key: bytes,
+        first: Month,
+        last: Month,
+        received_for: str | None = None,
+    ) -> list[bytes]:
+        """Sealed releases about a person that lie wholly within the months, oldest first.
+
+        One that reaches beyond them is not given: a seal cannot be cut.
+        """
+        return self._received.find(
+            activity, from_holder, dataset, person_row_key, first, last, received_for
+        )
+
+    def received_label(self, statement_hash: bytes) -> ReceivedLabel | None:
+        """The label of what answered a statement; None where nothing is kept."""
+        return self._received.label(statement_hash)
+
+    def forget_expired(self, now: datetime) -> int:
+        """Deletes releases whose label ended; how many. Raises `StorageError` (`STORE_WRITE`)."""
+        return self._received.forget_expired(now)
+
+    def keep_output(self, output: Output) -> bool:
+        """Keeps a deposit; the same twice changes nothing and gives False."""
+        return self._outputs.keep(output)
+
+    def outputs(self, activity: str, output: str, reference: str | None = None) -> Iterator[Output]:
+        """Deposits of an activity, by reference and time."""
+        return self._outputs.find(activity, output, reference)
+
+    def has_loaded(self, sha256: bytes) -> bool:
+        """Whether a file with this hash was loaded."""
+        found = self._database.connection.execute(
+            "SELECT 1 FROM load WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        return found is not None
+
+    @contextmanager
+    def loading(self, name: str, sha256: bytes, now: datetime) -> Iterator[Loading]:
+        """A transaction for one file: all of it is kept on leaving, nothing if it raises.
+
+        Raises:
+            InputError: `ALREADY_LOADED`.
+            StorageError: `STORE_WRITE`.
+        """
+        with self._database.transaction():
+            if self.has_loaded(sha256):
+                raise InputError("ALREADY_LOADED", f"file `{name}`: loaded before")
+            load_id = self._database.connection.execute(
+                "INSERT INTO load (sha256, name, loaded_ms, records) VALUES (?, ?, ?, 0)"
+                " RETURNING id",
+                (sha256, name, to_ms(now)),
+            ).fetchone()[0]
+            loading = Loading(self._database, self._ids, self._people, load_id)
+            yield loading
+            loading.flush()
+            self._database.connection.execute(
+                "UPDATE load SET records = ? WHERE id = ?", (loading.written, load_id)
+            )
+
+    @property
+    def row_key(self) -> bytes:
+        """The key that names rows, for `cloison.identity.row_key` and `traits_digest`."""
+        return self._database.row_key
+
+    def settle(self) -> None:
+        """Flushes everything to the main file, as after a load."""
+        self._database.checkpoint()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
