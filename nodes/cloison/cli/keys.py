@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cloison.bodies import BodyId, parse_body
+from cloison.cli.console import out, table
 from cloison.errors import InputError, StorageError
 from cloison.identity import init_keys, load_certificate, load_public_activities, parse_activity
+from cloison.ledger.note import NoteVerifier
 
 app = typer.Typer(help="Keys and certificates of a federation.", no_args_is_help=True)
 
@@ -63,15 +63,14 @@ def show(
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in prints], indent=2))
         return
-    table = Table("owner", "name", "use", box=None, header_style="bold")
-    table.add_column("fingerprint", overflow="fold")
+    rows = table("owner", "name", "use", "fingerprint")
     for one in prints:
-        table.add_row(one.owner, one.name, one.use, one.fingerprint)
-    Console().print(table)
+        rows.add_row(one.owner, one.name, one.use, one.fingerprint)
+    out().print(rows)
 
 
 def fingerprints(public: Path) -> Iterator[Fingerprint]:
-    """Every public key in `DIR/public`.
+    """Every public key in `DIR/public`, each parsed before it is shown.
 
     Raises:
         StorageError: `NO_KEYS`, `NO_CERTIFICATE`. InputError: a file is not well formed.
@@ -80,7 +79,8 @@ def fingerprints(public: Path) -> Iterator[Fingerprint]:
     yield Fingerprint("authority", "ca.crt", "certificates", hashlib.sha256(der).hexdigest())
     for path in sorted((public / "ledgers").glob("*.vkey")):
         body, _, ledger = path.stem.partition(".")
-        yield Fingerprint(body, ledger, "ledger", path.read_text("ascii").strip())
+        vkey = NoteVerifier.parse(path.read_text("utf-8")).vkey
+        yield Fingerprint(body, ledger, "ledger", vkey)
     for activity, keys in load_public_activities(public / "activities").items():
         signing = hashlib.sha256(keys.signing_key).hexdigest()[:32]
         yield Fingerprint(keys.body, activity, "signing", signing)

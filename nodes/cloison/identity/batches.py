@@ -1,7 +1,8 @@
 """One signature over a batch of statements: the RFC 6962 root of their bytes, signed once.
 
 A statement travels with the signature, its place and the hashes from its leaf to the root, so each
-can be checked without the others. One statement is a batch of one.
+can be checked without the others. One statement is a batch of one. (The tree is small and signed as
+a whole, so it is built here: the store imports this room and must not reach the ledger's.)
 """
 
 import hashlib

@@ -32,6 +32,7 @@ def person_digest(salt: bytes, nir: Nir) -> bytes:
 
     Args:
         salt: 32 fresh random bytes, never used twice.
+        nir: The person.
 
     Raises:
         InputError: `BAD_SALT`: not 32 bytes.
@@ -53,6 +54,9 @@ def traits_digest(key: bytes, nir: Nir, birth_name: str, birth_date: str) -> byt
     """32 bytes that agree when NIR, birth name (accents, case, hyphens apart) and birth date do.
 
     Args:
+        key: The node's row key: no one else can try names against the digest.
+        nir: The person.
+        birth_name: As the source spells it.
         birth_date: `YYYY-MM-DD`.
 
     Raises:
@@ -69,6 +73,8 @@ def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
 
     Args:
         person_key: The person's random key from the vault; erase it and every link is gone.
+        node: Whose ledger holds the trace.
+        day: In UTC.
     """
     return hmac.digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode(), "sha256")
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cloison.errors import InputError, PeerError
 from cloison.identity import ActivityKeys, SignedParts, sign_batch, verify_signed
+from cloison.ledger.tree import inclusion_path, leaf_hash, root_of
 
 LEAVES = [
     bytes.fromhex(text)
@@ -59,6 +60,18 @@ def test_verify_signed_every_statement_of_a_batch_is_accepted(ppa: ActivityKeys,
     statements = [b"statement %d" % i for i in range(size)]
     for statement, parts in zip(statements, sign_batch(ppa, statements), strict=True):
         verify(ppa, statement, parts)
+
+
+@pytest.mark.parametrize("size", range(1, 65))
+def test_sign_batch_agrees_with_the_ledgers_tree(ppa: ActivityKeys, size: int) -> None:
+    statements = [b"statement %d" % i for i in range(size)]
+    leaves = [leaf_hash(statement) for statement in statements]
+    signed = sign_batch(ppa, statements)
+    message = b"cloison/v1 statement batch\n" + root_of(leaves)
+    assert signed[0].signature == ppa.sign(message)
+    assert [list(parts.batch_path) for parts in signed] == [
+        inclusion_path(leaves, index) for index in range(size)
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 65])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError, StorageError
@@ -20,6 +21,7 @@ from cloison.identity import (
     load_tls,
     verifier_key,
 )
+from cloison.ledger.note import NoteSigner, NoteVerifier, verify_note
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 BODIES = [BodyId("caf"), BodyId("cnav")]
@@ -189,6 +191,13 @@ def test_verifier_key_of_the_published_example_is_the_same() -> None:
     assert verifier_key("PeterNeumann", public_key) == published
 
 
-def test_ledger_origin_names_body_and_ledger(made_keys: Path) -> None:
-    vkey = (made_keys / "public/ledgers/caf.traces.vkey").read_text("ascii")
-    assert vkey.startswith(ledger_origin(BodyId("caf"), "traces") + "+")
+@pytest.mark.parametrize("ledger", ["traces", "register"])
+def test_init_keys_private_ledger_key_signs_for_its_public_one(
+    made_keys: Path, ledger: str
+) -> None:
+    seed = load_secret(made_keys / f"caf/node/{ledger}.key")
+    signer = NoteSigner(
+        ledger_origin(BodyId("caf"), ledger), Ed25519PrivateKey.from_private_bytes(seed)
+    )
+    vkey = (made_keys / f"public/ledgers/caf.{ledger}.vkey").read_text("ascii")
+    assert verify_note(signer.sign("text\n"), NoteVerifier.parse(vkey)) == "text\n"
