@@ -36,6 +36,8 @@ class SetAside(StrEnum):
     """A question came to no decision."""
     OWN_FILE_INCOMPLETE = "OWN_FILE_INCOMPLETE"
     """The body's own files lack the household, its housing or a person."""
+    AMOUNT_MISSING = "AMOUNT_MISSING"
+    """A source declared a payment without the amount the benefit counts."""
     UNKNOWN_CODE = "UNKNOWN_CODE"
     """A code the calculator has no meaning for."""
     DEPENDS_ON_MONTH_NOT_ASKED = "DEPENDS_ON_MONTH_NOT_ASKED"

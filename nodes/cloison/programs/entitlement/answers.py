@@ -1,0 +1,207 @@
+"""Reading a reply strictly: either every month asked has an answer, or the reason it has none."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from cloison.bodies import BodyId
+from cloison.errors import InputError
+from cloison.law.question import Granularity
+from cloison.months import Month
+from cloison.programs.entitlement.inputs import SetAside
+from cloison.programs.gateway import AskFor, Member, ReceiptRef, Reply
+from cloison.v1 import release_pb2
+
+Value = int | str | bool | None
+
+_UNANSWERABLE = "PERSON_NOT_ANSWERABLE"
+_WAITING = {
+    release_pb2.PERIOD_STATUS_NOT_YET_DUE: SetAside.MONTH_NOT_YET_DUE,
+    release_pb2.PERIOD_STATUS_UNDER_CORRECTION: SetAside.UNDER_CORRECTION,
+}
+_ANSWERED = {
+    release_pb2.PERIOD_STATUS_DECLARED: "declared",
+    release_pb2.PERIOD_STATUS_NOTHING_DECLARED: "nothing declared",
+}
+
+
+class NotComputable(Exception):  # noqa: N818 - a case set aside is an outcome, not an error
+    """Raised where a case cannot be computed; caught once, by the run."""
+
+    def __init__(self, reason: SetAside) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question and its reply."""
+
+    question: AskFor
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of one person, or the word that there is none, with where it stands.
+
+    Attributes:
+        person: Place of the person in the question.
+        period: As in the release: YYYYMM, YYYY, or 0 for what is current.
+        values: By field; empty where nothing was declared.
+    """
+
+    person: int
+    period: int
+    status: str
+    source: str
+    version: int
+    values: Mapping[str, Value]
+
+    def amount(self, field: str) -> int:
+        """An amount that must be there: a payment without it is not a payment of zero."""
+        value = self.values.get(field)
+        if value is None:
+            raise NotComputable(SetAside.AMOUNT_MISSING)
+        return self.cents(field)
+
+    def cents(self, field: str) -> int:
+        """An amount whose blank means none: a box of a tax notice, the rent of an owner."""
+        value = self.values.get(field)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise NotComputable(SetAside.UNKNOWN_CODE)
+        return value
+
+    def text(self, field: str) -> str:
+        """A code or identifier; empty where the source left it out."""
+        value = self.values.get(field)
+        return value if isinstance(value, str) else ""
+
+    def day(self, field: str) -> date | None:
+        """A date; None where the source left it out."""
+        number = self.cents(field)
+        return date(number // 10_000, number // 100 % 100, number % 100) if number else None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an input of a result came from: holder, period, version, and the holder's entry."""
+
+    holder: BodyId
+    dataset: str
+    row: Row
+    receipt: ReceiptRef | None
+
+    def record(self) -> dict[str, object]:
+        """What a deposit says of it: never an amount."""
+        return {
+            "holder": self.holder,
+            "dataset": self.dataset,
+            "period": self.row.period,
+            "status": self.row.status,
+            "source": self.row.source,
+            "version": self.row.version,
+            "leaf_index": self.receipt.leaf_index if self.receipt else None,
+            "leaf_hash": self.receipt.leaf_hash.hex() if self.receipt else None,
+        }
+
+
+def check(answer: Answer) -> None:
+    """Raises `NotComputable` unless the question was permitted and answered."""
+    decision = answer.reply.decision
+    if answer.reply.failure is not None or decision is None:
+        raise NotComputable(SetAside.FAILED)
+    if not decision.permitted:
+        raise NotComputable(
+            SetAside.PERSON_NOT_ANSWERABLE if decision.reason == _UNANSWERABLE else SetAside.REFUSED
+        )
+    if answer.reply.release is None:
+        raise NotComputable(SetAside.FAILED)
+
+
+def rows(answer: Answer) -> list[Row]:
+    """Every record of a permitted answer, all persons and periods asked being there.
+
+    Raises:
+        NotComputable: A person or period is missing, not yet due or under correction.
+    """
+    check(answer)
+    release = answer.reply.release
+    if release is None or len(release.persons) != len(answer.question.persons):
+        raise NotComputable(SetAside.FAILED)
+    fields = tuple(release.fields)
+    found = [
+        row
+        for place, person in enumerate(release.persons)
+        for period in person.periods
+        for row in _rows_of(place, period, fields)
+    ]
+    _whole(answer.question, found)
+    return found
+
+
+def sources(answer: Answer) -> list[Source]:
+    """Where each row of the answer stands."""
+    question = answer.question
+    return [
+        Source(question.holder, question.dataset, row, answer.reply.receipt) for row in rows(answer)
+    ]
+
+
+def person(answer: Answer, row: Row) -> Member:
+    """Whom a row is about."""
+    return answer.question.persons[row.person]
+
+
+def _rows_of(
+    place: int, period: release_pb2.PeriodRelease, fields: tuple[str, ...]
+) -> Iterator[Row]:
+    if period.status in _WAITING:
+        raise NotComputable(_WAITING[period.status])
+    if period.status not in _ANSWERED:
+        raise NotComputable(SetAside.FAILED)
+    status = _ANSWERED[period.status]
+    if not period.records:
+        yield Row(place, period.period, status, "", 0, {})
+    for record in period.records:
+        if len(record.values) != len(fields):
+            raise NotComputable(SetAside.FAILED)
+        values = dict(zip(fields, map(_value, record.values), strict=True))
+        yield Row(place, period.period, status, record.source, record.version, values)
+
+
+def _value(value: release_pb2.Value) -> Value:
+    kind = value.WhichOneof("kind")
+    if kind == "integer":
+        return value.integer
+    if kind == "text":
+        return value.text
+    return value.boolean if kind == "boolean" else None
+
+
+def _whole(question: AskFor, found: list[Row]) -> None:
+    """Each person has exactly the periods asked."""
+    persons = range(len(question.persons))
+    expected = {(place, period) for place in persons for period in _periods(question)}
+    if {(row.person, row.period) for row in found} != expected:
+        raise NotComputable(SetAside.FAILED)
+
+
+def _periods(question: AskFor) -> set[int]:
+    if question.granularity is Granularity.MONTH:
+        return {month.number for month in question.first.to(question.last)}
+    if question.granularity is Granularity.WINDOW_TOTAL:
+        return {question.first.number}
+    if question.granularity is Granularity.YEAR:
+        return set(range(question.first.year, question.last.year + 1))
+    return {0}
+
+
+def month_of(row: Row) -> Month:
+    """The month of a row of monthly data."""
+    try:
+        return Month.from_number(row.period)
+    except InputError as error:
+        raise NotComputable(SetAside.FAILED) from error

@@ -1,0 +1,133 @@
+"""Which questions a household's benefit needs, read from the activity's record in `policy/`.
+
+The record's `reads` say holder, dataset, fields, granularity, window and to whom they apply; this
+module only sorts them and turns them into questions about one case.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloison.bodies import BodyId
+from cloison.errors import InputError
+from cloison.law.question import Granularity
+from cloison.law.records import Activity, Reads
+from cloison.months import Month
+from cloison.programs.entitlement.inputs import Household, Window
+from cloison.programs.gateway import AskFor, Member, OpenedCase
+
+MEMBERS, HOUSEHOLDS, PAYMENTS = "members", "households", "payments"
+MONTHLY_RESOURCES, TAX_NOTICES = "monthly_resources", "tax_notices"
+
+_PERSONS_LIMIT = 8
+"""Persons of one statement (protos/cloison/v1/statement.proto)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """An activity's record, sorted by what the calculator does with it.
+
+    Attributes:
+        own: Of the body's own files: members, households, payments.
+        incomes: Of the holders of monthly resources; they share one window and granularity.
+        notices: Of the tax office.
+    """
+
+    activity: Activity
+    own: tuple[Reads, ...]
+    incomes: tuple[Reads, ...]
+    notices: tuple[Reads, ...]
+
+    @classmethod
+    def of(cls, activity: Activity) -> "Needs":
+        """Raises `InputError` (`RECORD_INCOMPLETE`) if the record does not say how to ask."""
+        needs = cls(
+            activity,
+            _of_datasets(activity, MEMBERS, HOUSEHOLDS, PAYMENTS),
+            _of_datasets(activity, MONTHLY_RESOURCES),
+            _of_datasets(activity, TAX_NOTICES),
+        )
+        if {read.dataset for read in needs.own} != {MEMBERS, HOUSEHOLDS, PAYMENTS}:
+            raise _incomplete(activity, "own files are missing")
+        if len({(read.granularity, read.window) for read in needs.incomes}) != 1:
+            raise _incomplete(activity, "the holders of incomes do not share one window")
+        return needs
+
+    def window(self, month: Month) -> Window:
+        """The months of income asked for a right of `month`."""
+        first, last = months_of(self.activity, self.incomes[0], month)
+        return Window(month, first, last)
+
+    def own_questions(self, case: OpenedCase, month: Month) -> list[AskFor]:
+        """The body's own files: each person's membership, the applicant's home and payments."""
+        applicant = case.members[:1]
+        return [
+            question
+            for read in self.own
+            for question in self._ask(
+                read, case, month, case.members if read.dataset == MEMBERS else applicant
+            )
+        ]
+
+    def outside_questions(
+        self, case: OpenedCase, month: Month, schemes: Iterable[frozenset[str]], own: Household
+    ) -> list[AskFor]:
+        """Only the holders the own files point to, only about the persons they point to.
+
+        `schemes` holds those of each person of the case, in its order; `own` is the household as
+        the body's own files describe it.
+        """
+        situations = {person.activity.value for person in own.adults}
+        persons = list(zip(case.members, schemes, strict=True))
+        questions = []
+        for read in self.incomes:
+            named = [member for member, of_member in persons if read.scheme in {None, *of_member}]
+            questions += self._ask(read, case, month, named)
+        for read in self.notices:
+            if read.situation in {None, *situations}:
+                questions += self._ask(read, case, month, case.members[: len(own.adults)])
+        return questions
+
+    def _ask(
+        self, read: Reads, case: OpenedCase, month: Month, persons: Iterable[Member]
+    ) -> list[AskFor]:
+        first, last = months_of(self.activity, read, month)
+        people = tuple(persons)
+        return [
+            AskFor(
+                holder=BodyId(read.holder),
+                dataset=read.dataset,
+                fields=tuple(sorted(read.fields)),
+                first=first,
+                last=last,
+                granularity=read.granularity or Granularity.CURRENT,
+                purpose=read.purpose or self.activity.purposes[0],
+                legal_basis=read.legal_basis or self.activity.legal_bases[0],
+                persons=people[start : start + _PERSONS_LIMIT],
+                case=case,
+            )
+            for start in range(0, len(people), _PERSONS_LIMIT)
+        ]
+
+
+def months_of(activity: Activity, read: Reads, month: Month) -> tuple[Month, Month]:
+    """First and last month of a read, both included; the month itself for what is current."""
+    if read.granularity is Granularity.CURRENT:
+        return month, month
+    if read.granularity is Granularity.YEAR and read.years is not None:
+        year = month.year + read.years
+        return Month.of(year, 1), Month.of(year, 12)
+    if read.granularity in {Granularity.MONTH, Granularity.WINDOW_TOTAL} and read.window:
+        return month + read.window.first, month + read.window.last
+    raise _incomplete(activity, f"`{read.holder}/{read.dataset}` has no granularity and window")
+
+
+def _of_datasets(activity: Activity, *datasets: str) -> tuple[Reads, ...]:
+    return tuple(read for read in activity.reads if read.dataset in datasets)
+
+
+def _incomplete(activity: Activity, why: str) -> InputError:
+    return InputError(
+        "RECORD_INCOMPLETE",
+        f"activity `{activity.id}`: its record does not say what to ask: {why}",
+        "complete `reads` in policy/activities",
+    )

@@ -1,0 +1,138 @@
+"""One run of the calculator: open, gather, compute all at once, deposit, close."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloison.errors import InputError
+from cloison.months import Month
+from cloison.programs.entitlement import openfisca_adapter
+from cloison.programs.entitlement.answers import Source, sources
+from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
+from cloison.programs.entitlement.inputs import Benefit, SetAside
+from cloison.programs.entitlement.needs import Needs
+from cloison.programs.gateway import Gateway, ReceiptRef
+
+_CASES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A case's outcome: an amount with its sources and receipt, or the reason there is none."""
+
+    reference: str
+    amount_cents: int | None
+    set_aside: SetAside | None
+    sources: tuple[Source, ...] = ()
+    receipt: ReceiptRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of a run. `computed` plus the sum of `set_aside` is `cases`."""
+
+    cases: int
+    computed: int
+    set_aside: Mapping[str, int]
+    asked: int
+    permitted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything a run found, case by case in the order they were opened."""
+
+    results: tuple[Result, ...]
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to compute: a benefit of a month, for the claims named or for every open one."""
+
+    benefit: Benefit
+    month: Month
+    references: tuple[str, ...] = ()
+
+
+def run(
+    gateway: Gateway,
+    needs: Needs,
+    order: Order,
+    progress: Callable[[int, int], None] = lambda _done, _cases: None,
+) -> Outcome:
+    """Computes, deposits and closes; a case set aside is closed too.
+
+    `progress` is told how many cases are gathered, and how many there are.
+
+    Raises:
+        InputError: `RECORD_INCOMPLETE`: the activity's record names no case type or no output.
+        CloisonError: The node refused to open, deposit or close.
+    """
+    case_type, output = _declared(needs)
+    cases = list(gateway.open_cases(case_type, order.month, order.references))
+    gatherer = Gatherer(gateway, needs, order.benefit, order.month, Tally())
+    files: list[File] = []
+    for some in slices(cases, _CASES_AT_ONCE):
+        files += gatherer.gather(some)
+        progress(len(files), len(cases))
+    amounts = _amounts(needs, order, files)
+    results = tuple(
+        _conclude(gateway, output, order, file, amount)
+        for file, amount in zip(files, amounts, strict=True)
+    )
+    return Outcome(results, _summary(results, gatherer.tally))
+
+
+def _amounts(needs: Needs, order: Order, files: Sequence[File]) -> list[int | None]:
+    """One simulation for every household there is; None for a case set aside."""
+    households = [file.household for file in files if file.household is not None]
+    window = needs.window(order.month)
+    amounts = iter(openfisca_adapter.compute(order.benefit, window, households))
+    return [None if file.household is None else next(amounts) for file in files]
+
+
+def _conclude(
+    gateway: Gateway, output: str, order: Order, file: File, amount: int | None
+) -> Result:
+    reference = file.case.reference
+    if amount is None:
+        gateway.close_case(file.case, "set-aside")
+        return Result(reference, None, file.set_aside)
+    found = tuple(source for answer in file.answers for source in sources(answer))
+    content = {
+        "benefit": order.benefit.value,
+        "month": str(order.month),
+        "amount_cents": amount,
+        "legislation": openfisca_adapter.legislation(),
+        "inputs": [source.record() for source in found],
+    }
+    cited = [answer.reply for answer in file.answers]
+    receipt = gateway.deposit(output, file.case, content, cited)
+    gateway.close_case(file.case, "decided")
+    return Result(reference, amount, None, found, receipt)
+
+
+def _summary(results: Sequence[Result], tally: Tally) -> Summary:
+    reasons = Counter(result.set_aside.value for result in results if result.set_aside)
+    return Summary(
+        cases=len(results),
+        computed=sum(result.amount_cents is not None for result in results),
+        set_aside=dict(sorted(reasons.items())),
+        asked=tally.asked,
+        permitted=tally.permitted,
+        refused=tally.refused,
+    )
+
+
+def _declared(needs: Needs) -> tuple[str, str]:
+    """The case type and the output the activity's record names first."""
+    activity = needs.activity
+    if not activity.case_types or not activity.outputs:
+        raise InputError(
+            "RECORD_INCOMPLETE",
+            f"activity `{activity.id}`: its record names no case type or no output",
+            "complete `case_types` and `outputs` in policy/activities",
+        )
+    return activity.case_types[0].type, activity.outputs[0].id
