@@ -1,0 +1,207 @@
+"""What payers declare each month: DSN by employers, PASRAU by funds, and later corrections."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from cloison.bodies import BodyId
+from cloison.months import Month
+from cloison.population.figures import CorrectionShares, Figures
+from cloison.population.files import Folder
+from cloison.population.neodes import (
+    ENCODING,
+    Declaration,
+    Kind,
+    Message,
+    Slip,
+    closing,
+    declaration_text,
+    opening,
+)
+from cloison.population.pay import pay_of
+from cloison.population.payers import Payer, Payers, Scheme
+from cloison.population.people import CNAV, MSA, Person, Spell, Window
+from cloison.population.streams import noise, stream
+
+_SMALLEST_FILE = 400  # slips
+_MOST_FILES = 80
+_FIRST_CORRECTION_FILE = 90
+_PERMILLE = 1_000
+_LONGEST_LAG = 4
+_EARLY_DAY, _LATE_DAY = 5, 15
+_LATE_MOST_PERSONS = 5
+_RECEIVER = {Scheme.GENERAL: CNAV, Scheme.AGRICULTURAL: MSA}
+
+Staff = Mapping[Payer, list[tuple[Person, Spell]]]
+
+
+def staff_of(persons: Iterable[Person]) -> Staff:
+    """Everyone each payer pays, in the order of the persons."""
+    staff: dict[Payer, list[tuple[Person, Spell]]] = defaultdict(list)
+    for person in persons:
+        for spell in person.spells:
+            if spell.payer is not None:
+                staff[spell.payer].append((person, spell))
+    return staff
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A declaration sent again.
+
+    Attributes:
+        month: The month declared.
+        sent: The month whose files it comes with.
+    """
+
+    payer: Payer
+    month: Month
+    sent: Month
+    kind: Kind
+    seed: int
+
+
+class Declarations:
+    """The declarations of a window."""
+
+    def __init__(
+        self, payers: Payers, staff: Staff, window: Window, figures: Figures, seed: int
+    ) -> None:
+        self.payers, self.staff, self.window = payers, staff, window
+        self.figures, self.seed = figures, seed
+        self.corrections = tuple(self._draw_corrections(figures.corrections))
+
+    def write_month(self, folder: Folder, month: Month) -> None:
+        """Every file received for `month`, corrections of earlier months last."""
+        for scheme, body in _RECEIVER.items():
+            for message, payers in (
+                (Message.DSN, self.payers.all_employers()),
+                (Message.PASRAU, self.payers.all_funds()),
+            ):
+                mine = (payer for payer in payers if payer.scheme is scheme)
+                self._write(folder, body, message, month, mine)
+            sent = [c for c in self.corrections if c.sent == month and c.payer.scheme is scheme]
+            if sent:
+                name = f"{body}/dsn-{month.number}-{_FIRST_CORRECTION_FILE}.dsn"
+                made = [self._corrected(correction) for correction in sent]
+                self._write_file(folder, name, Message.DSN, month, made)
+
+    def _write(
+        self,
+        folder: Folder,
+        body: BodyId,
+        message: Message,
+        month: Month,
+        payers: Iterable[Payer],
+    ) -> None:
+        present = {payer: self._on_pay(payer, month) for payer in payers}
+        most = max(_SMALLEST_FILE, sum(map(len, present.values())) // _MOST_FILES + 1)
+        number, waiting, slips = 1, [], 0
+        for payer, paid in present.items():
+            if not paid or self._is_late(payer, month, len(paid)):
+                continue
+            waiting.append(self._normal(message, payer, month, paid))
+            slips += len(paid)
+            if slips >= most:
+                self._write_file(folder, _name(body, message, month, number), message, month, waiting)
+                number, waiting, slips = number + 1, [], 0
+        if waiting:
+            self._write_file(folder, _name(body, message, month, number), message, month, waiting)
+
+    def _on_pay(self, payer: Payer, month: Month) -> list[tuple[Person, Spell]]:
+        index = month.index
+        return [
+            pair for pair in self.staff.get(payer, ()) if pair[1].first <= index <= pair[1].last
+        ]
+
+    def _is_late(self, payer: Payer, month: Month, persons: int) -> bool:
+        if month != self.window.last or persons > _LATE_MOST_PERSONS:
+            return False
+        return noise(self.seed, payer.index) % _PERMILLE < self.figures.shares.late_employer
+
+    def _normal(
+        self, message: Message, payer: Payer, month: Month, paid: list[tuple[Person, Spell]]
+    ) -> Declaration:
+        slips = tuple(Slip(p, s, pay_of(p, s, month.index)) for p, s in paid)
+        return Declaration(message, Kind.NORMAL, payer, month, 1, slips)
+
+    def _corrected(self, correction: Correction) -> Declaration:
+        """The whole month again with one person's pay changed; nobody where it is cancelled."""
+        paid = self._on_pay(correction.payer, correction.month)
+        changed = correction.seed % len(paid)
+        extra = (correction.seed >> 20) % 200 - 80 or 50
+        index = correction.month.index
+        slips = tuple(
+            Slip(p, s, pay_of(p, s, index, extra if place == changed else 0))
+            for place, (p, s) in enumerate(paid)
+        )
+        slips = () if correction.kind is Kind.CANCELS else slips
+        return Declaration(
+            Message.DSN, correction.kind, correction.payer, correction.month, 2, slips
+        )
+
+    def _draw_corrections(self, shares: CorrectionShares) -> Iterator[Correction]:
+        rng = stream(self.seed, "corrections")
+        cancelled_recently = replaced = False
+        candidates: list[tuple[Payer, Month]] = []
+        last = self.window.last
+        for month in self.window.first.to(last - 1):
+            for payer in self.payers.all_employers():
+                persons = len(self._on_pay(payer, month))
+                drawn = rng.randrange(_PERMILLE)
+                if not 0 < persons <= shares.most_persons_replaced:
+                    continue
+                kind = Kind.REPLACES if drawn < shares.replaced else None
+                if persons <= shares.most_persons_cancelled:
+                    if month >= last - 2:
+                        candidates.append((payer, month))
+                    if shares.replaced <= drawn < shares.replaced + shares.cancelled:
+                        kind = Kind.CANCELS
+                if kind is None:
+                    continue
+                replaced |= kind is Kind.REPLACES
+                cancelled_recently |= kind is Kind.CANCELS and month >= last - 2
+                lag = 1 + rng.randrange(_LONGEST_LAG)
+                sent = min(month + lag, last)
+                yield Correction(payer, month, sent, kind, rng.getrandbits(62))
+        # INVARIANT: even a small population has one month under correction near its end, and one
+        # replaced month.
+        if not cancelled_recently and candidates:
+            payer, month = candidates.pop(0)
+            yield Correction(payer, month, last, Kind.CANCELS, 1)
+        if not replaced and candidates:
+            payer, month = candidates.pop(-1)
+            yield Correction(payer, month, last, Kind.REPLACES, 1)
+
+    def _write_file(
+        self,
+        folder: Folder,
+        name: str,
+        message: Message,
+        month: Month,
+        declarations: list[Declaration],
+    ) -> None:
+        folder.write(name, _file(message, month, declarations), ENCODING)
+
+
+def _name(body: BodyId, message: Message, month: Month, number: int) -> str:
+    kind = message.name.lower()
+    return f"{body}/{kind}-{month.number}-{number:02d}.{kind}"
+
+
+def _file(message: Message, month: Month, declarations: list[Declaration]) -> Iterator[str]:
+    text = opening(message, month, declarations[0].payer)
+    lines = text.count("\n")
+    yield text
+    for declaration in declarations:
+        text = declaration_text(declaration, _filed(declaration.payer, month))
+        lines += text.count("\n")
+        yield text
+    yield closing(lines, len(declarations))
+
+
+def _filed(payer: Payer, month: Month) -> date:
+    following = month + 1
+    day = _EARLY_DAY if payer.files_early else _LATE_DAY
+    return date(following.year, following.month, day)

@@ -1,0 +1,227 @@
+"""The figures of the synthetic country and the names of its people, read from package data."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import accumulate
+from random import Random
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict
+
+from cloison.months import Month
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Smic(_Strict):
+    """Monthly gross minimum wage in cents from a month on."""
+
+    from_: str
+    cents: int
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_")
+    )
+
+
+class Rates(_Strict):
+    """What is left of gross, per 10,000."""
+
+    mns: int
+    net_fiscal: int
+
+
+class Bracket(_Strict):
+    """Withholding rate (hundredths of a percent) up to a wage (per mille of the minimum wage)."""
+
+    up_to: int
+    rate: int
+
+
+class Commune(_Strict):
+    """A place to live."""
+
+    code: str
+    department: str
+    zone: int
+    weight: int
+
+
+class Rent(_Strict):
+    """Rents of a zone in whole euros."""
+
+    zone: int
+    lowest: int
+    highest: int
+    by_person: int
+
+
+class Shares(_Strict):
+    """Per mille of their group."""
+
+    farm_household: int
+    temporary_nir: int
+    trait_mismatch: int
+    objection: int
+    second_job: int
+    second_job_agricultural: int
+    sick_leave: int
+    same_sex_couple: int
+    married: int
+    pacs: int
+    grown_child: int
+    death_by_year: int
+    both_pensions: int
+    late_employer: int
+    corrected_notice: int
+    claim_at_any_income: int
+
+
+class CorrectionShares(_Strict):
+    """Per mille of small employers' declarations, and how small they are."""
+
+    replaced: int
+    cancelled: int
+    most_persons_replaced: int
+    most_persons_cancelled: int
+
+
+class Payments(_Strict):
+    """What makes past payments plausible: cents, and per mille for shares and slopes."""
+
+    rsa_base: int
+    ppa_base: int
+    second_person: int
+    further_person: int
+    later_person: int
+    housing_share: tuple[int, int, int]
+    work_slope: int
+    bonus: int
+    smallest_rsa: int
+    smallest_ppa: int
+    smallest_al: int
+    al_ceiling: tuple[int, int, int]
+    al_ceiling_by_person: int
+    al_charges: int
+    al_floor: int
+    al_free_resources: int
+    al_free_by_person: int
+    al_slope: int
+
+
+class Tax(_Strict):
+    """Parts in hundredths, shares per mille, sums in whole euros."""
+
+    part: int
+    half_part: int
+    abatement: int
+    capital_share: int
+    capital_highest: int
+    property_share: int
+    property_highest: int
+    alimony_share: int
+    alimony_lowest: int
+    alimony_highest: int
+
+
+class _FiguresFile(_Strict):
+    smic: tuple[Smic, ...]
+    kinds: dict[str, int]
+    means: dict[str, int]
+    wages: dict[str, tuple[int, int]]
+    careers: dict[str, dict[str, int]]
+    shares: Shares
+    corrections: CorrectionShares
+    rates: dict[str, Rates]
+    withholding: tuple[Bracket, ...]
+    payments: Payments
+    communes: tuple[Commune, ...]
+    rents: tuple[Rent, ...]
+    tax: Tax
+
+
+class Names(_Strict):
+    """Names to draw from."""
+
+    birth_names: tuple[str, ...]
+    first_names_women: tuple[str, ...]
+    first_names_men: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A weighted choice among names."""
+
+    names: tuple[str, ...]
+    cumulated: tuple[int, ...]
+
+    @classmethod
+    def of(cls, weights: Mapping[str, int]) -> "Choice":
+        """From name to weight."""
+        return cls(tuple(weights), tuple(accumulate(weights.values())))
+
+    def draw(self, rng: Random) -> str:
+        """One name."""
+        return rng.choices(self.names, cum_weights=self.cumulated)[0]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The synthetic country."""
+
+    kinds: Choice
+    means: Choice
+    wages: Mapping[str, tuple[int, int]]
+    careers: Mapping[str, Choice]
+    shares: Shares
+    corrections: CorrectionShares
+    rates: Mapping[str, Rates]
+    withholding: tuple[Bracket, ...]
+    payments: Payments
+    communes: tuple[Commune, ...]
+    places: Choice
+    rents: Mapping[int, Rent]
+    tax: Tax
+    names: Names
+    smic_from: tuple[tuple[int, int], ...]
+
+    def smic(self, month: int) -> int:
+        """Monthly gross minimum wage in cents in the month with that index."""
+        return next(cents for first, cents in self.smic_from if first <= month)
+
+    def withholding_rate(self, wage: int) -> int:
+        """Hundredths of a percent for a wage per mille of the minimum wage."""
+        return next(bracket.rate for bracket in self.withholding if wage <= bracket.up_to)
+
+
+def _read(name: str) -> dict[str, object]:
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+
+
+@cache
+def load_figures() -> Figures:
+    """The figures that ship with the program; unknown or missing keys are refused."""
+    raw = _FiguresFile.model_validate(_read("figures.toml"))
+    smic = ((Month.parse(line.from_).index, line.cents) for line in raw.smic)
+    return Figures(
+        kinds=Choice.of(raw.kinds),
+        means=Choice.of(raw.means),
+        wages=MappingProxyType(raw.wages),
+        careers=MappingProxyType({name: Choice.of(w) for name, w in raw.careers.items()}),
+        shares=raw.shares,
+        corrections=raw.corrections,
+        rates=MappingProxyType(raw.rates),
+        withholding=raw.withholding,
+        payments=raw.payments,
+        communes=raw.communes,
+        places=Choice.of({commune.code: commune.weight for commune in raw.communes}),
+        rents=MappingProxyType({rent.zone: rent for rent in raw.rents}),
+        tax=raw.tax,
+        names=Names.model_validate(_read("names.toml")),
+        smic_from=tuple(sorted(smic, reverse=True)),
+    )

@@ -1,0 +1,203 @@
+"""The values: persons, what they live from, households and what they claim."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from cloison.bodies import BodyId
+from cloison.identity import Nir
+from cloison.months import Month
+from cloison.population.payers import Payer, Scheme
+
+DGFIP, CAF, CNAV, MSA = BodyId("dgfip"), BodyId("caf"), BodyId("cnav"), BodyId("msa")
+
+
+class Nature(StrEnum):
+    """What an income is."""
+
+    SALARY = "salary"
+    UNEMPLOYMENT = "unemployment"
+    DAILY_ALLOWANCE = "daily_allowance"
+    PENSION = "pension"
+    INVALIDITY = "invalidity"
+    SELF_EMPLOYED = "self_employed"
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One source of income of one person, from a day to a day.
+
+    Attributes:
+        payer: None for the self-employed, whom nobody declares by month.
+        end: Last day, included; None while it goes on.
+        first: Index of the first month (`Month.index`).
+        last: Index of the last month; beyond every window while it goes on.
+        permille: Full month's gross, per mille of the minimum wage of the month.
+        swing: Largest variation from month to month, per mille.
+        leave: First and last month index of a sick leave, paid a quarter; empty as (0, -1).
+        contract_code: DSN nature of the contract.
+    """
+
+    nature: Nature
+    payer: Payer | None
+    start: date
+    end: date | None
+    first: int
+    last: int
+    permille: int
+    swing: int
+    seed: int
+    contract: str = ""
+    contract_code: str = ""
+    leave: tuple[int, int] = (0, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody, and their incomes.
+
+    Attributes:
+        caf_name: Birth name as the family-benefit body spells it; another one for a few.
+        withholding_rate: Hundredths of a percent of the taxable net.
+        career: What they live from, by its name in `figures.toml`.
+    """
+
+    index: int
+    nir: Nir
+    woman: bool
+    birth_date: date
+    birth_name: str
+    caf_name: str
+    first_names: str
+    temporary: bool
+    objection: bool
+    death_date: date | None
+    career: str
+    home_scheme: Scheme
+    withholding_rate: int
+    spells: tuple[Spell, ...]
+
+    def schemes(self) -> tuple[Scheme, ...]:
+        """The schemes that may hold declarations about them; never empty."""
+        found = {spell.payer.scheme for spell in self.spells if spell.payer is not None}
+        return tuple(scheme for scheme in Scheme if scheme in found) or (self.home_scheme,)
+
+    def age_at(self, year: int) -> int:
+        """Age on the last day of `year`."""
+        return year - self.birth_date.year
+
+
+class Role(StrEnum):
+    """Place in the household."""
+
+    APPLICANT = "applicant"
+    PARTNER = "partner"
+    CHILD = "child"
+
+
+class Union(StrEnum):
+    """Marital situation, as the household file spells it."""
+
+    SINGLE = "single"
+    MARRIED = "married"
+    PACS = "pacs"
+    COHABITING = "cohabiting"
+    DIVORCED = "divorced"
+    WIDOWED = "widowed"
+
+
+class Occupancy(StrEnum):
+    """How the household lives in its dwelling."""
+
+    TENANT = "tenant"
+    OWNER = "owner"
+    FREE = "free"
+    SHARED_TENANT = "shared_tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Housing:
+    """The dwelling. `rent_cents` is monthly, charges apart; 0 for owners and free lodging."""
+
+    occupancy: Occupancy
+    furnished: bool
+    rent_cents: int
+    zone: int
+    commune: str
+    department: str
+
+
+class Benefit(StrEnum):
+    """What a household may claim."""
+
+    PPA = "ppa"
+    RSA = "rsa"
+    AL = "al"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim for one benefit."""
+
+    benefit: Benefit
+    opened: date
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """People who live together. `adults` begins with the applicant.
+
+    Attributes:
+        number: Of the file, 7 digits; also for households no body has a file on.
+        since: Day the adults' present life together (or alone) began.
+        body: Which family-benefit body has their file; None where there is none.
+    """
+
+    index: int
+    number: str
+    kind: str
+    union: Union
+    adults: tuple[Person, ...]
+    children: tuple[Person, ...]
+    since: date
+    housing: Housing
+    body: BodyId | None
+    claims: tuple[Claim, ...]
+
+    @property
+    def applicant(self) -> Person:
+        """Who signs."""
+        return self.adults[0]
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """Everyone, adults first."""
+        return self.adults + self.children
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The months made: declarations from `first` to `last`; careers begin in `begin`.
+
+    Attributes:
+        begin: January of the year before `first`, where the oldest tax notice starts.
+    """
+
+    first: Month
+    last: Month
+
+    @property
+    def begin(self) -> Month:
+        """First month of every career."""
+        return Month.of(self.first.year - 1, 1)
+
+    @property
+    def today(self) -> date:
+        """First day after the window: when the files are looked at."""
+        return (self.last + 1).first_day
+
+    @property
+    def notice_years(self) -> range:
+        """Income years of the tax notices."""
+        return range(self.first.year - 1, self.last.year)
