@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.hpke import (
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from cloison.bodies import BodyId, parse_body
-from cloison.errors import InputError, IntegrityError, StorageError
+from cloison.errors import InputError, IntegrityError, PeerError, StorageError
 from cloison.identity.certificates import peer_of_certificate_file
 from cloison.identity.names import parse_activity
 from cloison.identity.secrets import SECRET_BYTES, load_secret, write_secret
@@ -74,6 +75,19 @@ class ActivityPublicKeys:
             raise InputError("BAD_PUBLIC_KEY", f"keys of `{activity}`: not usable") from error
         key_id = hashlib.sha256(x25519 + mlkem768).digest()[:16]
         return cls(activity, body, signing_key, x25519, mlkem768, key_id, sealing)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Returns if the activity's key signed exactly this message.
+
+        Raises:
+            PeerError: `BAD_SIGNATURE`: another key, another message, or not a signature.
+        """
+        try:
+            Ed25519PublicKey.from_public_bytes(self.signing_key).verify(signature, message)
+        except InvalidSignature as error:
+            raise PeerError(
+                "BAD_SIGNATURE", f"signature: not made by activity `{self.activity}` over this"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

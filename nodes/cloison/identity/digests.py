@@ -74,7 +74,7 @@ def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
     Args:
         person_key: The person's random key from the vault; erase it and every link is gone.
         node: Whose ledger holds the trace.
-        day: In UTC.
+        day: The day the trace is found under.
     """
     return hmac.digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode(), "sha256")
 

@@ -27,6 +27,25 @@ def test_activity_keys_shown_hold_no_private_byte(ppa: ActivityKeys, made_keys: 
     assert seed.hex() not in shown
 
 
+def test_verify_message_signed_by_the_activity_is_accepted(ppa: ActivityKeys) -> None:
+    ppa.public.verify(b"message", ppa.sign(b"message"))
+
+
+@pytest.mark.parametrize("fault", ["another message", "another key", "cut", "none"])
+def test_verify_wrong_in_one_thing_is_refused(
+    ppa: ActivityKeys, outreach: ActivityKeys, fault: str
+) -> None:
+    signature = {
+        "another message": ppa.sign(b"another"),
+        "another key": outreach.sign(b"message"),
+        "cut": ppa.sign(b"message")[:-1],
+        "none": b"",
+    }[fault]
+    with pytest.raises(PeerError) as caught:
+        ppa.public.verify(b"message", signature)
+    assert caught.value.reason == "BAD_SIGNATURE"
+
+
 @pytest.mark.parametrize("name", ["signing.key", "sealing.key"])
 def test_load_activity_keys_loose_mode_is_refused(keys_copy: Path, name: str) -> None:
     (keys_copy / PPA / name).chmod(0o640)
