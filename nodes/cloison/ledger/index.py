@@ -1,0 +1,142 @@
+"""Where to find an entry: an index beside the log, made again from it whenever in doubt.
+
+What is indexed is the caller's: `terms` says under which (kind, key) pairs an entry is found.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloison.errors import StorageError
+from cloison.ledger.log import Log
+from cloison.ledger.tree import leaf_hash
+
+Terms = Callable[[bytes], Iterable[tuple[str, bytes]]]
+
+_CATCH_UP_ENTRIES = 4_096
+_SCHEMA = """
+CREATE TABLE term (
+    kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE progress (size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL) STRICT;
+INSERT INTO progress VALUES (0, x'');
+"""
+
+
+class LedgerIndex:
+    """A projection of a log: complete up to the log's size when it opens, then as `add` is called.
+
+    Args:
+        path: The SQLite file; made, or made again where it is damaged or not this log's.
+        log: The log it indexes.
+        terms: The (kind, key) pairs of one entry's bytes; must always give the same for the same.
+
+    Raises:
+        StorageError: `LEDGER_INDEX`: the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, log: Log, terms: Terms) -> None:
+        self._log = log
+        self._terms = terms
+        self._size = 0
+        with _guard(path):
+            self._database = self._open(path)
+        self._path = path
+        self.catch_up()
+
+    @property
+    def size(self) -> int:
+        """Entries indexed, from the first."""
+        return self._size
+
+    def find(self, kind: str, key: bytes) -> list[int]:
+        """The entries found under this term, oldest first."""
+        query = "SELECT leaf FROM term WHERE kind = ? AND key = ? ORDER BY leaf"
+        with _guard(self._path):
+            return [int(row[0]) for row in self._database.execute(query, (kind, key))]
+
+    def first(self, kind: str, key: bytes) -> int | None:
+        """The oldest entry found under this term."""
+        query = "SELECT leaf FROM term WHERE kind = ? AND key = ? ORDER BY leaf LIMIT 1"
+        with _guard(self._path):
+            row = self._database.execute(query, (kind, key)).fetchone()
+        return None if row is None else int(row[0])
+
+    def count(self, kind: str, key: bytes) -> int:
+        """How many entries are found under this term."""
+        query = "SELECT count(*) FROM term WHERE kind = ? AND key = ?"
+        with _guard(self._path):
+            return int(self._database.execute(query, (kind, key)).fetchone()[0])
+
+    def add(self, first_index: int, entries: Sequence[bytes]) -> None:
+        """Index entries just committed; calls may come late, twice or out of order."""
+        if first_index == self._size:
+            self._insert(entries)
+        elif first_index + len(entries) > self._size:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Index whatever the log holds and the index does not."""
+        while self._size < self._log.size:
+            count = min(_CATCH_UP_ENTRIES, self._log.size - self._size)
+            self._insert(self._log.entries(self._size, count))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def _insert(self, entries: Sequence[bytes]) -> None:
+        rows = [
+            (kind, key, index)
+            for index, entry in enumerate(entries, self._size)
+            for kind, key in self._terms(entry)
+        ]
+        size = self._size + len(entries)
+        with _guard(self._path), self._database:
+            self._database.executemany("INSERT OR IGNORE INTO term VALUES (?, ?, ?)", rows)
+            self._database.execute(
+                "UPDATE progress SET size = ?, last_leaf_hash = ?", (size, leaf_hash(entries[-1]))
+            )
+        self._size = size
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        database = _connect(path)
+        try:
+            size, last = database.execute("SELECT size, last_leaf_hash FROM progress").fetchone()
+            if self._is_of_this_log(size, last):
+                self._size = size
+                return database
+        except (sqlite3.DatabaseError, TypeError, ValueError):
+            # A damaged or foreign file holds nothing that the log does not: it is made again.
+            self._size = 0
+        database.close()
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        database = _connect(path)
+        database.executescript(_SCHEMA)
+        return database
+
+    def _is_of_this_log(self, size: int, last_leaf_hash: bytes) -> bool:
+        if not 0 < size <= self._log.size:
+            return False
+        return leaf_hash(self._log.entry(size - 1)) == last_leaf_hash
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.DatabaseError:
+        # Not a database: the first query says so, and the file is made again.
+        return database
+    return database
+
+
+@contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError("LEDGER_INDEX", f"ledger index `{path}`: {error}") from error
