@@ -1,6 +1,9 @@
 """The folder of keys: whole or not at all, private, never overwritten."""
 
 import base64
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,6 +166,27 @@ def test_init_keys_disk_refuses_is_told_with_its_reason(
     with pytest.raises(StorageError, match="No space left") as caught:
         init_keys(tmp_path / "keys", BODIES, {}, NOW)
     assert caught.value.reason == "KEYS_WRITE"
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from cloison.identity import init_keys, key_directory
+
+at = sys.argv[2]
+setattr(key_directory, at, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+init_keys(Path(sys.argv[1]), ["caf"], {"caf-ppa": "caf"}, datetime(2026, 11, 21, tzinfo=UTC))
+"""
+
+
+@pytest.mark.parametrize("at", ["_build_node", "_build_activity", "_sync_folders"])
+def test_init_keys_killed_leaves_no_folder_and_can_be_run_again(tmp_path: Path, at: str) -> None:
+    directory = tmp_path / "keys"
+    run = subprocess.run([sys.executable, "-c", KILLED, str(directory), at], check=False)
+    assert (run.returncode, directory.exists()) == (-signal.SIGKILL, False)
+    init_keys(directory, BODIES, ACTIVITIES, NOW)
+    assert {str(p.relative_to(directory)) for p in files_of(directory)} == EXPECTED
 
 
 BAD_NAMES = {
