@@ -47,7 +47,7 @@ def start(
 
     Raises:
         InputError: `NO_STATE`: a node was never created. `ALREADY_UP`: it runs.
-        StorageError: `PORT_TAKEN`: another process listens there. `NODE_FAILED`: it ended, or did
+        StorageError: `PORT_IN_USE`: another process listens there. `NODE_FAILED`: it ended, or did
             not answer in time; the message has what it printed last.
     """
     for node in nodes:
@@ -152,7 +152,7 @@ def _check_startable(place: Place, node: NodeAt) -> None:
             probe.bind((node.host, node.port))
         except OSError as error:
             raise StorageError(
-                "PORT_TAKEN",
+                "PORT_IN_USE",
                 f"port `{node.port}` of node `{node.body}`: {error.strerror}",
                 "stop what listens there, or move the nodes with `--addresses FILE`",
             ) from error
