@@ -23,7 +23,7 @@ _READ_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked: the head, and how many files and entries lead to it.
+    """What was checked: the head, and how many files and signed heads agree with it.
 
     `torn_bytes` are those of a commit that was never acknowledged.
     """
@@ -31,7 +31,7 @@ class Verified:
     checkpoint: Checkpoint
     tiles: int
     bundles: int
-    appended: int
+    heads: int
     torn_bytes: int
 
 
@@ -122,7 +122,7 @@ class LedgerReader:
             checkpoint=heads[-1][1],
             tiles=walk.tiles,
             bundles=reader.size // TILE_WIDTH,
-            appended=reader.size - reader.appended_from,
+            heads=1 + len(heads),
             torn_bytes=len(reader.segments[-1].rest),
         )
 

@@ -1,0 +1,194 @@
+"""`cloison ledger`: what a ledger says, and whether it is whole; offline, no node needed.
+
+Privacy: a line holds the kind, the purpose and the outcome of an entry, never a digest, a trace key
+or a pseudonym.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf.message import DecodeError
+from rich.text import Text
+
+from cloison.cli.console import french_count, out, table
+from cloison.errors import InputError, IntegrityError
+from cloison.ledger.base64_text import print_base64
+from cloison.ledger.note import NoteVerifier
+from cloison.ledger.reader import EntryReader, LedgerReader, Verified
+from cloison.v1.decision_pb2 import Outcome
+from cloison.v1.entry_pb2 import Entry
+from cloison.v1.statement_pb2 import Statement
+
+app = typer.Typer(help="Show and verify ledgers, offline.", no_args_is_help=True)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN = 50
+_MAX_VKEY_BYTES = 1024
+_STYLES = {"permit": "green", "permit with obligations": "yellow", "deny": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """One entry as shown; what its kind does not have is empty."""
+
+    index: int
+    time: str
+    kind: str
+    purpose: str
+    outcome: str
+    reason: str
+
+
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A ledger directory, as var/caf/ledger/traces.")
+]
+
+
+@app.command()
+def show(
+    directory: Directory,
+    *,
+    first: Annotated[
+        int | None, typer.Option(min=0, help="First entry; by default the last ones are shown.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Entries at most.")] = _SHOWN,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one entry a line.")] = False,
+) -> None:
+    """Show entries: index, time (UTC), kind, purpose, outcome. Verifies nothing.
+
+    Example: cloison ledger show var/caf/ledger/traces --count 20
+    """
+    reader = EntryReader(directory)
+    start = max(0, reader.size - count) if first is None else first
+    lines = (entry_line(index, entry) for index, entry in reader.entries(start, count))
+    if as_json:
+        for line in lines:
+            typer.echo(json.dumps(asdict(line), ensure_ascii=False))
+        return
+    _show_table(lines)
+    shown = min(count, max(0, reader.size - start))
+    typer.echo(f"{french_count(shown)} of {french_count(reader.size)} entries", err=True)
+
+
+@app.command()
+def verify(
+    directory: Directory,
+    *,
+    vkey: Annotated[Path, typer.Option(help="The ledger's public key, a C2SP verifier key.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check every signature, entry and tile of a ledger against its public key.
+
+    Example: cloison ledger verify var/caf/ledger/traces --vkey caf.traces.vkey
+    """
+    verified = LedgerReader(directory, load_vkey(vkey)).verify()
+    if as_json:
+        typer.echo(json.dumps(_summary(verified), ensure_ascii=False))
+    else:
+        _show_verified(verified)
+
+
+def load_vkey(path: Path) -> NoteVerifier:
+    """The verifier key in a file.
+
+    Raises:
+        InputError: `BAD_VKEY`: no such file, or not one well-formed key.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_VKEY_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("BAD_VKEY", f"verifier key `{path}`: cannot be read") from error
+    return NoteVerifier.parse(text)
+
+
+def entry_line(index: int, data: bytes) -> EntryLine:
+    """What may be shown of an entry.
+
+    Raises:
+        IntegrityError: `BAD_ENTRY`: not an entry.
+    """
+    try:
+        entry = Entry.FromString(data)
+        purpose = _purpose(entry)
+        time = _EPOCH + timedelta(milliseconds=entry.entry_time_ms)
+    except (DecodeError, OverflowError) as error:
+        raise IntegrityError("BAD_ENTRY", f"entry {index}: not an entry of this format") from error
+    outcome, reason = _outcome(entry)
+    kind = entry.WhichOneof("kind") or "unknown"
+    stamp = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return EntryLine(index, stamp, kind, purpose, outcome, reason)
+
+
+def _purpose(entry: Entry) -> str:
+    kind = entry.WhichOneof("kind")
+    if kind == "asked":
+        return Statement.FromString(entry.asked.statement).purpose
+    if kind == "decided":
+        return Statement.FromString(entry.decided.statement).purpose
+    if kind == "received":
+        return entry.received.label.received_for
+    if kind == "deposited":
+        return ", ".join(sorted({label.received_for for label in entry.deposited.labels}))
+    return ""
+
+
+def _outcome(entry: Entry) -> tuple[str, str]:
+    kind = entry.WhichOneof("kind")
+    if kind == "decided":
+        return _outcome_word(entry.decided.decision.outcome), entry.decided.decision.reason
+    if kind == "received":
+        return _outcome_word(entry.received.outcome), entry.received.reason
+    if kind == "case_closed":
+        return entry.case_closed.outcome, ""
+    if kind == "failures":
+        counts = [f"{item.reason} {item.count}" for item in entry.failures.counts]
+        return "failed", ", ".join(counts)
+    return "", ""
+
+
+def _outcome_word(outcome: Outcome.ValueType) -> str:
+    if outcome not in Outcome.values():
+        return "unknown"
+    return Outcome.Name(outcome).removeprefix("OUTCOME_").lower().replace("_", " ")
+
+
+def _show_table(lines: Iterator[EntryLine]) -> None:
+    rows = table("index", "time", "kind", "purpose", "outcome", "reason", right=("index",))
+    for line in lines:
+        cells = (str(line.index), line.time, line.kind, line.purpose, line.outcome, line.reason)
+        rows.add_row(*map(_plain, cells), style=_STYLES.get(line.outcome))
+    out().print(rows)
+
+
+def _plain(text: str) -> Text:
+    """Text from a peer, which can neither style the table nor command the terminal."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+def _summary(verified: Verified) -> dict[str, str | int]:
+    head = verified.checkpoint
+    return {
+        "origin": head.origin,
+        "entries": head.size,
+        "root": print_base64(head.root),
+        "tiles": verified.tiles,
+        "bundles": verified.bundles,
+        "heads": verified.heads,
+        "torn_bytes": verified.torn_bytes,
+    }
+
+
+def _show_verified(verified: Verified) -> None:
+    rows = table("", "", title="[bold green]verified[/]")
+    rows.show_header = False
+    for name, value in _summary(verified).items():
+        rows.add_row(
+            name.replace("_", " "), french_count(value) if isinstance(value, int) else value
+        )
+    out().print(rows)
