@@ -26,9 +26,9 @@ def make(
     persons: Annotated[int, typer.Option(help="How many persons, 100 to 1,000,000.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")],
     out: Annotated[Path, typer.Option(help="A new folder.")],
-    last_month: Annotated[
-        str, typer.Option(help="Last month declared, YYYY-MM.")
-    ] = str(DEFAULT_LAST_MONTH),
+    last_month: Annotated[str, typer.Option(help="Last month declared, YYYY-MM.")] = str(
+        DEFAULT_LAST_MONTH
+    ),
     months: Annotated[int, typer.Option(help="How many months are declared.")] = DEFAULT_MONTHS,
 ) -> None:
     """Write the files each body would have received about the same people.
@@ -52,7 +52,9 @@ def _make(persons: int, seed: int, out: Path, last_month: Month, months: int) ->
                 tasks[name] = bar.add_task(name)
             bar.update(tasks[name], completed=done, total=of)
 
-        return make_population(persons, seed, out, last_month, months, progress)
+        return make_population(
+            persons, seed, out, last_month=last_month, months=months, progress=progress
+        )
 
 
 def _told(manifest: Manifest) -> str:

@@ -15,6 +15,7 @@ _PERMANENT, _FIXED_TERM, _MISSION = "01", "02", "03"
 _UNEMPLOYMENT_PERMILLE = 570
 _ALLOWANCE_PERMILLE = 500
 _LONGEST_UNEMPLOYMENT = 18
+_HIGHEST_BASIC_PENSION = 1_050
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _part_time(life: Life) -> list[Spell]:
 
 def _precarious(life: Life) -> list[Spell]:
     rng, spells = life.rng, []
-    month, seen = life.begin + rng.randrange(4), ()
+    month, seen = life.begin + rng.randrange(4), tuple[Payer, ...]()
     while month <= life.last:
         employer = life.employer(*seen)
         seen = (*seen[-2:], employer)
@@ -301,12 +302,13 @@ def live(career: str, life: Life) -> tuple[Spell, ...]:
 def retire(life: Life, start: int) -> tuple[Spell, ...]:
     """The pensions of somebody retired since the month with index `start`."""
     rng, payers = life.rng, life.payers
-    base = life.wage * rng.randrange(420, 560) // 1_000
-    funds = [(rng.choice(payers.agricultural_fund if life.farm else payers.pensions), base)]
+    total = life.wage * rng.randrange(480, 640) // 1_000
+    basic = min(total, _HIGHEST_BASIC_PENSION) * rng.randrange(820, 1_000) // 1_000
+    funds = [(rng.choice(payers.agricultural_fund if life.farm else payers.pensions), basic)]
     if not life.farm:
-        funds.append((rng.choice(payers.complementary), base * rng.randrange(200, 700) // 1_000))
+        funds.append((rng.choice(payers.complementary), total - basic + basic // 8))
         if rng.randrange(1_000) < life.figures.shares.both_pensions:
-            funds.append((rng.choice(payers.agricultural_fund), base // 4))
+            funds.append((rng.choice(payers.agricultural_fund), basic // 4))
     return tuple(
         life.spell(Nature.PENSION, payer, (start, _OPEN), permille) for payer, permille in funds
     )

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from random import Random
 
 from cloison.bodies import BodyId
 from cloison.months import Month
@@ -24,11 +25,13 @@ from cloison.population.payers import Payer, Payers, Scheme
 from cloison.population.people import CNAV, MSA, Person, Spell, Window
 from cloison.population.streams import noise, stream
 
-_SMALLEST_FILE = 400  # slips
+_SMALLEST_FILE = 800  # slips
 _MOST_FILES = 80
 _FIRST_CORRECTION_FILE = 90
 _PERMILLE = 1_000
 _LONGEST_LAG = 4
+_RECENT = 3  # months
+_FEW = 8  # persons
 _EARLY_DAY, _LATE_DAY = 5, 15
 _LATE_MOST_PERSONS = 5
 _RECEIVER = {Scheme.GENERAL: CNAV, Scheme.AGRICULTURAL: MSA}
@@ -99,12 +102,15 @@ class Declarations:
         most = max(_SMALLEST_FILE, sum(map(len, present.values())) // _MOST_FILES + 1)
         number, waiting, slips = 1, [], 0
         for payer, paid in present.items():
-            if not paid or self._is_late(payer, month, len(paid)):
+            late = message is Message.DSN and self._is_late(payer, month, len(paid))
+            if not paid or late:
                 continue
             waiting.append(self._normal(message, payer, month, paid))
             slips += len(paid)
             if slips >= most:
-                self._write_file(folder, _name(body, message, month, number), message, month, waiting)
+                self._write_file(
+                    folder, _name(body, message, month, number), message, month, waiting
+                )
                 number, waiting, slips = number + 1, [], 0
         if waiting:
             self._write_file(folder, _name(body, message, month, number), message, month, waiting)
@@ -142,37 +148,28 @@ class Declarations:
         )
 
     def _draw_corrections(self, shares: CorrectionShares) -> Iterator[Correction]:
+        """At most one a payer and month; even a small population has one of each kind.
+
+        INVARIANT: one month of the last three before the end of the window is left cancelled.
+        """
         rng = stream(self.seed, "corrections")
-        cancelled_recently = replaced = False
-        candidates: list[tuple[Payer, Month]] = []
         last = self.window.last
+        lacking = [Kind.CANCELS, Kind.REPLACES]
+        spare: list[tuple[Payer, Month]] = []
         for month in self.window.first.to(last - 1):
+            recent = month >= last - _RECENT
             for payer in self.payers.all_employers():
-                persons = len(self._on_pay(payer, month))
-                drawn = rng.randrange(_PERMILLE)
-                if not 0 < persons <= shares.most_persons_replaced:
-                    continue
-                kind = Kind.REPLACES if drawn < shares.replaced else None
-                if persons <= shares.most_persons_cancelled:
-                    if month >= last - 2:
-                        candidates.append((payer, month))
-                    if shares.replaced <= drawn < shares.replaced + shares.cancelled:
-                        kind = Kind.CANCELS
-                if kind is None:
-                    continue
-                replaced |= kind is Kind.REPLACES
-                cancelled_recently |= kind is Kind.CANCELS and month >= last - 2
-                lag = 1 + rng.randrange(_LONGEST_LAG)
-                sent = min(month + lag, last)
-                yield Correction(payer, month, sent, kind, rng.getrandbits(62))
-        # INVARIANT: even a small population has one month under correction near its end, and one
-        # replaced month.
-        if not cancelled_recently and candidates:
-            payer, month = candidates.pop(0)
-            yield Correction(payer, month, last, Kind.CANCELS, 1)
-        if not replaced and candidates:
-            payer, month = candidates.pop(-1)
-            yield Correction(payer, month, last, Kind.REPLACES, 1)
+                kind = _drawn(shares, len(self._on_pay(payer, month)), rng)
+                if kind is not None:
+                    lag = 1 + rng.randrange(_LONGEST_LAG)
+                    if kind in lacking and (recent or kind is Kind.REPLACES):
+                        lacking.remove(kind)
+                    sent = min(month + lag, last)
+                    yield Correction(payer, month, sent, kind, rng.getrandbits(62))
+                elif recent and 0 < len(self._on_pay(payer, month)) <= _FEW:
+                    spare.append((payer, month))
+        for kind, (payer, month) in zip(lacking, spare, strict=False):
+            yield Correction(payer, month, last, kind, rng.getrandbits(62))
 
     def _write_file(
         self,
@@ -183,6 +180,17 @@ class Declarations:
         declarations: list[Declaration],
     ) -> None:
         folder.write(name, _file(message, month, declarations), ENCODING)
+
+
+def _drawn(shares: CorrectionShares, persons: int, rng: Random) -> Kind | None:
+    """What happens to a declaration of so many persons; large ones stand."""
+    drawn = rng.randrange(_PERMILLE)
+    if not 0 < persons <= shares.most_persons_replaced:
+        return None
+    if drawn < shares.replaced:
+        return Kind.REPLACES
+    few = persons <= shares.most_persons_cancelled
+    return Kind.CANCELS if few and drawn < shares.replaced + shares.cancelled else None
 
 
 def _name(body: BodyId, message: Message, month: Month, number: int) -> str:

@@ -6,10 +6,10 @@ from random import Random
 
 from cloison.months import Month
 from cloison.population.figures import Payments
-from cloison.population.claims import payments_of
 from cloison.population.neodes import euros
 from cloison.population.pay import pay_of
 from cloison.population.payers import Scheme
+from cloison.population.payments import payments_of
 from cloison.population.people import Household, Nature, Person, Role, Window
 from cloison.population.streams import stream
 
@@ -136,13 +136,12 @@ def event_rows(households: Iterable[Household], window: Window, seed: int) -> It
     for household in households:
         rng = stream(seed, "events", household.index)
         head = f"{household.number};{household.applicant.nir}"
-        for when, kind, channel in sorted(_events(household, window, rng)):
+        # Two alike on one day are one event.
+        for when, kind, channel in sorted(set(_events(household, window, rng))):
             yield f"{head};{when};{kind};{channel}"
 
 
-def _events(
-    household: Household, window: Window, rng: Random
-) -> Iterator[tuple[date, str, str]]:
+def _events(household: Household, window: Window, rng: Random) -> Iterator[tuple[date, str, str]]:
     last = window.last.index
     earliest = max(last - _EVENT_MONTHS + 1, Month.from_date(household.since).index + 1)
     if earliest > last:

@@ -9,7 +9,7 @@ from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.months import Month
 from cloison.population.declared import Declarations, staff_of
-from cloison.population.families import Town
+from cloison.population.families import households as make_households
 from cloison.population.figures import Figures, load_figures
 from cloison.population.files import Folder
 from cloison.population.household_files import (
@@ -100,7 +100,11 @@ def _check(persons: int, seed: int, months: int) -> None:
 
 
 def make_people(
-    persons: int, seed: int, last_month: Month = DEFAULT_LAST_MONTH, months: int = DEFAULT_MONTHS
+    persons: int,
+    seed: int,
+    *,
+    last_month: Month = DEFAULT_LAST_MONTH,
+    months: int = DEFAULT_MONTHS,
 ) -> tuple[Population, Declarations]:
     """The people of a seed, and what is declared about them.
 
@@ -117,7 +121,7 @@ def make_people(
     figures = load_figures()
     window = Window(last_month - (months - 1), last_month)
     payers = make_payers(persons, stream(seed, "payers"))
-    households = tuple(Town(figures, payers, window, seed).households(persons))
+    households = tuple(make_households(persons, seed, figures, payers, window))
     everyone = tuple(person for household in households for person in household.persons)
     declarations = Declarations(payers, staff_of(everyone), window, figures, seed)
     return Population(window, seed, households, everyone), declarations
@@ -127,6 +131,7 @@ def make_population(
     persons: int,
     seed: int,
     out: Path,
+    *,
     last_month: Month = DEFAULT_LAST_MONTH,
     months: int = DEFAULT_MONTHS,
     progress: Progress = _silent,
@@ -148,7 +153,7 @@ def make_population(
     _check(persons, seed, months)
     folder = Folder(out)
     progress("people", 0, 1)
-    population, declarations = make_people(persons, seed, last_month, months)
+    population, declarations = make_people(persons, seed, last_month=last_month, months=months)
     figures = load_figures()
     window = population.window
     progress("people", 1, 1)

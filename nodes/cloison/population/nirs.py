@@ -55,4 +55,6 @@ class NirMint:
                 self._given[prefix] += 1
                 body = f"{prefix}{self._given[prefix]:03d}"
                 return Nir(body + calc_check_digits(body))
-        raise InputError("NIR_RANGE_FULL", "population: no free number left", "ask for fewer persons")
+        raise InputError(
+            "NIR_RANGE_FULL", "population: no free number left", "ask for fewer persons"
+        )

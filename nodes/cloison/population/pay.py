@@ -8,6 +8,9 @@ from cloison.population.figures import load_figures
 from cloison.population.people import Nature, Person, Spell
 from cloison.population.streams import noise
 
+WORK = frozenset({Nature.SALARY})
+DECLARED = frozenset(Nature) - {Nature.SELF_EMPLOYED}
+
 _FULL = 10_000
 _LEAVE_DIVISOR = 4
 _BONUS_PERMILLE = 40
@@ -88,23 +91,18 @@ def yearly(person: Person, spell: Spell, year: int) -> int:
     return sum(pay_of(person, spell, month).net_fiscal for month in range(first, last + 1))
 
 
-def monthly_mns(person: Person, first: int, last: int) -> list[int]:
-    """Montant net social of each month in cents, over every source that is declared by month."""
+def monthly(person: Person, first: int, last: int, natures: frozenset[Nature]) -> list[int]:
+    """Montant net social of each month in cents, over the sources of these natures.
+
+    Args:
+        person: Whose.
+        first: Index of the first month.
+        last: Index of the last one, included.
+        natures: Which incomes count.
+    """
     months = [0] * (last - first + 1)
     for spell in person.spells:
-        if spell.payer is None:
-            continue
-        for month in range(max(first, spell.first), min(last, spell.last) + 1):
-            months[month - first] += pay_of(person, spell, month).mns
-    return months
-
-
-def monthly_work(person: Person, first: int, last: int) -> list[int]:
-    """The part of `monthly_mns` that pays for work."""
-    months = [0] * (last - first + 1)
-    for spell in person.spells:
-        if spell.nature is not Nature.SALARY:
-            continue
-        for month in range(max(first, spell.first), min(last, spell.last) + 1):
-            months[month - first] += pay_of(person, spell, month).mns
+        if spell.nature in natures:
+            for month in range(max(first, spell.first), min(last, spell.last) + 1):
+                months[month - first] += pay_of(person, spell, month).mns
     return months

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median_low
 
-from cloison.population.pay import monthly_mns, monthly_work
+from cloison.population.pay import DECLARED, WORK, monthly
 from cloison.population.people import Household, Person, Window
 
 _PERMILLE = 1_000
@@ -15,8 +15,8 @@ def summary_of(households: Sequence[Household], window: Window) -> dict[str, obj
     """Counts by kind, claims and ways of life; medians of the last month, in cents."""
     persons = [person for household in households for person in household.persons]
     last = window.last.index
-    work = [monthly_work(person, last, last)[0] for person in persons]
-    means = [monthly_mns(person, last, last)[0] for person in persons]
+    work = [monthly(person, last, last, WORK)[0] for person in persons]
+    means = [monthly(person, last, last, DECLARED)[0] for person in persons]
     return {
         "persons": len(persons),
         "households": len(households),
