@@ -77,13 +77,17 @@ class ReceiptRef:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The checked answer. `failure` is set where no decision was reached; then nothing else is."""
+    """The checked answer. `failure` is set where no decision was reached; then nothing else is.
+
+    `envelopes` are the releases a permitted local question for received data handed back.
+    """
 
     statement_hash: bytes
     decision: Decision | None
     receipt: ReceiptRef | None
     release: release_pb2.Release | None
     failure: CloisonError | None = None
+    envelopes: tuple[release_pb2.Release, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,9 @@ class PersonRelease(_message.Message):
     PERIODS_FIELD_NUMBER: _builtins.int
     person_digest: _builtins.bytes
     @_builtins.property
-    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeriodRelease]: ...
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeriodRelease]:
+        """Empty in a cohort: this person cannot be answered about, for a reason that is not said."""
+
     def __init__(
         self,
         *,
@@ -247,11 +249,18 @@ class SealedRelease(_message.Message):
     WRAPPED_SECRET_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     CIPHERTEXT_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     sealing_key_id: _builtins.bytes
     wrapped_secret: _builtins.bytes
     nonce: _builtins.bytes
     ciphertext: _builtins.bytes
+    statement_hash: _builtins.bytes
+    """What the associated data bind: the statement it answers, and its place in a cohort (index as 8 bytes,
+    big endian, then 1 for the last batch or 0); empty for a single question.
+    """
+    part: _builtins.bytes
     def __init__(
         self,
         *,
@@ -260,10 +269,12 @@ class SealedRelease(_message.Message):
         wrapped_secret: _builtins.bytes = ...,
         nonce: _builtins.bytes = ...,
         ciphertext: _builtins.bytes = ...,
+        statement_hash: _builtins.bytes = ...,
+        part: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "nonce", b"nonce", "sealing_key_id", b"sealing_key_id", "version", b"version", "wrapped_secret", b"wrapped_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "nonce", b"nonce", "part", b"part", "sealing_key_id", b"sealing_key_id", "statement_hash", b"statement_hash", "version", b"version", "wrapped_secret", b"wrapped_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

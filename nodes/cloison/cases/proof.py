@@ -1,0 +1,123 @@
+"""Step 4: a case proof, checked as a holder checks it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.message import DecodeError
+
+from cloison.errors import CloisonError, IntegrityError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.statement import from_milliseconds
+from cloison.identity import parse_nir, person_digest
+from cloison.law.question import CaseFacts
+from cloison.ledger.checkpoint import Checkpoint
+from cloison.ledger.tree import leaf_hash, verify_inclusion
+from cloison.months import Month
+from cloison.v1 import entry_pb2, statement_pb2
+
+CheckpointVerifier = Callable[[bytes], Checkpoint]
+"""Verifies a signed note of one known ledger; raises `CloisonError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedCase:
+    """A case entry that stands in the requester's ledger."""
+
+    leaf_hash: bytes
+    type: str
+    activity: str
+    month: Month
+    opened_time: datetime
+    valid_until: datetime
+    person_digests: frozenset[bytes]
+
+    def covers(self, persons: Sequence[statement_pb2.PersonReference]) -> bool:
+        """Whether each person, with the case salt given, stands in the case."""
+        return all(
+            len(person.case_salt) == limits.SALT_BYTES
+            and person_digest(person.case_salt, parse_nir(person.nir)) in self.person_digests
+            for person in persons
+        )
+
+    def facts(
+        self, persons: Sequence[statement_pb2.PersonReference], questions_before: int
+    ) -> CaseFacts:
+        """The facts the law may look at."""
+        return CaseFacts(
+            type=self.type,
+            activity=self.activity,
+            month=self.month,
+            opened_time=self.opened_time,
+            valid_until=self.valid_until,
+            covers_persons=self.covers(persons),
+            questions_before=questions_before,
+        )
+
+
+def verify_case(
+    proof: statement_pb2.CaseProof,
+    renewal: statement_pb2.CaseProof | None,
+    verify_checkpoint: CheckpointVerifier,
+) -> ProvedCase:
+    """The case of a proof, its end moved by its renewal if there is one.
+
+    Raises:
+        PeerError: `BAD_CASE_PROOF`: not that ledger, not that entry, forged or altered.
+    """
+    try:
+        case = _opened(_proved_entry(proof, verify_checkpoint), leaf_hash(proof.entry))
+        if renewal is None:
+            return case
+        return _renewed(case, _proved_entry(renewal, verify_checkpoint))
+    except PeerError:
+        raise
+    except CloisonError as error:
+        raise PeerError("BAD_CASE_PROOF", f"case proof: {error.message}") from error
+
+
+def _proved_entry(
+    proof: statement_pb2.CaseProof, verify_checkpoint: CheckpointVerifier
+) -> entry_pb2.Entry:
+    limits.check_count("case proof hashes", len(proof.hashes), 0, limits.PROOF_HASHES)
+    limits.check_count("checkpoint bytes", len(proof.checkpoint), 1, limits.CHECKPOINT_BYTES)
+    limits.check_count("entry bytes", len(proof.entry), 1, limits.ENTRY_BYTES)
+    head = verify_checkpoint(proof.checkpoint)
+    leaf = leaf_hash(proof.entry)
+    verify_inclusion(leaf, proof.leaf_index, head.size, list(proof.hashes), head.root)
+    entry = entry_pb2.Entry()
+    try:
+        entry.ParseFromString(proof.entry)
+    except DecodeError as error:
+        raise IntegrityError("BAD_ENTRY", "entry: cannot be decoded") from error
+    return entry
+
+
+def _opened(entry: entry_pb2.Entry, leaf: bytes) -> ProvedCase:
+    if entry.WhichOneof("kind") != "case_opened":
+        raise PeerError("BAD_CASE_PROOF", "case proof: the entry opens no case")
+    opened = entry.case_opened
+    return ProvedCase(
+        leaf_hash=leaf,
+        type=opened.type,
+        activity=opened.activity,
+        month=Month.from_number(opened.month),
+        opened_time=from_milliseconds(entry.entry_time_ms),
+        valid_until=from_milliseconds(opened.valid_until_ms),
+        person_digests=frozenset(opened.person_digests),
+    )
+
+
+def _renewed(case: ProvedCase, entry: entry_pb2.Entry) -> ProvedCase:
+    renewed = entry.case_renewed
+    if entry.WhichOneof("kind") != "case_renewed" or renewed.case_leaf_hash != case.leaf_hash:
+        raise PeerError("BAD_CASE_PROOF", "case proof: the renewal is of another case")
+    return ProvedCase(
+        leaf_hash=case.leaf_hash,
+        type=case.type,
+        activity=case.activity,
+        month=case.month,
+        opened_time=case.opened_time,
+        valid_until=from_milliseconds(renewed.valid_until_ms),
+        person_digests=case.person_digests,
+    )

@@ -1,0 +1,246 @@
+"""Step 8: the entries of a ledger, and what an index finds them by.
+
+INVARIANT: an entry holds digests, hashes, codes and dates; never a NIR, never a value.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from google.protobuf.message import DecodeError
+
+from cloison.bodies import BodyId
+from cloison.errors import IntegrityError
+from cloison.exchange.statement import Statement, to_milliseconds
+from cloison.exchange.values import decision_to_proto, facts_to_proto
+from cloison.law.question import Decision, Facts
+from cloison.ledger.tree import leaf_hash
+from cloison.months import Month
+from cloison.v1 import entry_pb2, release_pb2, statement_pb2
+
+VERSION = 1
+
+Term = tuple[str, bytes]
+"""What an index finds an entry by: a kind of term and its key."""
+
+
+def parse_entry(data: bytes) -> entry_pb2.Entry:
+    """An entry of a kind we know. Raises `IntegrityError` (`BAD_ENTRY`)."""
+    entry = entry_pb2.Entry()
+    try:
+        entry.ParseFromString(data)
+    except DecodeError as error:
+        raise IntegrityError("BAD_ENTRY", "entry: cannot be decoded") from error
+    if entry.version != VERSION or entry.WhichOneof("kind") is None:
+        raise IntegrityError("BAD_ENTRY", f"entry: version {entry.version}, kind unknown")
+    return entry
+
+
+def _entry(now: datetime) -> entry_pb2.Entry:
+    return entry_pb2.Entry(version=VERSION, entry_time_ms=to_milliseconds(now))
+
+
+def _bytes(entry: entry_pb2.Entry) -> bytes:
+    return entry.SerializeToString(deterministic=True)
+
+
+def asked_entry(
+    signed: statement_pb2.SignedStatement, trace_keys: Sequence[bytes], now: datetime
+) -> bytes:
+    """The requester's node is about to forward this statement."""
+    entry = _entry(now)
+    entry.asked.statement = signed.statement
+    entry.asked.signature = signed.signature
+    entry.asked.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All that made a decision, as the holder writes it down."""
+
+    statement: Statement
+    signature: bytes
+    peer: BodyId
+    facts: Facts
+    decision: Decision
+    policy_set: bytes
+    peer_checkpoint_hash: bytes
+
+
+def decided_entry(
+    made: Made,
+    sealed: bytes,
+    label: release_pb2.Label | None,
+    trace_keys: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """The holder decided; `sealed` is what leaves, empty if nothing does."""
+    entry = _entry(now)
+    decided = entry.decided
+    decided.statement = made.statement.raw
+    decided.signature = made.signature
+    decided.peer = made.peer
+    decided.facts.CopyFrom(facts_to_proto(made.facts, made.statement.question.received_for))
+    decided.decision.CopyFrom(decision_to_proto(made.decision))
+    decided.sealed_hash = sha256(sealed).digest() if sealed else b""
+    if label is not None:
+        decided.label.CopyFrom(label)
+    decided.policy_set = made.policy_set
+    decided.peer_checkpoint_hash = made.peer_checkpoint_hash
+    decided.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
+def received_entry(
+    statement: Statement,
+    receipt_index: int,
+    decided_bytes: bytes,
+    decided: entry_pb2.Decided,
+    trace_keys: Sequence[bytes],
+    peer_checkpoint_hash: bytes,
+    now: datetime,
+) -> bytes:
+    """The requester's node has the answer and checked its receipt."""
+    entry = _entry(now)
+    received = entry.received
+    received.statement_hash = statement.hash
+    received.holder = statement.holder
+    received.leaf_index = receipt_index
+    received.leaf_hash = leaf_hash(decided_bytes)
+    received.outcome = decided.decision.outcome
+    received.reason = decided.decision.reason
+    received.sealed_hash = decided.sealed_hash
+    if decided.HasField("label"):
+        received.label.CopyFrom(decided.label)
+    received.person_digests.extend(statement.person_digests)
+    received.trace_keys.extend(trace_keys)
+    received.peer_checkpoint_hash = peer_checkpoint_hash
+    return _bytes(entry)
+
+
+def case_opened_entry(
+    case_type: str,
+    activity: str,
+    month: Month,
+    valid_until: datetime,
+    person_digests: Sequence[bytes],
+    reference_digest: bytes,
+    trace_keys: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """A case is open, for these persons, until then."""
+    entry = _entry(now)
+    opened = entry.case_opened
+    opened.type = case_type
+    opened.activity = activity
+    opened.month = month.number
+    opened.valid_until_ms = to_milliseconds(valid_until)
+    opened.person_digests.extend(person_digests)
+    opened.reference_digest = reference_digest
+    opened.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
+def case_renewed_entry(case_leaf_hash: bytes, valid_until: datetime, now: datetime) -> bytes:
+    """A case lives on, until then."""
+    entry = _entry(now)
+    entry.case_renewed.case_leaf_hash = case_leaf_hash
+    entry.case_renewed.valid_until_ms = to_milliseconds(valid_until)
+    return _bytes(entry)
+
+
+def case_closed_entry(case_leaf_hash: bytes, outcome: str, now: datetime) -> bytes:
+    """A case is over."""
+    entry = _entry(now)
+    entry.case_closed.case_leaf_hash = case_leaf_hash
+    entry.case_closed.outcome = outcome
+    return _bytes(entry)
+
+
+def cohort_part_entry(
+    statement_hash: bytes,
+    batch_index: int,
+    person_digests: Sequence[bytes],
+    trace_keys: Sequence[bytes],
+    sealed: bytes,
+    peer: BodyId,
+    now: datetime,
+    *,
+    last: bool,
+) -> bytes:
+    """A batch of a cohort is about to leave, or was received."""
+    entry = _entry(now)
+    part = entry.cohort_part
+    part.statement_hash = statement_hash
+    part.batch_index = batch_index
+    part.last = last
+    part.person_digests.extend(person_digests)
+    part.trace_keys.extend(trace_keys)
+    part.sealed_hash = sha256(sealed).digest()
+    part.peer = peer
+    return _bytes(entry)
+
+
+def failures_entry(
+    peer: str, minute: datetime, counts: Sequence[tuple[str, int]], now: datetime
+) -> bytes:
+    """What one peer failed at, in one minute."""
+    entry = _entry(now)
+    entry.failures.peer = peer
+    entry.failures.minute_ms = to_milliseconds(minute)
+    for reason, count in counts:
+        entry.failures.counts.add(reason=reason, count=count)
+    return _bytes(entry)
+
+
+def deposited_entry(deposited: entry_pb2.Deposited, now: datetime) -> bytes:
+    """An activity wrote one of its outputs."""
+    entry = _entry(now)
+    entry.deposited.CopyFrom(deposited)
+    return _bytes(entry)
+
+
+def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
+    """The node started, with this policy set."""
+    entry = _entry(now)
+    entry.started.software = software
+    entry.started.policy_set = policy_set
+    return _bytes(entry)
+
+
+def index_terms(data: bytes) -> Iterator[Term]:
+    """What an entry is found by: its statement, its case, its kind and each trace key."""
+    entry = parse_entry(data)
+    kind = entry.WhichOneof("kind")
+    if kind == "asked":
+        yield "asked", sha256(entry.asked.statement).digest()
+        yield from (("trace", key) for key in entry.asked.trace_keys)
+    elif kind == "decided":
+        yield from _decided_terms(entry.decided)
+    elif kind == "received":
+        yield "received", entry.received.statement_hash
+        yield from (("trace", key) for key in entry.received.trace_keys)
+    elif kind == "cohort_part":
+        part = entry.cohort_part
+        yield "cohort", part.statement_hash + part.batch_index.to_bytes(8, "big")
+        yield from (("trace", key) for key in part.trace_keys)
+    elif kind == "case_opened":
+        yield "opened", leaf_hash(data)
+        yield from (("trace", key) for key in entry.case_opened.trace_keys)
+    elif kind == "case_renewed":
+        yield "renewed", entry.case_renewed.case_leaf_hash
+    elif kind == "case_closed":
+        yield "closed", entry.case_closed.case_leaf_hash
+    elif kind == "deposited":
+        yield "deposited", entry.deposited.content_hash
+        yield from (("trace", key) for key in entry.deposited.trace_keys)
+
+
+def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
+    statement = statement_pb2.Statement.FromString(decided.statement)
+    yield "decided", sha256(decided.statement).digest()
+    if statement.case_leaf_hash:
+        yield "case", statement.case_leaf_hash
+    yield from (("trace", key) for key in decided.trace_keys)

@@ -1,0 +1,72 @@
+"""Every limit the wire's comments state, checked in this one place.
+
+Source: protos/cloison/v1. A limit is part of the contract: changing one is a change of the schema.
+"""
+
+import re
+from datetime import timedelta
+
+from cloison.errors import InputError
+
+STATEMENT_BYTES = 8 * 1024
+ITEMS_PER_CALL = 64
+BATCH_STATEMENTS = 64
+PERSONS_PER_STATEMENT = 8
+PERSONS_PER_CASE = 32
+FIELDS = 64
+MONTHS = 60
+COHORT_PERSONS = 20_000_000
+COHORT_BATCH_PERSONS = 500
+DEPOSIT_BYTES = 64 * 1024
+PROOF_HASHES = 40
+CHECKPOINT_BYTES = 4 * 1024
+ENTRY_BYTES = 65_535
+MESSAGE_BYTES = 4 * 1024 * 1024
+HASH_BYTES = 32
+NONCE_BYTES = 16
+SALT_BYTES = 32
+KEY_ID_BYTES = 16
+CLOCK_SKEW = timedelta(seconds=60)
+REPEAT_WINDOW = timedelta(minutes=10)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_AGENT = re.compile(r"batch|[0-9a-f]{32}", re.ASCII)
+
+
+def check_name(what: str, text: str) -> str:
+    """An id of the register or a catalogue. Raises `InputError` (`MALFORMED`)."""
+    if _NAME.fullmatch(text) is None:
+        raise InputError(
+            "MALFORMED",
+            f"{what} `{text[:64]}`: not a name",
+            "use a-z, 0-9, `.`, `_`, `-`; 64 at most",
+        )
+    return text
+
+
+def check_field(text: str) -> str:
+    """A field name of a catalogue. Raises `InputError` (`MALFORMED`)."""
+    return check_name("field", text)
+
+
+def check_agent(text: str) -> str:
+    """`batch`, or a keyed pseudonym. Raises `InputError` (`MALFORMED`)."""
+    if _AGENT.fullmatch(text) is None:
+        raise InputError("MALFORMED", "agent: not `batch` and not 32 hex digits")
+    return text
+
+
+def check_bytes(what: str, value: bytes, size: int, *, optional: bool = False) -> bytes:
+    """A byte string of exactly `size`. Raises `InputError` (`MALFORMED`)."""
+    if len(value) != size and not (optional and not value):
+        raise InputError("MALFORMED", f"{what}: {len(value)} bytes, not {size}")
+    return value
+
+
+def check_count(what: str, count: int, low: int, high: int) -> int:
+    """A count within its limits, both included. Raises `InputError` (`TOO_LARGE`, `MALFORMED`)."""
+    if count > high:
+        raise InputError("TOO_LARGE", f"{what}: {count}, at most {high}")
+    if count < low:
+        raise InputError("MALFORMED", f"{what}: {count}, at least {low}")
+    return count

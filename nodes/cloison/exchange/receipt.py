@@ -1,0 +1,98 @@
+"""Step 9: what a requester checks before it opens an answer. Node and program both do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cloison.errors import CloisonError, IntegrityError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.entries import parse_entry
+from cloison.ledger.checkpoint import Checkpoint
+from cloison.ledger.tree import leaf_hash, verify_inclusion
+from cloison.v1 import entry_pb2, receipt_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A receipt that holds: the entry, its place, and the head it was proved under."""
+
+    entry: entry_pb2.Entry
+    leaf_hash: bytes
+    leaf_index: int
+    head: Checkpoint
+
+
+def verify_receipt(
+    receipt: receipt_pb2.Receipt, verify_checkpoint: Callable[[bytes], Checkpoint]
+) -> Checked:
+    """The entry stands in the ledger whose heads `verify_checkpoint` knows.
+
+    Raises:
+        PeerError: `BAD_RECEIPT`.
+    """
+    try:
+        limits.check_count("receipt hashes", len(receipt.hashes), 0, limits.PROOF_HASHES)
+        head = verify_checkpoint(receipt.checkpoint)
+        leaf = leaf_hash(receipt.entry)
+        verify_inclusion(leaf, receipt.leaf_index, head.size, list(receipt.hashes), head.root)
+        entry = parse_entry(receipt.entry)
+    except CloisonError as error:
+        raise PeerError("BAD_RECEIPT", f"receipt: {error.message}") from error
+    return Checked(entry, leaf, receipt.leaf_index, head)
+
+
+def verify_answer(
+    answer: receipt_pb2.Answer,
+    statement_bytes: bytes,
+    verify_checkpoint: Callable[[bytes], Checkpoint],
+) -> Checked:
+    """The receipt holds, its entry names this very statement and this very ciphertext.
+
+    Raises:
+        PeerError: `BAD_RECEIPT`.
+    """
+    checked = verify_receipt(answer.receipt, verify_checkpoint)
+    decided = checked.entry.decided
+    if checked.entry.WhichOneof("kind") != "decided" or decided.statement != statement_bytes:
+        raise PeerError("BAD_RECEIPT", "receipt: the entry is of another statement")
+    sealed = envelope_bytes(answer)
+    if decided.sealed_hash != (sha256(sealed).digest() if sealed else b""):
+        raise PeerError("BAD_RECEIPT", "receipt: the entry names another ciphertext")
+    return checked
+
+
+def envelope_bytes(answer: receipt_pb2.Answer) -> bytes:
+    """The bytes whose hash the entry names: the sealed release, or the envelopes handed back."""
+    return answer.sealed_release or b"".join(sha256(one).digest() for one in answer.envelopes)
+
+
+def verify_part(
+    receipt: receipt_pb2.Receipt,
+    statement_hash: bytes,
+    batch_index: int,
+    sealed: bytes,
+    verify_checkpoint: Callable[[bytes], Checkpoint],
+) -> Checked:
+    """The `cohort_part` entry names this statement, this place and this ciphertext.
+
+    Raises:
+        PeerError: `BAD_RECEIPT`.
+    """
+    checked = verify_receipt(receipt, verify_checkpoint)
+    part = checked.entry.cohort_part
+    same = (
+        checked.entry.WhichOneof("kind") == "cohort_part"
+        and part.statement_hash == statement_hash
+        and part.batch_index == batch_index
+        and part.sealed_hash == sha256(sealed).digest()
+    )
+    if not same:
+        raise PeerError("BAD_RECEIPT", "receipt: the entry is of another batch")
+    return checked
+
+
+def require_deposited(checked: Checked) -> entry_pb2.Deposited:
+    """The entry of a deposit. Raises `IntegrityError` (`BAD_ENTRY`)."""
+    if checked.entry.WhichOneof("kind") != "deposited":
+        raise IntegrityError("BAD_ENTRY", "receipt: the entry is not of a deposit")
+    return checked.entry.deposited

@@ -1,0 +1,150 @@
+"""`Store.Deposit`: the only way an activity writes an output, and where labels are joined."""
+
+from datetime import datetime
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from google.protobuf.message import DecodeError
+
+from cloison.errors import InputError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.entries import deposited_entry, parse_entry
+from cloison.exchange.statement import from_milliseconds
+from cloison.law import Activity
+from cloison.ledger.tree import leaf_hash
+from cloison.store import Output
+from cloison.v1 import entry_pb2, receipt_pb2, release_pb2, store_service_pb2
+from cloison.wire.node import Node
+from cloison.wire.vault import CaseFile, utc_day
+
+DOMAIN = b"cloison/v1 deposit\n"
+VERSION = 1
+
+
+class DepositDesk:
+    """Takes the outputs of this body's activities."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def deposit(
+        self, activity: str, request: store_service_pb2.DepositRequest
+    ) -> receipt_pb2.Receipt:
+        """Writes an output, its labels joined from every receipt it cites; twice changes nothing.
+
+        Raises:
+            InputError: `MALFORMED`, `TOO_LARGE`, `UNKNOWN_OUTPUT`.
+            PeerError: `BAD_SIGNATURE`, `NOT_YOURS`, `STATEMENT_TOO_OLD`, `CASE_UNKNOWN`,
+                `CASE_CLOSED`, `RECEIPT_UNKNOWN`.
+        """
+        node = self._node
+        content_hash = sha256(request.deposit).digest()
+        deposit = self._read(activity, request)
+        known = node.index.first("deposited", content_hash)
+        if known is not None:
+            return node.receipt(known)
+        now = node.clock()
+        age = abs(now - from_milliseconds(deposit.signed_time_ms))
+        if age > limits.CLOCK_SKEW:
+            raise PeerError("STATEMENT_TOO_OLD", "deposit: not signed within 60 s of this clock")
+        record = node.policy.activities[activity]
+        case = self._case(activity, deposit.case_leaf_hash)
+        entry = self._entry(record, deposit, content_hash)
+        row_keys = [node.row_key(person.nir) for person in case.members]
+        with node.vault.transaction():
+            entry.trace_keys.extend(node.vault.trace_keys(row_keys, utc_day(now)))
+        data = deposited_entry(entry, now)
+        self._keep(deposit, case, entry, leaf_hash(data), now)
+        (receipt,) = node.append([data])
+        return receipt
+
+    def _keep(
+        self,
+        deposit: store_service_pb2.Deposit,
+        case: CaseFile,
+        entry: entry_pb2.Deposited,
+        leaf: bytes,
+        now: datetime,
+    ) -> None:
+        joined = b"".join(one.SerializeToString(deterministic=True) for one in entry.labels)
+        self._node.store.keep_output(
+            Output(
+                deposit_hash=entry.content_hash,
+                activity=deposit.activity,
+                output=deposit.output,
+                reference=case.reference,
+                case_leaf_hash=deposit.case_leaf_hash,
+                content=deposit.content,
+                label=joined,
+                statement_hashes=tuple(deposit.statement_hashes),
+                leaf_hash=leaf,
+                kept_time=now,
+            )
+        )
+
+    def _read(
+        self, activity: str, request: store_service_pb2.DepositRequest
+    ) -> store_service_pb2.Deposit:
+        limits.check_count("deposit bytes", len(request.deposit), 1, limits.DEPOSIT_BYTES)
+        deposit = store_service_pb2.Deposit()
+        try:
+            deposit.ParseFromString(request.deposit)
+        except DecodeError as error:
+            raise InputError("MALFORMED", "deposit: cannot be decoded") from error
+        if deposit.version != VERSION or deposit.activity != activity:
+            raise PeerError(
+                "NOT_YOURS", "deposit: of another version or activity than the program's"
+            )
+        keys = self._node.activities.get(activity)
+        if keys is None:
+            raise PeerError("UNKNOWN_ACTIVITY_KEY", f"activity `{activity}`: no key is registered")
+        try:
+            Ed25519PublicKey.from_public_bytes(keys.signing_key).verify(
+                request.signature, DOMAIN + sha256(request.deposit).digest()
+            )
+        except InvalidSignature as error:
+            raise PeerError("BAD_SIGNATURE", "deposit: not signed by this activity") from error
+        return deposit
+
+    def _case(self, activity: str, case_leaf_hash: bytes) -> CaseFile:
+        case = self._node.vault.case(case_leaf_hash)
+        if case is None or case.activity != activity:
+            raise PeerError("CASE_UNKNOWN", "deposit: not for a case of this activity")
+        if case.closed or case.valid_until <= self._node.clock():
+            raise PeerError("CASE_CLOSED", "deposit: its case is closed or past its end")
+        return case
+
+    def _entry(
+        self, record: Activity, deposit: store_service_pb2.Deposit, content_hash: bytes
+    ) -> entry_pb2.Deposited:
+        output = record.output(deposit.output)
+        if output is None:
+            raise InputError(
+                "UNKNOWN_OUTPUT",
+                f"output `{deposit.output[:64]}`: not declared by activity `{record.id}`",
+            )
+        cited = [self._received(record.id, one) for one in deposit.statement_hashes]
+        labels: dict[bytes, release_pb2.Label] = {}
+        for received in cited:
+            labels[received.label.SerializeToString(deterministic=True)] = received.label
+        return entry_pb2.Deposited(
+            activity=record.id,
+            output=deposit.output,
+            case_leaf_hash=deposit.case_leaf_hash,
+            content_hash=content_hash,
+            labels=[labels[key] for key in sorted(labels)] if output.label == "inherit" else [],
+            reset_article=output.article,
+            receipts=[received.leaf_hash for received in cited],
+        )
+
+    def _received(self, activity: str, statement_hash: bytes) -> entry_pb2.Received:
+        index = self._node.index.first("received", statement_hash)
+        received = (
+            parse_entry(self._node.traces.entry(index)).received if index is not None else None
+        )
+        if received is None or received.label.received_by != activity:
+            raise PeerError(
+                "RECEIPT_UNKNOWN", "deposit: cites an answer this activity never received"
+            )
+        return received

@@ -1,0 +1,397 @@
+"""The holder's side of a question: steps 1 to 9 of DESIGN §4, a call at a time.
+
+A call is 1 to 64 statements. Each is decided, entered and answered on its own; they share one vault
+commit, one ledger append, one checkpoint and, per activity, one sealing secret.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cloison.bodies import BodyId
+from cloison.cases.proof import ProvedCase, verify_case
+from cloison.errors import CloisonError, InputError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.entries import Made, decided_entry
+from cloison.exchange.obligations import HONOUR_OBJECTION, label_end, refuse_unmet
+from cloison.exchange.receipt import envelope_bytes
+from cloison.exchange.release import build_release
+from cloison.exchange.statement import (
+    Statement,
+    check_persons,
+    check_time,
+    parse_statement,
+    to_milliseconds,
+)
+from cloison.identity import (
+    ActivityPublicKeys,
+    Nir,
+    parse_nir,
+    seal_release,
+    seal_secret,
+    traits_digest,
+    verify_signed,
+)
+from cloison.law.decide import decide
+from cloison.law.question import Action, CaseFacts, Decision, Facts, Outcome
+from cloison.months import Month
+from cloison.store import PersonData
+from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
+from cloison.wire.node import Node
+from cloison.wire.status import failure_of
+from cloison.wire.vault import utc_day
+
+_SECRET_BYTES = 32
+_GCM_NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person of a question, as this node knows them while it answers."""
+
+    nir: Nir
+    row_key: bytes
+    reference: statement_pb2.PersonReference
+
+
+@dataclass(slots=True)
+class Call:
+    """What the statements of one call share."""
+
+    peer: BodyId
+    same_policy_set: bool
+    peer_checkpoint_hash: bytes
+    now: datetime
+    secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+
+    def secret(self, keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
+        """The call's fresh secret for an activity, and that secret wrapped for it."""
+        pair = self.secrets.get(keys.activity)
+        if pair is None:
+            secret = os.urandom(_SECRET_BYTES)
+            pair = self.secrets[keys.activity] = (secret, seal_secret(keys, secret))
+        return pair
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A statement past step 3: well formed, its own activity's, signed, in time."""
+
+    statement: Statement
+    signature: bytes
+    persons: tuple[Person, ...]
+    keys: ActivityPublicKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A decided question whose entry is not yet written."""
+
+    entry: bytes
+    sealed: bytes
+    envelopes: tuple[bytes, ...]
+
+
+class Holder:
+    """Answers statements from this node's own data, or from what it received."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def call(self, peer: BodyId, policy_set: bytes, checkpoint: bytes) -> Call:
+        """Step 1, for the call as a whole. Raises `PeerError` if the head given is not the peer's."""
+        if checkpoint:
+            limits.check_count("checkpoint bytes", len(checkpoint), 1, limits.CHECKPOINT_BYTES)
+        return Call(
+            peer=peer,
+            same_policy_set=policy_set == self._node.policy.hash,
+            peer_checkpoint_hash=self._node.heads.see(peer, checkpoint),
+            now=self._node.clock(),
+        )
+
+    def answer(
+        self, call: Call, items: Sequence[statement_pb2.AskItem]
+    ) -> list[receipt_pb2.Answer]:
+        """The answers, in order; every entry is on disk before this returns.
+
+        Raises:
+            InputError: `TOO_LARGE`, `MALFORMED`: not 1 to 64 items.
+            StorageError: the vault, the store or the ledger refused; then nothing leaves.
+        """
+        limits.check_count("items", len(items), 1, limits.ITEMS_PER_CALL)
+        answers: list[receipt_pb2.Answer | Ready] = []
+        with self._node.vault.transaction():
+            seen: dict[bytes, int] = {}
+            for item in items:
+                place = seen.setdefault(item.statement.statement, len(answers))
+                fresh = place == len(answers)
+                answers.append(self._one(call, item) if fresh else answers[place])
+        return self._enter(answers)
+
+    def _enter(self, answers: Sequence[receipt_pb2.Answer | Ready]) -> list[receipt_pb2.Answer]:
+        # INVARIANT: nothing leaves without a durable entry that says why.
+        ready = list({id(one): one for one in answers if isinstance(one, Ready)}.values())
+        receipts = self._node.append([one.entry for one in ready]) if ready else []
+        receipt_of = {id(one): receipt for one, receipt in zip(ready, receipts, strict=True)}
+        return [
+            receipt_pb2.Answer(
+                receipt=receipt_of[id(one)],
+                sealed_release=one.sealed,
+                envelopes=one.envelopes,
+            )
+            if isinstance(one, Ready)
+            else one
+            for one in answers
+        ]
+
+    def _one(self, call: Call, item: statement_pb2.AskItem) -> receipt_pb2.Answer | Ready:
+        try:
+            heard = self.hear(call, item.statement, item.persons)
+            if isinstance(heard, receipt_pb2.Answer):
+                return heard
+            return self._decide_and_seal(call, heard, item)
+        except (InputError, PeerError) as error:
+            self._node.failures.add(call.peer, error.reason, call.now)
+            return receipt_pb2.Answer(failure=failure_of(error))
+
+    def hear(
+        self,
+        call: Call,
+        signed: statement_pb2.SignedStatement,
+        persons: Sequence[statement_pb2.PersonReference],
+    ) -> Heard | receipt_pb2.Answer:
+        """Steps 1 to 3; or the stored answer, if these very bytes were answered already.
+
+        Raises:
+            InputError: `MALFORMED`, `TOO_LARGE`, `BAD_NIR`, …
+            PeerError: `NOT_YOURS`, `WRONG_HOLDER`, `UNKNOWN_ACTIVITY_KEY`, `BAD_SIGNATURE`,
+                `STATEMENT_TOO_OLD`, `STATEMENT_FROM_THE_FUTURE`, `DIGEST_MISMATCH`, `SALT_REUSED`,
+                `REPLAYED`.
+        """
+        node = self._node
+        statement = parse_statement(signed.statement)  # 2
+        if statement.requester != call.peer:
+            raise PeerError("NOT_YOURS", "statement: made for another requester than this peer")
+        if statement.holder != node.body:
+            raise PeerError("WRONG_HOLDER", f"statement: for `{statement.holder}`, not this node")
+        repeated = self._repeated(statement, call.now)
+        if repeated is not None:
+            return repeated
+        keys = self._check_activity(statement, signed)  # 3
+        check_time(statement, call.now)
+        check_persons(statement.person_digests, persons)  # 2, once it is known who signed
+        return Heard(statement, signed.signature, self._keep(statement, persons), keys)
+
+    def _keep(
+        self, statement: Statement, persons: Sequence[statement_pb2.PersonReference]
+    ) -> tuple[Person, ...]:
+        for person in persons:
+            self._node.vault.require_fresh(person.salt, statement.hash)
+        kept = []
+        for person in persons:
+            nir = parse_nir(person.nir)
+            self._node.vault.keep_salt(person.salt, nir, statement.hash)
+            kept.append(Person(nir, self._node.row_key(nir), person))
+        return tuple(kept)
+
+    def _check_activity(
+        self, statement: Statement, signed: statement_pb2.SignedStatement
+    ) -> ActivityPublicKeys:
+        keys = self._node.activities.get(statement.question.activity)
+        if keys is None or keys.body != statement.requester:
+            raise PeerError(
+                "UNKNOWN_ACTIVITY_KEY",
+                f"activity `{statement.question.activity}`: no key of this body is registered",
+            )
+        if keys.sealing_key_id != statement.sealing_key_id:
+            raise PeerError("UNKNOWN_SEALING_KEY", "statement: not a sealing key of its activity")
+        verify_signed(
+            keys,
+            statement.raw,
+            signed.signature,
+            signed.batch_index,
+            signed.batch_size,
+            signed.batch_path,
+        )
+        return keys
+
+    def _repeated(self, statement: Statement, now: datetime) -> receipt_pb2.Answer | None:
+        """The stored receipt and sealed answer of the same bytes, within 10 minutes."""
+        leaf_index = self._node.index.first("decided", statement.hash)
+        if leaf_index is None:
+            return None
+        kept = self._node.vault.answer(statement.hash)
+        if kept is None or now - kept[1] > limits.REPEAT_WINDOW:
+            raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
+        stored = receipt_pb2.Answer.FromString(kept[0])
+        stored.receipt.CopyFrom(self._node.receipt(leaf_index))
+        return stored
+
+    def _decide_and_seal(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Ready:
+        facts, refused = self._facts(call, heard, item)  # 4
+        decision = refused or self.decide(heard, facts, call.now)  # 5, 6
+        data: list[PersonData] = []
+        envelopes: tuple[bytes, ...] = ()
+        label = None
+        sealed = b""
+        question = heard.statement.question
+        if decision.permitted and question.action is Action.READ_RECEIVED:
+            envelopes = self._received(heard)
+        elif decision.permitted:
+            data = self.fetch(heard, call.now)  # 7
+            label = make_label(heard.statement, decision, call.now)
+            release = build_release(heard.statement, label, heard.statement.person_digests, data)
+            sealed = seal(call, heard, release)  # 8
+        traced = [person.row_key for person in heard.persons]
+        traced.extend(named for one in data for named in one.named)
+        trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))
+        made = Made(
+            heard.statement,
+            heard.signature,
+            call.peer,
+            facts,
+            decision,
+            self._node.policy.hash,
+            call.peer_checkpoint_hash,
+        )
+        answer = receipt_pb2.Answer(sealed_release=sealed, envelopes=envelopes)
+        self._node.vault.keep_answer(heard.statement.hash, answer.SerializeToString(), call.now)
+        entry = decided_entry(made, envelope_bytes(answer), label, trace_keys, call.now)
+        return Ready(entry, sealed, envelopes)
+
+    def _facts(
+        self, call: Call, heard: Heard, item: statement_pb2.AskItem
+    ) -> tuple[Facts, Decision | None]:
+        """Step 4. A proof that does not hold is a refusal, with its reason and an entry."""
+        case: CaseFacts | None = None
+        refused: Decision | None = None
+        if heard.statement.case_leaf_hash:
+            try:
+                proved = self._prove(heard.statement, item)
+                before = self._node.index.count("case", proved.leaf_hash)
+                case = proved.facts([person.reference for person in heard.persons], before)
+            except (InputError, PeerError) as error:
+                refused = Decision(Outcome.DENY, error.reason)
+        return make_facts(call, heard.statement, case), refused
+
+    def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
+        renewal = item.renewal if item.HasField("renewal") else None
+        proved = verify_case(item.case, renewal, self._node.heads.of(statement.requester))
+        if proved.leaf_hash != statement.case_leaf_hash:
+            raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
+        return proved
+
+    def decide(self, heard: Heard, facts: Facts, now: datetime) -> Decision:
+        """Steps 5 and 6: the law, person facts only if it permits, then the obligations."""
+        decision = decide(self._node.policy, heard.statement.question, facts, now)
+        if decision.permitted and not all(
+            self.answerable(person, decision) for person in heard.persons
+        ):
+            # One reason for all: a refusal says nothing about the person.
+            decision = Decision(Outcome.DENY, "PERSON_NOT_ANSWERABLE")
+        return refuse_unmet(decision)
+
+    def answerable(self, person: Person, decision: Decision) -> bool:
+        """A permanent NIR known here, traits that match, alive, no objection where one counts."""
+        known = self._node.store.identity(person.row_key)
+        if known is None or not known.permanent or known.dead:
+            return False
+        reference = person.reference
+        traits = traits_digest(
+            self._node.row_secret, person.nir, reference.birth_name, reference.birth_date
+        )
+        objection_counts = any(duty.kind == HONOUR_OBJECTION for duty in decision.obligations)
+        return known.traits_digest == traits and not (objection_counts and known.objected)
+
+    def fetch(self, heard: Heard, now: datetime) -> list[PersonData]:
+        """Step 7: the permitted fields and months of each person, in order."""
+        question = heard.statement.question
+        return self._node.store.fetch(
+            question.dataset,
+            [person.row_key for person in heard.persons],
+            question.fields,
+            question.first_month,
+            question.last_month,
+            question.granularity.value,
+            now,
+        )
+
+    def _received(self, heard: Heard) -> tuple[bytes, ...]:
+        question = heard.statement.question
+        return tuple(
+            envelope
+            for person in heard.persons
+            for envelope in self._node.store.received(
+                question.received_by,
+                question.holder,
+                question.dataset,
+                person.row_key,
+                question.first_month,
+                question.last_month,
+                question.received_for,
+            )
+        )
+
+
+def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Facts:
+    """The closed list, from what is known of the statement and its case."""
+    cohort = statement.cohort
+    return Facts(
+        case=case,
+        cohort=cohort is not None,
+        named_agent=statement.agent != "batch",
+        same_policy_set=call.same_policy_set,
+        persons=cohort.size if cohort else len(statement.person_digests),
+    )
+
+
+def make_label(statement: Statement, decision: Decision, now: datetime) -> release_pb2.Label:
+    """From whom, for which one purpose, under which text, until when."""
+    end = label_end(decision, now)
+    return release_pb2.Label(
+        holder=statement.holder,
+        dataset=statement.question.dataset,
+        received_for=statement.question.purpose,
+        received_by=statement.question.activity,
+        text=decision.text,
+        until_ms=to_milliseconds(end) if end else 0,
+    )
+
+
+def seal(call: Call, heard: Heard, release: release_pb2.Release, part: bytes = b"") -> bytes:
+    """Step 8: a release only the activity's program can open, bound to its statement and place."""
+    secret, wrapped = call.secret(heard.keys)
+    nonce = os.urandom(_GCM_NONCE_BYTES)
+    plain = release.SerializeToString()
+    return release_pb2.SealedRelease(
+        version=1,
+        sealing_key_id=heard.keys.sealing_key_id,
+        wrapped_secret=wrapped,
+        nonce=nonce,
+        ciphertext=seal_release(secret, nonce, plain, heard.statement.hash, part),
+        statement_hash=heard.statement.hash,
+        part=part,
+    ).SerializeToString()
+
+
+def promised_case(statement: Statement, now: datetime) -> CaseFacts | None:
+    """The case every person of a cohort is promised to stand in; each batch proves it."""
+    cohort = statement.cohort
+    if cohort is None or cohort.case_month is None:
+        return None
+    month: Month = cohort.case_month
+    return CaseFacts(
+        type=cohort.case_type,
+        activity=statement.question.activity,
+        month=month,
+        opened_time=now,
+        valid_until=now + limits.REPEAT_WINDOW,
+        covers_persons=True,
+        questions_before=0,
+    )
+
+
+def fail(error: CloisonError) -> receipt_pb2.Answer:
+    """An answer that says why no decision was reached."""
+    return receipt_pb2.Answer(failure=failure_of(error))

@@ -1,0 +1,35 @@
+-- The vault: what links the ledger's digests to persons, kept outside the ledger so that it can be erased.
+CREATE TABLE salt (
+  salt BLOB NOT NULL PRIMARY KEY,
+  statement_hash BLOB NOT NULL,
+  sealed_nir BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- k_person: random, sealed under the vault key; erase a row and every trace of that person is unlinked.
+CREATE TABLE person (
+  row_key BLOB NOT NULL PRIMARY KEY,
+  sealed_key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Sealed answers, kept 10 minutes, so that the same bytes get the same answer after a crash.
+CREATE TABLE answer (
+  statement_hash BLOB NOT NULL PRIMARY KEY,
+  sealed BLOB NOT NULL,
+  kept_time_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX answer_kept ON answer (kept_time_ms);
+
+-- Cases this body opened. `sealed_members` is JSON under the vault key: NIR, traits and case salts.
+CREATE TABLE case_file (
+  leaf_hash BLOB NOT NULL PRIMARY KEY,
+  leaf_index INTEGER NOT NULL,
+  renewal_index INTEGER,
+  activity TEXT NOT NULL,
+  type TEXT NOT NULL,
+  month INTEGER NOT NULL,
+  reference TEXT NOT NULL,
+  valid_until_ms INTEGER NOT NULL,
+  closed INTEGER NOT NULL DEFAULT 0,
+  sealed_members BLOB NOT NULL
+) STRICT;
+CREATE INDEX case_by_claim ON case_file (activity, month, reference, closed);

@@ -1,0 +1,149 @@
+"""A node's parts, and its one write path: vault, then ledger, then answer."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+
+from cloison.bodies import BodyId
+from cloison.errors import PeerError
+from cloison.exchange import entries
+from cloison.identity import ActivityPublicKeys, Nir, row_key
+from cloison.law import PolicySet
+from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
+from cloison.ledger.index import LedgerIndex
+from cloison.ledger.log import Log
+from cloison.ledger.note import NoteVerifier
+from cloison.store import Store
+from cloison.v1 import receipt_pb2
+from cloison.wire.vault import Vault
+
+Clock = Callable[[], datetime]
+_CACHED_HEADS = 4096
+
+
+def system_clock() -> datetime:
+    """The machine's time, UTC."""
+    return datetime.now(tz=UTC)
+
+
+class Heads:
+    """Verifies signed heads of the ledgers this node knows; each head once.
+
+    Args:
+        verifiers: Verifier key of each body's `traces` ledger.
+    """
+
+    def __init__(self, verifiers: dict[BodyId, NoteVerifier]) -> None:
+        self._verifiers = verifiers
+        self._verified = lru_cache(_CACHED_HEADS)(self._verify)
+        self._last: dict[BodyId, bytes] = {}
+
+    def of(self, body: BodyId) -> Callable[[bytes], Checkpoint]:
+        """The verifier of one body's heads. Raises `PeerError` (`UNKNOWN_PEER`)."""
+        if body not in self._verifiers:
+            raise PeerError("UNKNOWN_PEER", f"body `{body}`: its ledger's key is not known here")
+        return lambda note: self._verified(body, note)
+
+    def _verify(self, body: BodyId, note: bytes) -> Checkpoint:
+        return verify_checkpoint(note, self._verifiers[body])
+
+    def see(self, body: BodyId, note: bytes) -> bytes:
+        """Remembers a body's latest head, verified; the hash of the last one seen, empty if none."""
+        if note:
+            self.of(body)(note)
+            self._last[body] = sha256(note).digest()
+        return self._last.get(body, b"")
+
+
+@dataclass(slots=True)
+class Node:
+    """What every servicer of a node works with. `traces` is the ledger of questions."""
+
+    body: BodyId
+    policy: PolicySet
+    store: Store
+    vault: Vault
+    traces: Log
+    register: Log
+    index: LedgerIndex
+    heads: Heads
+    activities: dict[str, ActivityPublicKeys]
+    row_secret: bytes
+    clock: Clock
+    failures: "FailureCounts" = field(default_factory=lambda: FailureCounts())
+
+    def row_key(self, nir: Nir) -> bytes:
+        """This node's keyed hash of a NIR."""
+        return row_key(self.row_secret, nir)
+
+    def append(self, new: Sequence[bytes]) -> list[receipt_pb2.Receipt]:
+        """The entries, on disk and included; a receipt each.
+
+        Raises:
+            StorageError: `LEDGER_WRITE`; then nothing may leave.
+        """
+        appended = self.traces.append_many(new)
+        self.index.add(appended.first_index, new)
+        return [
+            self._receipt(entry, appended.first_index + place, appended.size, appended.checkpoint)
+            for place, entry in enumerate(new)
+        ]
+
+    def receipt(self, leaf_index: int) -> receipt_pb2.Receipt:
+        """A receipt of an entry already there, under the present head."""
+        entry = self.traces.entry(leaf_index)
+        return self._receipt(entry, leaf_index, self.traces.size, self.traces.checkpoint())
+
+    def _receipt(
+        self, entry: bytes, leaf_index: int, size: int, checkpoint: bytes
+    ) -> receipt_pb2.Receipt:
+        return receipt_pb2.Receipt(
+            entry=entry,
+            leaf_index=leaf_index,
+            hashes=self.traces.inclusion_proof(leaf_index, size),
+            checkpoint=checkpoint,
+        )
+
+    def flush_failures(self) -> None:
+        """Writes the counts of the minutes that are over."""
+        now = self.clock()
+        due = self.failures.take(now)
+        if due:
+            self.append(
+                [entries.failures_entry(peer, minute, counts, now) for peer, minute, counts in due]
+            )
+
+    def close(self) -> None:
+        """Writes what is left to write and closes every file."""
+        now = self.clock()
+        left = self.failures.take(None)
+        if left:
+            self.append(
+                [entries.failures_entry(peer, minute, counts, now) for peer, minute, counts in left]
+            )
+        self.index.close()
+        self.traces.close()
+        self.register.close()
+        self.vault.close()
+        self.store.close()
+
+
+class FailureCounts:
+    """Questions that failed before a decision, per peer, minute and reason; no content."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, datetime], Counter[str]] = {}
+
+    def add(self, peer: str, reason: str, now: datetime) -> None:
+        """Counts one failure."""
+        minute = now.replace(second=0, microsecond=0)
+        self._counts.setdefault((peer, minute), Counter())[reason] += 1
+
+    def take(self, now: datetime | None) -> list[tuple[str, datetime, list[tuple[str, int]]]]:
+        """Removes and returns the minutes that are over at `now`; all of them if it is None."""
+        minute = now.replace(second=0, microsecond=0) if now else None
+        due = [key for key in self._counts if minute is None or key[1] < minute]
+        return [(key[0], key[1], sorted(self._counts.pop(key).items())) for key in sorted(due)]

@@ -1,0 +1,273 @@
+"""The requester's side: `asked` before a statement leaves, `received` before its answer is handed on.
+
+The node checks what it can vouch for: the program's certificate, that the statement is that activity's,
+that its case is open. The holder checks the rest; a local question takes the same path.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import grpc
+
+from cloison.bodies import BodyId
+from cloison.errors import CloisonError, InputError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.entries import asked_entry, received_entry
+from cloison.exchange.receipt import Checked, verify_answer
+from cloison.exchange.statement import (
+    Statement,
+    check_persons,
+    from_milliseconds,
+    parse_statement,
+)
+from cloison.identity import Nir, parse_nir
+from cloison.law.question import Action
+from cloison.store import ReceivedLabel
+from cloison.v1 import (
+    exchange_service_pb2,
+    exchange_service_pb2_grpc,
+    receipt_pb2,
+    release_pb2,
+    statement_pb2,
+)
+from cloison.wire.coalescer import Coalescer
+from cloison.wire.holder import Holder, fail
+from cloison.wire.node import Node
+from cloison.wire.vault import utc_day
+
+CALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A statement this node may forward, with the persons as its vault will know them."""
+
+    statement: Statement
+    item: statement_pb2.AskItem
+    nirs: tuple[Nir, ...]
+    row_keys: tuple[bytes, ...]
+
+
+class Requester:
+    """Forwards the statements of this body's programs.
+
+    Args:
+        holder: This node's own holder side, for local questions.
+        peers: The exchange stub of each other body.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        holder: Holder,
+        peers: dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub],
+    ) -> None:
+        self._node = node
+        self._holder = holder
+        self._peers = peers
+        self._queues: dict[BodyId, Coalescer[Forward, receipt_pb2.Answer]] = {}
+
+    async def ask(
+        self, activity: str, items: Sequence[statement_pb2.AskItem]
+    ) -> list[receipt_pb2.Answer]:
+        """The checked answers, in order. Raises `InputError` if there are not 1 to 64 items."""
+        limits.check_count("items", len(items), 1, limits.ITEMS_PER_CALL)
+        answers: list[receipt_pb2.Answer | None] = [None] * len(items)
+        by_holder: dict[BodyId, list[tuple[int, Forward]]] = {}
+        for place, item in enumerate(items):
+            try:
+                forward = self._read(activity, item)
+            except (InputError, PeerError) as error:
+                self._node.failures.add(activity, error.reason, self._node.clock())
+                answers[place] = fail(error)
+            else:
+                by_holder.setdefault(forward.statement.holder, []).append((place, forward))
+        for holder, group in by_holder.items():
+            results = await self._queue(holder).put([forward for _, forward in group])
+            for (place, _), result in zip(group, results, strict=True):
+                answers[place] = result
+        return [answer for answer in answers if answer is not None]
+
+    def peer(self, holder: BodyId) -> exchange_service_pb2_grpc.ExchangeServiceAsyncStub:
+        """The exchange stub of another body. Raises `PeerError` (`UNKNOWN_PEER`)."""
+        stub = self._peers.get(holder)
+        if stub is None:
+            raise PeerError("UNKNOWN_PEER", f"body `{holder}`: no such node is known here")
+        return stub
+
+    def _queue(self, holder: BodyId) -> Coalescer[Forward, receipt_pb2.Answer]:
+        if holder not in self._queues:
+
+            async def process(group: Sequence[Forward]) -> Sequence[receipt_pb2.Answer]:
+                return await self._forward(holder, group)
+
+            self._queues[holder] = Coalescer(process)
+        return self._queues[holder]
+
+    def read_statement(self, activity: str, raw: bytes) -> Statement:
+        """A statement this program may send from this node.
+
+        Raises:
+            InputError: malformed.
+            PeerError: `NOT_YOURS`, `UNKNOWN_PEER`, `CASE_UNKNOWN`, `CASE_CLOSED`.
+        """
+        statement = parse_statement(raw)
+        if statement.requester != self._node.body or statement.question.activity != activity:
+            raise PeerError(
+                "NOT_YOURS", "statement: of another body or activity than the program's certificate"
+            )
+        if statement.holder != self._node.body and statement.holder not in self._peers:
+            raise PeerError(
+                "UNKNOWN_PEER", f"body `{statement.holder}`: no such node is known here"
+            )
+        if statement.case_leaf_hash:
+            closed = self._node.vault.case_closed(statement.case_leaf_hash)
+            if closed is None:
+                raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
+            if closed:
+                raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+        return statement
+
+    def _read(self, activity: str, item: statement_pb2.AskItem) -> Forward:
+        statement = self.read_statement(activity, item.statement.statement)
+        if statement.cohort is not None:
+            raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
+        check_persons(statement.person_digests, item.persons)
+        nirs = tuple(parse_nir(person.nir) for person in item.persons)
+        return Forward(statement, item, nirs, tuple(self._node.row_key(nir) for nir in nirs))
+
+    async def _forward(self, holder: BodyId, group: Sequence[Forward]) -> list[receipt_pb2.Answer]:
+        now = self._node.clock()
+        fresh = self._write_asked(group, now)
+        try:
+            answers = await self._call(holder, [one.item for one in fresh])
+        except PeerError as error:
+            self._node.failures.add(holder, error.reason, now)
+            answers = [fail(error) for _ in fresh]
+        checked = [self._check(one, answer) for one, answer in zip(fresh, answers, strict=True)]
+        self._write_received(holder, fresh, checked)
+        by_hash = {
+            one.statement.hash: answer for one, (answer, _) in zip(fresh, checked, strict=True)
+        }
+        return [by_hash[one.statement.hash] for one in group]
+
+    def _write_asked(self, group: Sequence[Forward], now: datetime) -> list[Forward]:
+        """One of each statement of the group; those not asked before get their entry."""
+        node = self._node
+        once = list({one.statement.hash: one for one in group}.values())
+        new = [one for one in once if node.index.first("asked", one.statement.hash) is None]
+        if new:
+            with node.vault.transaction():
+                entries = [self._asked(one, now) for one in new]
+            node.append(entries)
+        return once
+
+    def _asked(self, one: Forward, now: datetime) -> bytes:
+        if one.statement.holder != self._node.body:  # its own holder side keeps the salts otherwise
+            for nir, person in zip(one.nirs, one.item.persons, strict=True):
+                self._node.vault.keep_salt(person.salt, nir, one.statement.hash)
+        trace_keys = self._node.vault.trace_keys(one.row_keys, utc_day(now))
+        return asked_entry(one.item.statement, trace_keys, now)
+
+    async def _call(
+        self, holder: BodyId, items: Sequence[statement_pb2.AskItem]
+    ) -> list[receipt_pb2.Answer]:
+        node = self._node
+        if holder == node.body:
+            call = self._holder.call(node.body, node.policy.hash, b"")
+            return self._holder.answer(call, items)
+        request = exchange_service_pb2.ExchangeServiceAskRequest(
+            items=items, policy_set=node.policy.hash, checkpoint=node.traces.checkpoint()
+        )
+        try:
+            response = await self._peers[holder].Ask(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise unavailable(holder, error) from error
+        if len(response.answers) != len(items):
+            raise PeerError("BAD_ANSWER", f"body `{holder}`: not one answer for each statement")
+        return list(response.answers)
+
+    def _check(
+        self, one: Forward, answer: receipt_pb2.Answer
+    ) -> tuple[receipt_pb2.Answer, Checked | None]:
+        if answer.HasField("failure"):
+            return receipt_pb2.Answer(failure=answer.failure), None
+        try:
+            heads = self._node.heads.of(one.statement.holder)
+            return answer, verify_answer(answer, one.statement.raw, heads)
+        except CloisonError as error:
+            self._node.failures.add(one.statement.holder, error.reason, self._node.clock())
+            return fail(error), None
+
+    def _write_received(
+        self,
+        holder: BodyId,
+        group: Sequence[Forward],
+        checked: Sequence[tuple[receipt_pb2.Answer, Checked | None]],
+    ) -> None:
+        """Keeps what was received, sealed and labelled, then says so in the ledger."""
+        node = self._node
+        now = node.clock()
+        new = [
+            (one, answer, receipt)
+            for one, (answer, receipt) in zip(group, checked, strict=True)
+            if receipt is not None and node.index.first("received", one.statement.hash) is None
+        ]
+        if not new:
+            return
+        seen = node.heads.see(holder, new[-1][1].receipt.checkpoint)
+        for one, answer, receipt in new:
+            self._keep(one, answer, receipt, now)
+        with node.vault.transaction():
+            entries = [
+                received_entry(
+                    one.statement,
+                    receipt.leaf_index,
+                    answer.receipt.entry,
+                    receipt.entry.decided,
+                    node.vault.trace_keys(one.row_keys, utc_day(now)),
+                    seen,
+                    now,
+                )
+                for one, answer, receipt in new
+            ]
+        node.append(entries)
+
+    def _keep(
+        self, one: Forward, answer: receipt_pb2.Answer, receipt: Checked, now: datetime
+    ) -> None:
+        question = one.statement.question
+        if not answer.sealed_release or question.action is not Action.ASK:
+            return
+        self._node.store.keep_received(
+            one.statement.hash,
+            stored_label(receipt.entry.decided.label),
+            one.row_keys,
+            question.first_month,
+            question.last_month,
+            answer.sealed_release,
+            receipt.leaf_hash,
+            now,
+        )
+
+
+def stored_label(label: release_pb2.Label) -> ReceivedLabel:
+    """A label as the store keeps it beside the sealed release."""
+    return ReceivedLabel(
+        holder=label.holder,
+        dataset=label.dataset,
+        received_for=label.received_for,
+        received_by=label.received_by,
+        text=label.text,
+        until_time=from_milliseconds(label.until_ms) if label.until_ms else None,
+    )
+
+
+def unavailable(holder: BodyId, error: grpc.aio.AioRpcError) -> PeerError:
+    """A peer's transport error, without anything of what was sent."""
+    return PeerError(
+        "PEER_UNAVAILABLE",
+        f"body `{holder}`: {error.code().name}",
+        "see that its node runs; asking again with the same bytes is safe",
+    )

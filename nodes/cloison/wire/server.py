@@ -1,0 +1,186 @@
+"""A node's process: one grpc.aio server over mutual TLS, from ready to a clean end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from cloison.bodies import BodyId
+from cloison.errors import StorageError
+from cloison.exchange import limits
+from cloison.identity import Issued, Peer, load_certificate, load_tls
+from cloison.law import PolicySet
+from cloison.v1 import (
+    cases_service_pb2,
+    cases_service_pb2_grpc,
+    exchange_service_pb2,
+    exchange_service_pb2_grpc,
+    gateway_service_pb2,
+    gateway_service_pb2_grpc,
+    ledger_service_pb2,
+    ledger_service_pb2_grpc,
+    register_service_pb2,
+    register_service_pb2_grpc,
+    store_service_pb2,
+    store_service_pb2_grpc,
+)
+from cloison.wire import servicers
+from cloison.wire.cases import CaseDesk
+from cloison.wire.cohort import CohortRequester
+from cloison.wire.deposits import DepositDesk
+from cloison.wire.holder import Holder
+from cloison.wire.node import Clock, Node
+from cloison.wire.requester import Requester
+from cloison.wire.settings import NodeSettings, open_node
+
+_log = logging.getLogger("cloison.wire")
+_STOP_SECONDS = 5.0
+_TICK_SECONDS = 1.0
+_SERVER_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", 4 * limits.MESSAGE_BYTES),
+)
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", 4 * limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
+)
+SERVICES = (
+    gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name,
+    exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"].full_name,
+    cases_service_pb2.DESCRIPTOR.services_by_name["CasesService"].full_name,
+    store_service_pb2.DESCRIPTOR.services_by_name["StoreService"].full_name,
+    ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    server: grpc.aio.Server
+    checks: HealthServicer
+    channels: tuple[grpc.aio.Channel, ...]
+
+
+def channel_options(body: BodyId) -> tuple[tuple[str, str | int], ...]:
+    """Options of a channel to a body's node: its certificate must name that body."""
+    return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", Peer(body).host))
+
+
+def channel_credentials(ca: bytes, own: Issued) -> grpc.ChannelCredentials:
+    """Mutual TLS: the authority, and one's own key and certificate."""
+    return grpc.ssl_channel_credentials(ca, own.key, own.certificate)
+
+
+async def serve(
+    settings: NodeSettings, policy: PolicySet, clock: Clock, ready: Callable[[], None]
+) -> None:
+    """Runs a node until SIGTERM or SIGINT; calls `ready` when it answers.
+
+    Raises:
+        StorageError: `PORT_IN_USE`, or what `open_node` refuses.
+    """
+    node = open_node(settings, policy, clock)
+    try:
+        served = await _start(node, settings)
+        ready()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        upkeep = asyncio.create_task(_upkeep(node))
+        await stop.wait()
+        upkeep.cancel()
+        with suppress(asyncio.CancelledError):
+            await upkeep
+        await _stop(served)
+    finally:
+        node.close()
+
+
+async def _start(node: Node, settings: NodeSettings) -> _Served:
+    own = load_tls(settings.own_keys)
+    ca = load_certificate(settings.keys / "public" / "ca.crt")
+    channels = {
+        body: grpc.aio.secure_channel(
+            address, channel_credentials(ca, own), options=channel_options(body)
+        )
+        for body, address in settings.addresses.items()
+        if body != node.body
+    }
+    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    peers = {
+        body: exchange_service_pb2_grpc.ExchangeServiceStub(channel)
+        for body, channel in channels.items()
+    }
+    _add_services(server, node, peers)
+    checks = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    credentials = grpc.ssl_server_credentials(
+        [(own.key, own.certificate)], root_certificates=ca, require_client_auth=True
+    )
+    address = settings.addresses[node.body]
+    try:
+        server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise StorageError(
+            "PORT_IN_USE",
+            f"address `{address}`: cannot listen, the port is taken",
+            f"stop what listens there, or change the port of `{node.body}`",
+        ) from error
+    await server.start()
+    for name in ("", *SERVICES):
+        await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return _Served(server, checks, tuple(channels.values()))
+
+
+def _add_services(
+    server: grpc.aio.Server,
+    node: Node,
+    peers: dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub],
+) -> None:
+    holder = Holder(node)
+    requester = Requester(node, holder, peers)
+    cohorts = CohortRequester(node, requester, holder)
+    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(
+        servicers.Gateway(node, requester, cohorts), server
+    )
+    exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(
+        servicers.Exchange(node, holder), server
+    )
+    cases_service_pb2_grpc.add_CasesServiceServicer_to_server(
+        servicers.Cases(node, CaseDesk(node)), server
+    )
+    store_service_pb2_grpc.add_StoreServiceServicer_to_server(
+        servicers.Store(node, DepositDesk(node)), server
+    )
+    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(servicers.Ledger(node), server)
+    register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
+        servicers.Register(node), server
+    )
+
+
+async def _upkeep(node: Node) -> None:
+    """Every second: tiles settle, minutes of failures are entered, old answers are forgotten."""
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        node.flush_failures()
+        if node.traces.unsettled:
+            node.traces.settle()
+        with node.vault.transaction():
+            node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
+
+
+async def _stop(served: _Served) -> None:
+    await served.checks.enter_graceful_shutdown()
+    await served.server.stop(_STOP_SECONDS)
+    for channel in served.channels:
+        await channel.close(None)

@@ -1,0 +1,119 @@
+"""What a node is started with, and how its parts are opened: everything must be there, or it refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloison.bodies import BodyId, parse_body
+from cloison.errors import StorageError
+from cloison.exchange.entries import index_terms, started_entry
+from cloison.identity import ledger_origin, load_public_activities, load_secret
+from cloison.law import PolicySet
+from cloison.ledger.index import LedgerIndex
+from cloison.ledger.log import Log
+from cloison.ledger.note import NoteSigner, NoteVerifier
+from cloison.store import Store, load_catalogue, load_nodes
+from cloison.wire.node import Clock, Heads, Node
+from cloison.wire.vault import Vault
+
+LOGS = ("traces", "register")
+SOFTWARE = "cloison 0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Where a node finds its parts.
+
+    Attributes:
+        root: Holds `policy/` and `nodes/<body>/`.
+        keys: As `cloison keys init` makes it.
+        state: The node's own folder, `var/<body>`.
+        addresses: `host:port` of every body's node, this one's included.
+    """
+
+    body: BodyId
+    root: Path
+    keys: Path
+    state: Path
+    addresses: Mapping[BodyId, str]
+
+    @property
+    def own_keys(self) -> Path:
+        """The node's key folder."""
+        return self.keys / self.body / "node"
+
+
+def default_addresses(root: Path) -> dict[BodyId, str]:
+    """`host:port` of each body's node. Raises `InputError` (`BAD_NODE_FILE`)."""
+    return {body: f"{node.host}:{node.port}" for body, node in load_nodes(root / "nodes").items()}
+
+
+def create_state(settings: NodeSettings) -> None:
+    """The ledgers of a new node, under its folder.
+
+    Raises:
+        StorageError: `STATE_EXISTS`: there is a ledger already; it is never made anew.
+    """
+    ledger = settings.state / "ledger"
+    if ledger.exists():
+        raise StorageError(
+            "STATE_EXISTS", f"ledger `{ledger}`: exists", "a ledger is never made anew"
+        )
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in LOGS:
+        Log.create(ledger / name, _signer(settings, name)).close()
+
+
+def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
+    """The node, whole: keys, policy, ledgers, store and vault.
+
+    Raises:
+        StorageError, InputError, IntegrityError: what is missing or does not fit, and what to do.
+    """
+    _require(settings.own_keys, "keys", "run `cloison keys init`")
+    _require(settings.state / "ledger" / "traces", "ledger", "run `cloison node init`")
+    vault_key = load_secret(settings.own_keys / "vault.key")
+    row_secret = load_secret(settings.own_keys / "row.key")
+    traces = Log.open(settings.state / "ledger" / "traces", _signer(settings, "traces"))
+    catalogue = load_catalogue(settings.root / "nodes" / settings.body / "catalogue.toml")
+    node = Node(
+        body=settings.body,
+        policy=policy,
+        store=Store.open(settings.state / "store.sqlite", catalogue, row_secret, vault_key),
+        vault=Vault(settings.state / "vault.sqlite", vault_key, settings.body),
+        traces=traces,
+        register=Log.open(settings.state / "ledger" / "register", _signer(settings, "register")),
+        index=LedgerIndex(settings.state / "ledger" / "traces.index.sqlite", traces, index_terms),
+        heads=Heads(known_ledgers(settings.keys)),
+        activities=load_public_activities(settings.keys / "public" / "activities"),
+        row_secret=row_secret,
+        clock=clock,
+    )
+    node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
+    return node
+
+
+def _require(path: Path, what: str, hint: str) -> None:
+    if not path.is_dir():
+        raise StorageError(f"NO_{what.upper()}", f"{what} `{path}`: not there", hint)
+
+
+def _signer(settings: NodeSettings, log: str) -> NoteSigner:
+    _require(settings.own_keys, "keys", "run `cloison keys init`")
+    seed = load_secret(settings.own_keys / f"{log}.key")
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    return NoteSigner(ledger_origin(settings.body, log), key)
+
+
+def known_ledgers(keys: Path) -> dict[BodyId, NoteVerifier]:
+    """The verifier key of each body's `traces` ledger, from the public keys."""
+    folder = keys / "public" / "ledgers"
+    suffix = ".traces.vkey"
+    return {
+        parse_body(path.name.removesuffix(suffix)): NoteVerifier.parse(
+            path.read_text("ascii").strip()
+        )
+        for path in sorted(folder.glob(f"*{suffix}"))
+    }

@@ -1,0 +1,266 @@
+"""The vault: (NIR, salt) pairs, person trace keys, sealed answers and case files, outside the ledger.
+
+* Everything that could name a person is AES-GCM under the vault key.
+* A group's rows are committed, durably, before the group's entries are appended.
+* Erasing a person's row unlinks every trace of them; the ledger's tree stays.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib import resources
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from cloison.bodies import BodyId
+from cloison.errors import IntegrityError, PeerError, StorageError
+from cloison.exchange.statement import from_milliseconds, to_milliseconds
+from cloison.identity import Nir, trace_key
+from cloison.months import Month
+
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+_CACHED_PERSONS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMember:
+    """A person of a case file, with the salt of their digest in the entry."""
+
+    role: str
+    nir: Nir
+    birth_name: str
+    birth_date: str
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case this body opened."""
+
+    leaf_hash: bytes
+    leaf_index: int
+    renewal_index: int | None
+    activity: str
+    type: str
+    month: Month
+    reference: str
+    valid_until: datetime
+    closed: bool
+    members: tuple[CaseMember, ...]
+
+
+class Vault:
+    """One SQLite file beside the store. Not shared between processes.
+
+    Args:
+        path: The database; created if absent.
+        vault_key: 32 bytes; encrypts what names a person.
+        node: The node's body, part of every trace key.
+    """
+
+    def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
+        self._node = node
+        self._aead = AESGCM(vault_key)
+        self._keys: dict[bytes, bytes] = {}
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise StorageError("VAULT", f"vault `{path}`: {error}") from error
+
+    def _migrate(self) -> None:
+        done = self._db.execute("PRAGMA user_version").fetchone()[0]
+        folder = resources.files("cloison.wire") / "migrations"
+        for file in sorted(folder.iterdir(), key=lambda one: one.name):
+            number = int(file.name[:4])
+            if number > done:
+                script = file.read_text("utf-8")
+                self._db.executescript(f"BEGIN; {script}; PRAGMA user_version={number}; COMMIT;")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Durable on leaving; nothing kept if it raises.
+
+        Raises:
+            StorageError: `VAULT`: the disk or the database refused.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                self._keys.clear()
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageError("VAULT", f"vault: {error}") from error
+
+    def _seal(self, plain: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plain, None)
+
+    def _open(self, sealed: bytes) -> bytes:
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+        except InvalidTag as error:
+            raise IntegrityError("VAULT_KEY", "vault: not sealed under this key") from error
+
+    def keep_salt(self, salt: bytes, nir: Nir, statement_hash: bytes) -> None:
+        """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
+        row = self._db.execute(
+            "INSERT INTO salt VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            (salt, statement_hash, self._seal(nir.encode("ascii"))),
+        ).fetchone()
+        if row is None:
+            self.require_fresh(salt, statement_hash)
+
+    def require_fresh(self, salt: bytes, statement_hash: bytes) -> None:
+        """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
+        row = self._db.execute("SELECT statement_hash FROM salt WHERE salt = ?", (salt,)).fetchone()
+        if row is not None and row[0] != statement_hash:
+            raise PeerError(
+                "SALT_REUSED", "person: the salt was used before", "draw 32 fresh bytes"
+            )
+
+    def trace_keys(self, row_keys: Iterable[bytes], day: date) -> list[bytes]:
+        """One trace key a person, in order, duplicates dropped; new persons get a random key."""
+        return [
+            trace_key(self._person_key(row_key), self._node, day)
+            for row_key in dict.fromkeys(row_keys)
+        ]
+
+    def _person_key(self, row_key: bytes) -> bytes:
+        key = self._keys.get(row_key)
+        if key is None:
+            row = self._db.execute(
+                "SELECT sealed_key FROM person WHERE row_key = ?", (row_key,)
+            ).fetchone()
+            key = self._open(row[0]) if row else self._new_person(row_key)
+            if len(self._keys) >= _CACHED_PERSONS:
+                self._keys.clear()
+            self._keys[row_key] = key
+        return key
+
+    def _new_person(self, row_key: bytes) -> bytes:
+        key = os.urandom(_KEY_BYTES)
+        self._db.execute("INSERT INTO person VALUES (?, ?)", (row_key, self._seal(key)))
+        return key
+
+    def keep_answer(self, statement_hash: bytes, sealed: bytes, now: datetime) -> None:
+        """Keeps a sealed answer for repeats of the same statement."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)",
+            (statement_hash, sealed, to_milliseconds(now)),
+        )
+
+    def answer(self, statement_hash: bytes) -> tuple[bytes, datetime] | None:
+        """The sealed answer of a statement and when it was made, if it is still kept."""
+        row = self._db.execute(
+            "SELECT sealed, kept_time_ms FROM answer WHERE statement_hash = ?", (statement_hash,)
+        ).fetchone()
+        return (row[0], from_milliseconds(row[1])) if row else None
+
+    def forget_answers(self, before: datetime) -> None:
+        """Drops the answers made before then."""
+        self._db.execute("DELETE FROM answer WHERE kept_time_ms < ?", (to_milliseconds(before),))
+
+    def keep_case(self, case: CaseFile) -> None:
+        """Keeps a case file."""
+        self._db.execute(
+            "INSERT INTO case_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                case.leaf_hash,
+                case.leaf_index,
+                case.renewal_index,
+                case.activity,
+                case.type,
+                case.month.number,
+                case.reference,
+                to_milliseconds(case.valid_until),
+                int(case.closed),
+                self._seal(_members_to_json(case.members)),
+            ),
+        )
+
+    def case(self, leaf_hash: bytes) -> CaseFile | None:
+        """The case file of an entry of this body's ledger."""
+        row = self._db.execute(
+            "SELECT * FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
+        ).fetchone()
+        return self._case(row) if row else None
+
+    def live_case(
+        self, activity: str, month: Month, reference: str, now: datetime
+    ) -> CaseFile | None:
+        """The case of a claim, if one is open and not past its end."""
+        row = self._db.execute(
+            "SELECT * FROM case_file WHERE activity = ? AND month = ? AND reference = ?"
+            " AND closed = 0 AND valid_until_ms > ? LIMIT 1",
+            (activity, month.number, reference, to_milliseconds(now)),
+        ).fetchone()
+        return self._case(row) if row else None
+
+    def case_closed(self, leaf_hash: bytes) -> bool | None:
+        """Whether a case is closed; None if this body never opened it."""
+        row = self._db.execute(
+            "SELECT closed FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
+        ).fetchone()
+        return None if row is None else bool(row[0])
+
+    def close_case(self, leaf_hash: bytes) -> None:
+        """Marks a case closed."""
+        self._db.execute("UPDATE case_file SET closed = 1 WHERE leaf_hash = ?", (leaf_hash,))
+
+    def renew_case(self, leaf_hash: bytes, renewal_index: int, valid_until: datetime) -> None:
+        """Moves a case's end."""
+        self._db.execute(
+            "UPDATE case_file SET renewal_index = ?, valid_until_ms = ? WHERE leaf_hash = ?",
+            (renewal_index, to_milliseconds(valid_until), leaf_hash),
+        )
+
+    def _case(self, row: Sequence[object]) -> CaseFile:
+        leaf, index, renewal, activity, kind, month, reference, until, closed, members = row
+        assert isinstance(members, bytes)  # noqa: S101 - the column is BLOB NOT NULL, STRICT
+        return CaseFile(
+            leaf_hash=bytes(leaf),  # type: ignore[call-overload]
+            leaf_index=int(str(index)),
+            renewal_index=None if renewal is None else int(str(renewal)),
+            activity=str(activity),
+            type=str(kind),
+            month=Month.from_number(int(str(month))),
+            reference=str(reference),
+            valid_until=from_milliseconds(int(str(until))),
+            closed=bool(closed),
+            members=_members_from_json(self._open(members)),
+        )
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+
+def _members_to_json(members: Sequence[CaseMember]) -> bytes:
+    rows = [[m.role, m.nir, m.birth_name, m.birth_date, m.salt.hex()] for m in members]
+    return json.dumps(rows).encode("utf-8")
+
+
+def _members_from_json(data: bytes) -> tuple[CaseMember, ...]:
+    return tuple(
+        CaseMember(role, Nir(nir), name, born, bytes.fromhex(salt))
+        for role, nir, name, born, salt in json.loads(data)
+    )
+
+
+def utc_day(time: datetime) -> date:
+    """The UTC day of a time: trace keys change with it."""
+    return time.astimezone(UTC).date()
