@@ -1,0 +1,331 @@
+"""The shapes of the policy files, one class a file: strict, frozen, unknown keys refused."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from cloison.law.question import Granularity, Outcome
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""A dataset or a field, as catalogues spell them."""
+Body = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+WordList = Annotated[tuple[Words, ...], Field(min_length=1)]
+MonthText = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
+
+
+class Read(StrEnum):
+    """How much of a text was read before its rules were written."""
+
+    WHOLE = "whole"
+    IN_PART = "in-part"
+    SECONDARY = "secondary"
+
+
+class Certainty(StrEnum):
+    """How a date is known. Anything but `read` makes a permit provisional."""
+
+    READ = "read"
+    SECONDARY = "secondary"
+    INFERRED = "inferred"
+    MEMORY = "memory"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Purpose(_File):
+    """A purpose of the closed tree. A family has no parent; every other purpose has one family."""
+
+    id: Id
+    parent: Id | None = None
+    fr: Words
+    en: Words
+    dpv: str | None = None
+    """Term of the W3C Data Privacy Vocabulary, where the list read has one."""
+
+
+class PurposesFile(_File):
+    """`purposes.toml`."""
+
+    purpose: Annotated[tuple[Purpose, ...], Field(min_length=1)]
+
+
+class Dates(_File):
+    """When a text is in force: from the first day, until the first day it no longer is."""
+
+    from_: date = Field(alias="from")
+    until: date | None = None
+    certainty: Certainty = Certainty.READ
+    until_certainty: Certainty = Certainty.READ
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.until is not None and self.until <= self.from_:
+            raise ValueError("`until` is not after `from`")
+        return self
+
+    @property
+    def certain(self) -> bool:
+        """Both dates were read in the text itself."""
+        return self.certainty is Certainty.READ and (
+            self.until is None or self.until_certainty is Certainty.READ
+        )
+
+
+class Source(_File):
+    """Where a text was read: code of `reference/law.md`, address, which part."""
+
+    code: Words
+    where: Words
+    part: Words
+    binding: bool = True
+    """False for an opinion or a comment: cited, never a ground."""
+
+
+class Opening(_File):
+    """A promise this text opens, and when."""
+
+    promise: Id
+    from_: date = Field(alias="from")
+    until: date | None = None
+
+
+class Text(_File):
+    """`texts/<id>/text.toml`."""
+
+    id: Id
+    title: Words
+    in_force: Dates
+    read: Read
+    read_note: str = ""
+    sources: tuple[Source, ...] = ()
+    opens: tuple[Opening, ...] = ()
+
+    @property
+    def provisional(self) -> bool:
+        """A permit of this text stands on less than the whole text or on a date not read."""
+        return self.read is not Read.WHOLE or not self.in_force.certain
+
+
+class CaseType(_File):
+    """A kind of case the activity may open, and how long it lives."""
+
+    type: Id
+    title: Words
+    validity_days: Annotated[int, Field(ge=1, le=3660)]
+
+
+class ReadWindow(_File):
+    """Months counted from the month the right concerns, both included: `-4` is four before."""
+
+    first: Annotated[int, Field(ge=-60, le=0)]
+    last: Annotated[int, Field(ge=-60, le=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last < self.first:
+            raise ValueError("`last` is before `first`")
+        return self
+
+
+class Reads(_File):
+    """What the activity may ask of one dataset, and how its program asks it.
+
+    Attributes:
+        granularity: How fine; None where the activity's program does not ask by the record.
+        window: Which months; None for what is current and for calendar years.
+        years: Which calendar year, counted from the one the right concerns: `-2` is two before.
+        scheme: Only persons whose household file names this scheme.
+        situation: Only households where an adult's present activity is this.
+        purpose: The purpose the program states; None: the activity's first.
+        legal_basis: The text the program relies on; None: the activity's first.
+    """
+
+    holder: Body
+    dataset: Name
+    fields: Annotated[tuple[Name, ...], Field(min_length=1)]
+    why: Words
+    granularity: Granularity | None = None
+    window: ReadWindow | None = None
+    years: Annotated[int, Field(ge=-5, le=0)] | None = None
+    scheme: Name | None = None
+    situation: Name | None = None
+    purpose: Id | None = None
+    legal_basis: Id | None = None
+
+
+class Output(_File):
+    """What the activity writes, and what becomes of the label of the data it used."""
+
+    id: Id
+    title: Words
+    label: Literal["inherit", "reset"]
+    article: str = ""
+
+    @model_validator(mode="after")
+    def _reset_has_article(self) -> Self:
+        if (self.label == "reset") != bool(self.article):
+            raise ValueError('`article` goes with `label = "reset"`, and only with it')
+        return self
+
+
+class Algorithm(_File):
+    """What computes for the activity, for the person who asks (CRPA R311-3-1-2)."""
+
+    name: Words
+    role: Words
+    """Degree and mode of contribution to the decision."""
+    description: Words
+
+
+class Activity(_File):
+    """`activities/<id>.toml`: an entry of the record of processing (GDPR art. 30)."""
+
+    id: Id
+    title: Words
+    title_en: Words
+    body: Body
+    controller: Words
+    dpo: Words
+    purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
+    legal_bases: Annotated[tuple[Id, ...], Field(min_length=1)]
+    persons: WordList
+    data: WordList
+    recipients: WordList
+    retention: WordList
+    security: WordList
+    transfers: Words
+    benefit: Name | None = None
+    """The benefit whose claims give cases, as the body's own files name it."""
+    algorithm: Algorithm | Literal["none"]
+    case_types: tuple[CaseType, ...] = ()
+    reads: tuple[Reads, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+    def fields_of(self, holder: str, dataset: str) -> frozenset[str] | None:
+        """The fields of the record for one dataset; None where the record does not name it."""
+        for reads in self.reads:
+            if (reads.holder, reads.dataset) == (holder, dataset):
+                return frozenset(reads.fields)
+        return None
+
+    def case_type(self, name: str) -> CaseType | None:
+        """The declared case type of that name."""
+        return next((case for case in self.case_types if case.type == name), None)
+
+    def output(self, name: str) -> Output | None:
+        """The declared output of that name."""
+        return next((output for output in self.outputs if output.id == name), None)
+
+
+class Dataset(_File):
+    """A dataset of a holder: its fields, and the purposes the law collected it for."""
+
+    id: Name
+    title: Words
+    fields: Annotated[tuple[Name, ...], Field(min_length=1)]
+    systems: tuple[Id, ...] = ()
+    """The systems (dispositifs) a text names, of which this dataset is a part."""
+    purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
+    article: Words
+    read: Read
+    note: str = ""
+
+
+class DatasetsFile(_File):
+    """`datasets/<holder>.toml`."""
+
+    holder: Body
+    dataset: Annotated[tuple[Dataset, ...], Field(min_length=1)]
+
+
+class NeverPurpose(_File):
+    """These data never serve these purposes."""
+
+    id: Id
+    kind: Literal["never-purpose"]
+    fr: Words
+    en: Words
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
+
+
+class OnlyPurpose(_File):
+    """Data received for this purpose never serve another."""
+
+    id: Id
+    kind: Literal["only-purpose"]
+    fr: Words
+    en: Words
+    received_for: Id
+
+
+class OnlyRecord(_File):
+    """A field outside the activity's record never leaves."""
+
+    id: Id
+    kind: Literal["only-record"]
+    fr: Words
+    en: Words
+
+
+Promise = Annotated[NeverPurpose | OnlyPurpose | OnlyRecord, Field(discriminator="kind")]
+
+
+class PromisesFile(_File):
+    """`promises.toml`."""
+
+    promise: tuple[Promise, ...] = ()
+
+
+class ExampleCase(_File):
+    """The case of an example; what is not said is as it should be."""
+
+    type: Id
+    month: MonthText
+    live: bool = True
+    own: bool = True
+    covers: bool = True
+    questions_before: Annotated[int, Field(ge=0)] = 0
+
+
+class ExampleReceived(_File):
+    """Which received data an example is about."""
+
+    for_: Id = Field(alias="for")
+    by: Id
+
+
+class Example(_File):
+    """An expected decision a jurist wrote."""
+
+    name: Words
+    day: date
+    """Day of the decision, in Paris."""
+    activity: str
+    purpose: str
+    basis: str
+    asks: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]+/[a-z][a-z0-9_]*$")]
+    fields: Annotated[tuple[str, ...], Field(min_length=1)]
+    months: Annotated[str, StringConstraints(pattern=r"^[0-9-]{7}\.\.[0-9-]{7}$")]
+    granularity: Granularity
+    requester: Body | None = None
+    case: ExampleCase | None = None
+    received: ExampleReceived | None = None
+    cohort: Annotated[int, Field(ge=1)] | None = None
+    persons: Annotated[int, Field(ge=1, le=8)] = 1
+    named_agent: bool = False
+    expect: Outcome
+    reason: str | None = None
+    rules: tuple[str, ...] | None = None
+    obligations: tuple[str, ...] | None = None
+    provisional: bool | None = None
+    nearest: str | None = None
+    """The first of the nearest permits, `text/rule`."""
+    why: str = ""

@@ -1,0 +1,219 @@
+"""Rules: one Cedar policy each, with its article, its days in force and its obligations."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+import cedarpy
+from cedarpy import pst
+
+from cloison.errors import InputError
+from cloison.law.files import refuse
+from cloison.law.question import Obligation, RuleRef
+from cloison.law.records import Certainty, Text
+
+OBLIGATION_KINDS = ("expire", "flag", "notice")
+"""Annotations a holder must act on, in the order they are listed."""
+
+_ANNOTATIONS = frozenset(
+    {"id", "article", "from", "until", "certainty", "source", *OBLIGATION_KINDS}
+)
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.ASCII)
+_RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_DURATION = re.compile(r"P[1-9][0-9]{0,3}[DMY]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One permit or forbid of a text.
+
+    Attributes:
+        first_day: First day in force, included.
+        end_day: First day no longer in force; None where no end is known.
+        provisional: The text was not read whole, or a date was not read.
+        source: The rule as written, its comment included.
+        template: The parsed policy; its id is `text/rule`.
+        conditions: Every conjunct of its `when` and `unless`, the latter negated.
+    """
+
+    ref: RuleRef
+    first_day: date
+    end_day: date | None
+    obligations: tuple[Obligation, ...]
+    path: str
+    line: int
+    source: str
+    template: pst.Template
+    conditions: tuple[pst.Expr, ...]
+
+    @property
+    def id(self) -> str:
+        """`text/rule`, as Cedar cites it."""
+        return self.template.id
+
+    @property
+    def permits(self) -> bool:
+        """Whether it is a permit."""
+        return self.ref.effect == "permit"
+
+    def in_force(self, day: date) -> bool:
+        """Whether it is in force on `day`."""
+        return self.first_day <= day and (self.end_day is None or day < self.end_day)
+
+
+def parse_rules(path: str, source: str, text: Text) -> tuple[Rule, ...]:
+    """Every rule of one `rules.cedar`, in the order written.
+
+    Raises:
+        InputError: `BAD_POLICY_FILE`: not Cedar, a rule without `@id` or `@article`, an unknown
+            annotation, a bad date, an id used twice.
+    """
+    rules: list[Rule] = []
+    for line, chunk in _chunks(source):
+        rule = _parse_rule(path, line, chunk, text)
+        if any(rule.id == other.id for other in rules):
+            raise refuse(path, line, f"rule `{rule.ref.rule}`: this @id is used twice")
+        rules.append(rule)
+    return tuple(rules)
+
+
+def _chunks(source: str) -> Iterator[tuple[int, str]]:
+    """Each policy with the line it starts at; what follows the last `;` only if it is not a comment."""
+    start = 0
+    for token in _TOKEN.finditer(source):
+        if token[0] == ";":
+            yield _first_line(source, start), source[start : token.end()].strip()
+            start = token.end()
+    rest = source[start:]
+    if re.sub(r"//[^\n]*", "", rest).strip():
+        yield _first_line(source, start), rest.strip()
+
+
+def _first_line(source: str, start: int) -> int:
+    """Line of the first thing after `start` that is neither blank nor a comment."""
+    match = re.compile(r"(?:\s|//[^\n]*(?:\n|$))*").match(source, start)
+    return source.count("\n", 0, match.end() if match else start) + 1
+
+
+def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
+    template = _parse_template(path, line, source)
+    notes = dict(template.annotations)
+    unknown = sorted(set(notes) - _ANNOTATIONS)
+    if unknown:
+        raise refuse(path, line, f"annotation `@{unknown[0]}`: unknown")
+    for needed in ("id", "article"):
+        if not notes.get(needed, "").strip():
+            raise refuse(path, line, f"a rule without @{needed}", "every rule cites its article")
+    if _RULE_ID.fullmatch(notes["id"]) is None:
+        raise refuse(path, line, f"rule `{notes['id']}`: not an id", "use a-z, 0-9 and `-`")
+    first_day, end_day, certain = _days(path, line, notes, text)
+    ref = RuleRef(
+        text=text.id,
+        rule=notes["id"],
+        article=notes["article"],
+        effect=template.effect,
+        provisional=text.provisional or not certain,
+    )
+    rule_id = f"{text.id}/{ref.rule}"
+    return Rule(
+        ref=ref,
+        first_day=first_day,
+        end_day=end_day,
+        obligations=_obligations(path, line, template.effect, notes, rule_id),
+        path=path,
+        line=line,
+        source=source,
+        template=replace(template, id=rule_id),
+        conditions=tuple(_conditions(template)),
+    )
+
+
+def _parse_template(path: str, line: int, source: str) -> pst.Template:
+    try:
+        parsed = cedarpy.policies_to_pst(source)
+    except ValueError as error:
+        raise refuse(path, line, f"not a Cedar rule: {error}") from error
+    if parsed.templates or len(parsed.static_policies) != 1:
+        raise refuse(path, line, "a rule has no `?principal` or `?resource`")
+    return next(iter(parsed.static_policies.values()))
+
+
+def _days(
+    path: str, line: int, notes: dict[str, str], text: Text
+) -> tuple[date, date | None, bool]:
+    """The rule's own days within its text's, and whether they were read."""
+    first, end = text.in_force.from_, text.in_force.until
+    if "from" in notes:
+        first = max(first, _date(path, line, notes["from"]))
+    if "until" in notes:
+        own = _date(path, line, notes["until"])
+        end = own if end is None else min(end, own)
+    if end is not None and end <= first:
+        raise refuse(path, line, "the rule is in force on no day of its text")
+    try:
+        certainty = Certainty(notes.get("certainty", Certainty.READ))
+    except ValueError as error:
+        raise refuse(path, line, f"@certainty `{notes['certainty']}`: unknown") from error
+    return first, end, certainty is Certainty.READ
+
+
+def _date(path: str, line: int, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise refuse(path, line, f"date `{text}`: not a date", "use YYYY-MM-DD") from error
+    if day.isoformat() != text:
+        raise refuse(path, line, f"date `{text}`: not a date", "use YYYY-MM-DD")
+    return day
+
+
+def _obligations(
+    path: str, line: int, effect: str, notes: dict[str, str], rule_id: str
+) -> tuple[Obligation, ...]:
+    found = tuple(
+        Obligation(kind=kind, value=notes[kind], rule=rule_id)
+        for kind in OBLIGATION_KINDS
+        if kind in notes
+    )
+    if found and effect == "forbid":
+        raise refuse(path, line, "a forbid has no obligation")
+    for obligation in found:
+        pattern = _DURATION if obligation.kind == "expire" else _RULE_ID
+        if pattern.fullmatch(obligation.value) is None:
+            raise refuse(path, line, f"@{obligation.kind} `{obligation.value}`: not understood")
+    return found
+
+
+def _conditions(template: pst.Template) -> Iterator[pst.Expr]:
+    for clause in template.clauses:
+        if isinstance(clause, pst.Unless):
+            yield pst.UnaryOp("not", clause.expr)
+        else:
+            yield from _conjuncts(clause.expr)
+
+
+def _conjuncts(expr: pst.Expr) -> Iterator[pst.Expr]:
+    if isinstance(expr, pst.BinaryOp) and expr.op == "and":
+        yield from _conjuncts(expr.left)
+        yield from _conjuncts(expr.right)
+    else:
+        yield expr
+
+
+def check_types(rules: tuple[Rule, ...], source: str, schema: cedarpy.Schema) -> None:
+    """Every rule is typed by the schema.
+
+    Raises:
+        InputError: `BAD_POLICY_FILE`: an unknown attribute, entity type or action, a wrong type.
+    """
+    result = cedarpy.validate_policies(source, schema)
+    if result.validation_passed:
+        return
+    if not result.errors:
+        raise InputError("BAD_POLICY_FILE", "policy rules: the schema refuses them")
+    first = result.errors[0]
+    name = result.id_annotations_by_policy_id.get(first.policy_id, "")
+    rule = next((rule for rule in rules if rule.ref.rule == name), rules[0])
+    why = re.sub(r"^for policy `[^`]*`, ", "", first.error)
+    raise refuse(rule.path, rule.line, f"rule `{name}`: {why}")

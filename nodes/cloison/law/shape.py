@@ -1,0 +1,145 @@
+"""A question's shape: what is left of it when nothing that changes no decision is kept.
+
+Dates and cases become booleans and distances here, so that a shape just decided is not decided again.
+"""
+
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cloison.law.entities import received_id
+from cloison.law.question import Action, CaseFacts, Facts, Granularity, Question
+from cloison.law.slices import Place
+
+_MONTHS_A_YEAR = 12
+
+
+class CaseShape(NamedTuple):
+    """The case as rules see it; where there is none, nothing of it holds."""
+
+    type: str = ""
+    live: bool = False
+    own: bool = False
+    covers_persons: bool = False
+    questions_before: int = 0
+    months_back_first: int = 0
+    months_back_last: int = 0
+    years_back_first: int = 0
+    years_back_last: int = 0
+
+
+NO_CASE = CaseShape()
+
+
+class Shape(NamedTuple):
+    """Everything `decide` looks at, but the day."""
+
+    action: Action
+    requester: str
+    holder: str
+    activity: str
+    purpose: str
+    legal_basis: str
+    dataset: str
+    fields: tuple[str, ...]
+    months: int
+    whole_years: bool
+    granularity: Granularity
+    received_for: str
+    received_by: str
+    case: CaseShape
+    cohort: bool
+    named_agent: bool
+    same_policy_set: bool
+    persons: int
+
+    @property
+    def received(self) -> bool:
+        """Whether the question is about received data."""
+        return self.action is Action.READ_RECEIVED
+
+    @property
+    def place(self) -> Place:
+        """What the head of a rule can match."""
+        return Place(self.action.value, self.activity, self.holder, self.dataset, self.received)
+
+
+def shape_of(
+    question: Question, facts: Facts, now: datetime, own: bool, counts: tuple[bool, bool]
+) -> Shape:
+    """The shape of a question at `now`.
+
+    Args:
+        own: The case, if any, was opened by the activity that asks, in a type it declares.
+        counts: Whether any rule reads `questions_before`, `persons`; what none reads becomes 0.
+    """
+    first, last = question.first_month, question.last_month
+    case = facts.case
+    return Shape(
+        question.action,
+        question.requester,
+        question.holder,
+        question.activity,
+        question.purpose,
+        question.legal_basis,
+        question.dataset,
+        question.fields,
+        last.index - first.index + 1,
+        not (first.index % _MONTHS_A_YEAR or (last.index + 1) % _MONTHS_A_YEAR),
+        question.granularity,
+        question.received_for,
+        question.received_by,
+        NO_CASE if case is None else _case_shape(question, case, now, own, counts[0]),
+        facts.cohort,
+        facts.named_agent,
+        facts.same_policy_set,
+        facts.persons if counts[1] else 0,
+    )
+
+
+def _case_shape(
+    question: Question, case: CaseFacts, now: datetime, own: bool, counted: bool
+) -> CaseShape:
+    month, first, last = case.month.index, question.first_month.index, question.last_month.index
+    return CaseShape(
+        case.type,
+        case.opened_time <= now <= case.valid_until,
+        own,
+        case.covers_persons,
+        case.questions_before if counted else 0,
+        month - first,
+        month - last,
+        month // _MONTHS_A_YEAR - first // _MONTHS_A_YEAR,
+        month // _MONTHS_A_YEAR - last // _MONTHS_A_YEAR,
+    )
+
+
+def request_of(shape: Shape, purpose: str) -> dict[str, Any]:
+    """The Cedar request that puts `shape` for `purpose`."""
+    if shape.received:
+        name = received_id(shape.holder, shape.dataset, shape.received_for, shape.received_by)
+        resource = {"type": "Received", "id": name}
+    else:
+        resource = {"type": "Dataset", "id": f"{shape.holder}/{shape.dataset}"}
+    return {
+        "principal": {"type": "Activity", "id": shape.activity},
+        "action": {"type": "Action", "id": shape.action.value},
+        "resource": resource,
+        "context": json.dumps(context_of(shape, purpose), separators=(",", ":")),
+    }
+
+
+def context_of(shape: Shape, purpose: str) -> dict[str, Any]:
+    """What the rules know as `context`, whole: no attribute is ever absent."""
+    return {
+        "purpose": {"__entity": {"type": "Purpose", "id": purpose}},
+        "fields": shape.fields,
+        "months": shape.months,
+        "whole_years": shape.whole_years,
+        "granularity": shape.granularity.value,
+        "case": shape.case._asdict(),
+        "cohort": shape.cohort,
+        "named_agent": shape.named_agent,
+        "same_policy_set": shape.same_policy_set,
+        "persons": shape.persons,
+    }
