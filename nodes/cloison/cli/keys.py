@@ -14,6 +14,7 @@ import typer
 
 from cloison.bodies import BodyId, parse_body
 from cloison.cli.console import out, table
+from cloison.cli.root import find_root
 from cloison.errors import InputError, StorageError
 from cloison.identity import init_keys, load_certificate, load_public_activities, parse_activity
 from cloison.ledger.note import NoteVerifier
@@ -37,7 +38,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the keys.
 @app.command()
 def init(
     directory: Folder,
-    root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
+    root: Annotated[Path, typer.Option(help="Folder that holds policy/ and nodes/.")] = Path(),
 ) -> None:
     """Make the authority, and every node's and activity's keys. Never overwrites.
 
@@ -85,19 +86,6 @@ def fingerprints(public: Path) -> Iterator[Fingerprint]:
         signing = hashlib.sha256(keys.signing_key).hexdigest()[:32]
         yield Fingerprint(keys.body, activity, "signing", signing)
         yield Fingerprint(keys.body, activity, "sealing", keys.sealing_key_id.hex())
-
-
-def find_root(given: Path | None) -> Path:
-    """The folder that holds `policy/purposes.toml`: `given`, or the nearest one upwards.
-
-    Raises:
-        InputError: `NO_ROOT`: there is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents) if given is None else (given,):
-        if (folder / "policy/purposes.toml").is_file():
-            return folder
-    raise InputError("NO_ROOT", "root: no `policy/purposes.toml` here or above", "give `--root`")
 
 
 def read_bodies(root: Path) -> list[BodyId]:

@@ -43,7 +43,7 @@ def sign_batch(keys: ActivityKeys, statements: Sequence[bytes]) -> list[SignedPa
     return [SignedParts(signature, i, size, _path(levels, i)) for i in range(size)]
 
 
-def verify_signed(  # noqa: PLR0917 - the parts of a SignedStatement, in its order
+def verify_signed(
     public: ActivityPublicKeys,
     statement: bytes,
     signature: bytes,

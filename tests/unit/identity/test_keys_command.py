@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cloison.cli.keys import app, find_root, read_activities, read_bodies
+from cloison.cli.keys import app, read_activities, read_bodies
 from cloison.errors import InputError, StorageError
 
 runner = CliRunner()
@@ -65,19 +65,15 @@ def test_show_without_keys_is_refused(tmp_path: Path) -> None:
     assert error.reason == "NO_CERTIFICATE"
 
 
-def test_find_root_is_the_nearest_parent(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root / "policy/activities")
-    assert find_root(None) == root
-
-
-@pytest.mark.parametrize("given", [None, Path("/nowhere")])
-def test_find_root_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Path | None
+def test_init_root_is_the_nearest_parent(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError) as caught:
-        find_root(given)
-    assert caught.value.reason == "NO_ROOT"
+    monkeypatch.chdir(root / "policy/activities")
+    assert runner.invoke(app, ["init", str(tmp_path / "keys")]).exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "keys").iterdir() if p.name.startswith("cn")) == [
+        "cnav",
+        "cnil",
+    ]
 
 
 def test_read_bodies_are_the_folders_with_a_node_file(root: Path) -> None:
