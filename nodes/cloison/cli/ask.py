@@ -13,7 +13,8 @@ import typer
 from cloison.bodies import parse_body
 from cloison.cli.answers import read_types, reply_to_json, show_reply
 from cloison.cli.console import out
-from cloison.cli.root import find_root, read_policy
+from cloison.cli.policy import load_policy
+from cloison.cli.root import find_root
 from cloison.errors import InputError
 from cloison.identity import load_private_file, parse_nir
 from cloison.law.question import Granularity
@@ -43,6 +44,7 @@ def ask(
     legal_basis: Annotated[str, typer.Option(help="If not the record's.")] = "",
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
     root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
+    address: Annotated[str, typer.Option(help="host:port of the own node, if moved.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Put one question; show the outcome, its rules, the receipt, and the data if permitted.
@@ -53,12 +55,12 @@ def ask(
     --fields mns,nature --months 2026-02:2026-04 --claim REFERENCE --month 2026-06
     """
     base = find_root(root)
-    record = find_activity(read_policy(base).activities, activity)
+    record = find_activity(load_policy(base).activities, activity)
     first, last = parse_range(months)
     if bool(claim) == (nir_file is not None):
         raise InputError("BAD_PERSONS", "persons: give `--claim` or `--nir-file`, and only one")
     reads = reads_of(record, holder, dataset)
-    gateway = connect(keys, activity, base, system_clock)
+    gateway = connect(keys, activity, base, system_clock, address or None)
     case = open_claim(gateway, record, claim, month) if claim else None
     question = AskFor(
         holder=parse_body(holder),
