@@ -1,4 +1,4 @@
-"""Cases of the body: each claim of its own files becomes an entry of its ledger, and is closed there."""
+"""Cases of the body: each claim of its files becomes an entry of its ledger, and ends there."""
 
 import os
 from collections.abc import Iterator, Sequence

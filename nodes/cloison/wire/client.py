@@ -1,4 +1,4 @@
-"""A program's client: signs statements, checks receipts, opens seals. Its only peer is its own node.
+"""A program's client: signs statements, checks receipts, opens seals. Its one peer is its node.
 
 Two users share the pure part (`build_statement`, `build_item`, `check_and_open`): the synchronous
 `GatewayClient` here, and whoever drives the gateway's stub otherwise.
@@ -432,6 +432,9 @@ def connect(
 
     Args:
         keys: As `cloison keys init` makes it.
+        activity: Whose keys sign; its folder names the body.
+        root: Holds `nodes/<body>/node.toml`.
+        clock: For the statements' times.
         address: `host:port` of the node; None: as its `node.toml` says.
 
     Raises:

@@ -1,7 +1,7 @@
 """Puts into one call whatever waits for the same holder. Self-clocked: no timer.
 
-At most two calls are in flight for a holder; each takes up to 32 of what waits. A failure fails every
-waiting future of its call, and nothing else.
+At most two calls are in flight for a holder; each takes up to 32 of what waits. A failure fails
+every waiting future of its call, and nothing else.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Many persons under one statement: both ends of `AskMany`.
 
-The statement is decided once, before any person is sent. Then, batch by batch: cases and digests are
-checked, the data are fetched and sealed to their place, the `cohort_part` entry with a trace key for
-each person is on disk, and only then the batch leaves. Memory holds one batch.
+The statement is decided once, before any person is sent. Then, batch by batch: cases are checked,
+the data are fetched and sealed to their place, the `cohort_part` entry with a trace key for each
+person is on disk, and only then the batch leaves. Memory holds one batch.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -254,7 +254,7 @@ class CohortHolder:
         return Person(nir, self._node.row_key(nir), reference)
 
     def _fetch(self, persons: Sequence[Person]) -> list[PersonData]:
-        """What is held of each person; nothing, and no reason, of those not to be answered about."""
+        """What is held of each person; nothing, and no reason, of those not answered about."""
         if self._heard is None or self._decision is None:
             raise InputError("MALFORMED", "batch: no permitted statement")
         decision = self._decision

@@ -100,7 +100,7 @@ class Holder:
         self._node = node
 
     def call(self, peer: BodyId, policy_set: bytes, checkpoint: bytes) -> Call:
-        """Step 1, for the call as a whole. Raises `PeerError` if the head given is not the peer's."""
+        """Step 1, for the whole call. Raises `PeerError` if the head given is not the peer's."""
         if checkpoint:
             limits.check_count("checkpoint bytes", len(checkpoint), 1, limits.CHECKPOINT_BYTES)
         return Call(

@@ -51,11 +51,29 @@ class Heads:
         return verify_checkpoint(note, self._verifiers[body])
 
     def see(self, body: BodyId, note: bytes) -> bytes:
-        """Remembers a body's latest head, verified; the hash of the last one seen, empty if none."""
+        """Remembers a body's latest head, verified; the hash of the last seen, empty if none."""
         if note:
             self.of(body)(note)
             self._last[body] = sha256(note).digest()
         return self._last.get(body, b"")
+
+
+class FailureCounts:
+    """Questions that failed before a decision, per peer, minute and reason; no content."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, datetime], Counter[str]] = {}
+
+    def add(self, peer: str, reason: str, now: datetime) -> None:
+        """Counts one failure."""
+        minute = now.replace(second=0, microsecond=0)
+        self._counts.setdefault((peer, minute), Counter())[reason] += 1
+
+    def take(self, now: datetime | None) -> list[tuple[str, datetime, list[tuple[str, int]]]]:
+        """Removes and returns the minutes that are over at `now`; all of them if it is None."""
+        minute = now.replace(second=0, microsecond=0) if now else None
+        due = [key for key in self._counts if minute is None or key[1] < minute]
+        return [(key[0], key[1], sorted(self._counts.pop(key).items())) for key in sorted(due)]
 
 
 @dataclass(slots=True)
@@ -73,7 +91,7 @@ class Node:
     activities: dict[str, ActivityPublicKeys]
     row_secret: bytes
     clock: Clock
-    failures: "FailureCounts" = field(default_factory=lambda: FailureCounts())
+    failures: FailureCounts = field(default_factory=FailureCounts)
 
     def row_key(self, nir: Nir) -> bytes:
         """This node's keyed hash of a NIR."""
@@ -129,21 +147,3 @@ class Node:
         self.register.close()
         self.vault.close()
         self.store.close()
-
-
-class FailureCounts:
-    """Questions that failed before a decision, per peer, minute and reason; no content."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, datetime], Counter[str]] = {}
-
-    def add(self, peer: str, reason: str, now: datetime) -> None:
-        """Counts one failure."""
-        minute = now.replace(second=0, microsecond=0)
-        self._counts.setdefault((peer, minute), Counter())[reason] += 1
-
-    def take(self, now: datetime | None) -> list[tuple[str, datetime, list[tuple[str, int]]]]:
-        """Removes and returns the minutes that are over at `now`; all of them if it is None."""
-        minute = now.replace(second=0, microsecond=0) if now else None
-        due = [key for key in self._counts if minute is None or key[1] < minute]
-        return [(key[0], key[1], sorted(self._counts.pop(key).items())) for key in sorted(due)]

@@ -1,7 +1,7 @@
-"""The requester's side: `asked` before a statement leaves, `received` before its answer is handed on.
+"""The requester's side: `asked` before a statement leaves, `received` before its answer is handed.
 
-The node checks what it can vouch for: the program's certificate, that the statement is that activity's,
-that its case is open. The holder checks the rest; a local question takes the same path.
+The node checks what it can vouch for: the program's certificate, that the statement is that
+activity's, that its case is open. The holder checks the rest; a local question takes the same path.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Requester:
         self,
         node: Node,
         holder: Holder,
-        peers: dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub],
+        peers: "dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub]",
     ) -> None:
         self._node = node
         self._holder = holder
@@ -89,7 +89,7 @@ class Requester:
                 answers[place] = result
         return [answer for answer in answers if answer is not None]
 
-    def peer(self, holder: BodyId) -> exchange_service_pb2_grpc.ExchangeServiceAsyncStub:
+    def peer(self, holder: BodyId) -> "exchange_service_pb2_grpc.ExchangeServiceAsyncStub":
         """The exchange stub of another body. Raises `PeerError` (`UNKNOWN_PEER`)."""
         stub = self._peers.get(holder)
         if stub is None:

@@ -145,7 +145,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
 def _add_services(
     server: grpc.aio.Server,
     node: Node,
-    peers: dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub],
+    peers: "dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub]",
 ) -> None:
     holder = Holder(node)
     requester = Requester(node, holder, peers)

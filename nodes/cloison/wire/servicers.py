@@ -389,8 +389,8 @@ class Register(register_service_pb2_grpc.RegisterServiceServicer):
         decision = decide(self._node.policy, question, facts, self._node.clock())
         return register_service_pb2.DryRunResponse(
             decision=decision_to_proto(decision),
-            explanation_fr=explain_fr(self._node.policy, question, decision),
-            explanation_en=explain_en(self._node.policy, question, decision),
+            explanation_fr=explain_fr(decision, question),
+            explanation_en=explain_en(decision, question),
         )
 
 

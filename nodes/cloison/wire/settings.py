@@ -1,4 +1,4 @@
-"""What a node is started with, and how its parts are opened: everything must be there, or it refuses."""
+"""What a node is started with, and how its parts are opened: all must be there, or it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

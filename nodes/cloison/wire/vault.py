@@ -1,4 +1,4 @@
-"""The vault: (NIR, salt) pairs, person trace keys, sealed answers and case files, outside the ledger.
+"""The vault: (NIR, salt) pairs, trace keys, sealed answers and case files, outside the ledger.
 
 * Everything that could name a person is AES-GCM under the vault key.
 * A group's rows are committed, durably, before the group's entries are appended.
