@@ -91,6 +91,7 @@ class Source:
 
     holder: BodyId
     dataset: str
+    role: str
     row: Row
     receipt: ReceiptRef | None
 
@@ -99,6 +100,7 @@ class Source:
         return {
             "holder": self.holder,
             "dataset": self.dataset,
+            "role": self.role,
             "period": self.row.period,
             "status": self.row.status,
             "source": self.row.source,
@@ -144,9 +146,10 @@ def rows(answer: Answer) -> list[Row]:
 
 def sources(answer: Answer) -> list[Source]:
     """Where each row of the answer stands."""
-    question = answer.question
+    question, receipt = answer.question, answer.reply.receipt
     return [
-        Source(question.holder, question.dataset, row, answer.reply.receipt) for row in rows(answer)
+        Source(question.holder, question.dataset, person(answer, row).role, row, receipt)
+        for row in rows(answer)
     ]
 
 

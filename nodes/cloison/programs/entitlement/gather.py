@@ -13,7 +13,7 @@ from cloison.programs.entitlement.assemble import (
     schemes,
     with_incomes,
 )
-from cloison.programs.entitlement.inputs import Benefit, Household, SetAside
+from cloison.programs.entitlement.inputs import Household, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.unasked import depends_on_unasked
 from cloison.programs.gateway import AskFor, Gateway, OpenedCase
@@ -58,11 +58,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Gathers households for one benefit and month through one gateway."""
+    """Gathers the households of one benefit and month through one gateway."""
 
     gateway: Gateway
     needs: Needs
-    benefit: Benefit
     month: Month
     tally: Tally
 
@@ -93,7 +92,7 @@ class Gatherer:
         if file.household is None:
             raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
         household = with_incomes(file.case, file.household, file.outside)
-        if depends_on_unasked(self.benefit, self.needs.window(self.month), household):
+        if depends_on_unasked(self.needs.benefit, self.needs.window(self.month), household):
             raise NotComputable(SetAside.DEPENDS_ON_MONTH_NOT_ASKED)
         return replace(file, household=household)
 

@@ -1,7 +1,7 @@
 """Which questions a household's benefit needs, read from the activity's record in `policy/`.
 
-The record's `reads` say holder, dataset, fields, granularity, window and to whom they apply; this
-module only sorts them and turns them into questions about one case.
+The record's `reads` say holder, dataset, granularity, window and to whom they apply. Of the fields
+it allows, only those the calculator reads are asked.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,26 @@ from cloison.errors import InputError
 from cloison.law.question import Granularity
 from cloison.law.records import Activity, Reads
 from cloison.months import Month
-from cloison.programs.entitlement.inputs import Household, Window
+from cloison.programs.entitlement.inputs import Benefit, Household, Window
 from cloison.programs.gateway import AskFor, Member, OpenedCase
 
 MEMBERS, HOUSEHOLDS, PAYMENTS = "members", "households", "payments"
 MONTHLY_RESOURCES, TAX_NOTICES = "monthly_resources", "tax_notices"
+
+_FIELDS = {
+    (MEMBERS, Granularity.CURRENT): ("activity", "marital", "schemes", "unemployed_since"),
+    (HOUSEHOLDS, Granularity.CURRENT): ("furnished", "rent", "status", "zone"),
+    (PAYMENTS, Granularity.MONTH): ("amount", "benefit"),
+    (MONTHLY_RESOURCES, Granularity.MONTH): ("mns", "nature"),
+    (MONTHLY_RESOURCES, Granularity.WINDOW_TOTAL): ("nature", "net_fiscal"),
+}
+"""What the calculator reads, sorted."""
+_EARNED = ("self_employed",)
+_NOTICE_FIELDS = {
+    Benefit.PPA: _EARNED,
+    Benefit.RSA: _EARNED,
+    Benefit.AL: ("alimony_paid", "alimony_received", "capital", "notice", "property", *_EARNED),
+}
 
 _PERSONS_LIMIT = 8
 """Persons of one statement (protos/cloison/v1/statement.proto)."""
@@ -33,6 +48,7 @@ class Needs:
     """
 
     activity: Activity
+    benefit: Benefit
     own: tuple[Reads, ...]
     incomes: tuple[Reads, ...]
     notices: tuple[Reads, ...]
@@ -40,8 +56,11 @@ class Needs:
     @classmethod
     def of(cls, activity: Activity) -> "Needs":
         """Raises `InputError` (`RECORD_INCOMPLETE`) if the record does not say how to ask."""
+        if activity.benefit not in set(Benefit):
+            raise _incomplete(activity, "its benefit is none the calculator knows")
         needs = cls(
             activity,
+            Benefit(activity.benefit),
             _of_datasets(activity, MEMBERS, HOUSEHOLDS, PAYMENTS),
             _of_datasets(activity, MONTHLY_RESOURCES),
             _of_datasets(activity, TAX_NOTICES),
@@ -50,7 +69,20 @@ class Needs:
             raise _incomplete(activity, "own files are missing")
         if len({(read.granularity, read.window) for read in needs.incomes}) != 1:
             raise _incomplete(activity, "the holders of incomes do not share one window")
+        for read in (*needs.own, *needs.incomes, *needs.notices):
+            if not set(needs._fields(read)) <= set(read.fields):
+                raise _incomplete(activity, f"`{read.holder}/{read.dataset}` lacks a field")
         return needs
+
+    def _fields(self, read: Reads) -> tuple[str, ...]:
+        if read.dataset == TAX_NOTICES:
+            return _NOTICE_FIELDS[self.benefit]
+        found = _FIELDS.get((read.dataset, read.granularity or Granularity.CURRENT))
+        if found is None:
+            raise _incomplete(
+                self.activity, f"`{read.holder}/{read.dataset}` is not asked that way"
+            )
+        return found
 
     def window(self, month: Month) -> Window:
         """The months of income asked for a right of `month`."""
@@ -96,7 +128,7 @@ class Needs:
             AskFor(
                 holder=BodyId(read.holder),
                 dataset=read.dataset,
-                fields=tuple(sorted(read.fields)),
+                fields=self._fields(read),
                 first=first,
                 last=last,
                 granularity=read.granularity or Granularity.CURRENT,

@@ -9,7 +9,7 @@ from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.answers import Source, sources
 from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
-from cloison.programs.entitlement.inputs import Benefit, SetAside
+from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.gateway import Gateway, ReceiptRef
 
@@ -47,23 +47,16 @@ class Outcome:
     summary: Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to compute: a benefit of a month, for the claims named or for every open one."""
-
-    benefit: Benefit
-    month: Month
-    references: tuple[str, ...] = ()
-
-
 def run(
     gateway: Gateway,
     needs: Needs,
-    order: Order,
+    month: Month,
+    references: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda _done, _cases: None,
 ) -> Outcome:
-    """Computes, deposits and closes; a case set aside is closed too.
+    """Computes, deposits and closes, for the claims named or for every open one.
 
+    A case set aside is closed too.
     `progress` is told how many cases are gathered, and how many there are.
 
     Raises:
@@ -71,43 +64,42 @@ def run(
         CloisonError: The node refused to open, deposit or close.
     """
     case_type, output = _declared(needs)
-    cases = list(gateway.open_cases(case_type, order.month, order.references))
-    gatherer = Gatherer(gateway, needs, order.benefit, order.month, Tally())
+    cases = list(gateway.open_cases(case_type, month, references))
+    gatherer = Gatherer(gateway, needs, month, Tally())
     files: list[File] = []
     for some in slices(cases, _CASES_AT_ONCE):
         files += gatherer.gather(some)
         progress(len(files), len(cases))
-    amounts = _amounts(needs, order, files)
+    about = {
+        "benefit": needs.benefit.value,
+        "month": str(month),
+        "legislation": openfisca_adapter.legislation(),
+    }
     results = tuple(
-        _conclude(gateway, output, order, file, amount)
-        for file, amount in zip(files, amounts, strict=True)
+        _conclude(gateway, output, about, file, amount)
+        for file, amount in zip(files, _amounts(needs, month, files), strict=True)
     )
     return Outcome(results, _summary(results, gatherer.tally))
 
 
-def _amounts(needs: Needs, order: Order, files: Sequence[File]) -> list[int | None]:
+def _amounts(needs: Needs, month: Month, files: Sequence[File]) -> list[int | None]:
     """One simulation for every household there is; None for a case set aside."""
     households = [file.household for file in files if file.household is not None]
-    window = needs.window(order.month)
-    amounts = iter(openfisca_adapter.compute(order.benefit, window, households))
+    window = needs.window(month)
+    amounts = iter(openfisca_adapter.compute(needs.benefit, window, households))
     return [None if file.household is None else next(amounts) for file in files]
 
 
 def _conclude(
-    gateway: Gateway, output: str, order: Order, file: File, amount: int | None
+    gateway: Gateway, output: str, about: Mapping[str, str], file: File, amount: int | None
 ) -> Result:
     reference = file.case.reference
     if amount is None:
         gateway.close_case(file.case, "set-aside")
         return Result(reference, None, file.set_aside)
     found = tuple(source for answer in file.answers for source in sources(answer))
-    content = {
-        "benefit": order.benefit.value,
-        "month": str(order.month),
-        "amount_cents": amount,
-        "legislation": openfisca_adapter.legislation(),
-        "inputs": [source.record() for source in found],
-    }
+    inputs = [source.record() for source in found]
+    content = {**about, "amount_cents": amount, "inputs": inputs}
     cited = [answer.reply for answer in file.answers]
     receipt = gateway.deposit(output, file.case, content, cited)
     gateway.close_case(file.case, "decided")

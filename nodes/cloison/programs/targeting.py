@@ -1,0 +1,183 @@
+"""The targeting program: an honest copy of what control scoring asks, and of what it is told.
+
+Each month it wants the income level of every file (SC-04, DMDE 2026 variable 10). It asks it of the
+holder, as one cohort and file by file, and of its own node for what was received for a benefit. It
+does not dress the purpose up, opens no case it has no right to, and scores only what is permitted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cloison.bodies import BodyId
+from cloison.errors import InputError
+from cloison.law.question import Decision, Granularity
+from cloison.law.records import Activity, Reads
+from cloison.months import Month
+from cloison.programs.gateway import AskFor, Gateway, Member, Received, Reply
+from cloison.programs.targeting_model import Model
+from cloison.v1 import release_pb2
+
+MONTHLY_RESOURCES = "monthly_resources"
+_BATCH = 64
+_AMOUNT, _NATURE = "mns", "nature"
+
+File = tuple[Member, ...]
+"""A benefit file as scoring sees it: its adults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One distinct way of being told no, and how often."""
+
+    decision: Decision
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way of asking, and how it went.
+
+    Attributes:
+        way: `cohort`, `file by file` or `received`.
+        failed: Questions that reached no decision, by reason.
+        scored: Files scored, all of them from permitted answers.
+        picked: Files the invented model would send to control.
+    """
+
+    way: str
+    persons: int
+    asked: int
+    permitted: int
+    refused: int
+    failed: dict[str, int]
+    refusals: tuple[Refusal, ...]
+    scored: int = 0
+    picked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What scoring wants: the months, in the words of its record, and its model."""
+
+    activity: Activity
+    first: Month
+    last: Month
+    model: Model
+
+    def question(self) -> AskFor:
+        """The question to the holder, about nobody yet.
+
+        Raises:
+            InputError: `RECORD_INCOMPLETE`: the record reads no monthly resources.
+        """
+        read = self._read()
+        return AskFor(
+            holder=BodyId(read.holder),
+            dataset=read.dataset,
+            fields=(_AMOUNT, _NATURE),
+            first=self.first,
+            last=self.last,
+            granularity=read.granularity or Granularity.MONTH,
+            purpose=read.purpose or self.activity.purposes[0],
+            legal_basis=read.legal_basis or self.activity.legal_bases[0],
+            persons=(),
+        )
+
+    def _read(self) -> Reads:
+        for read in self.activity.reads:
+            if read.dataset == MONTHLY_RESOURCES and read.holder != self.activity.body:
+                return read
+        raise InputError(
+            "RECORD_INCOMPLETE",
+            f"activity `{self.activity.id}`: its record reads no monthly resources",
+            "complete `reads` in policy/activities",
+        )
+
+
+def ask_from_afar(
+    gateway: Gateway, wish: Wish, files: Sequence[File], progress: Callable[[int], None]
+) -> list[Attempt]:
+    """Of the holder: first everybody under one statement, then every file by itself."""
+    return [
+        _ask_cohort(gateway, wish, files),
+        _ask_files(gateway, wish, wish.question(), files, progress),
+    ]
+
+
+def ask_locally(
+    gateway: Gateway,
+    wish: Wish,
+    received: Received,
+    files: Sequence[File],
+    progress: Callable[[int], None],
+) -> Attempt:
+    """Of the body's own node: what it received for another activity, file by file."""
+    question = replace(wish.question(), holder=BodyId(wish.activity.body), received=received)
+    return _ask_files(gateway, wish, question, files, progress)
+
+
+def _ask_cohort(gateway: Gateway, wish: Wish, files: Sequence[File]) -> Attempt:
+    persons = [member for file in files for member in file]
+    answer = gateway.ask_many(wish.question(), iter(persons), len(persons))
+    attempt = _attempt("cohort", len(persons), [answer.reply])
+    if not attempt.permitted:
+        return attempt
+    incomes = [income for batch in answer.batches for income in _incomes(batch)]
+    return _scored(attempt, wish.model, incomes)
+
+
+def _ask_files(
+    gateway: Gateway,
+    wish: Wish,
+    question: AskFor,
+    files: Sequence[File],
+    progress: Callable[[int], None],
+) -> Attempt:
+    replies: list[Reply] = []
+    for start in range(0, len(files), _BATCH):
+        some = files[start : start + _BATCH]
+        replies += gateway.ask([replace(question, persons=file) for file in some])
+        progress(len(some))
+    way = "received" if question.received else "file by file"
+    attempt = _attempt(way, sum(map(len, files)), replies)
+    incomes = [sum(_incomes(reply.release)) for reply in replies if reply.release is not None]
+    return _scored(attempt, wish.model, incomes)
+
+
+def _attempt(way: str, persons: int, replies: Iterable[Reply]) -> Attempt:
+    failed: Counter[str] = Counter()
+    decisions: Counter[Decision] = Counter()
+    for reply in replies:
+        if reply.decision is None:
+            failed[reply.failure.reason if reply.failure else "NO_DECISION"] += 1
+        else:
+            decisions[reply.decision] += 1
+    denied = [(one, count) for one, count in decisions.most_common() if not one.permitted]
+    refused = sum(count for _, count in denied)
+    return Attempt(
+        way=way,
+        persons=persons,
+        asked=decisions.total() + failed.total(),
+        permitted=decisions.total() - refused,
+        refused=refused,
+        failed=dict(failed),
+        refusals=tuple(Refusal(one, count) for one, count in denied),
+    )
+
+
+def _scored(attempt: Attempt, model: Model, incomes: Sequence[int]) -> Attempt:
+    picked = sum(model.picks(income) for income in incomes)
+    return replace(attempt, scored=len(incomes), picked=picked)
+
+
+def _incomes(release: release_pb2.Release) -> Iterator[int]:
+    """Each person's mean month of income, of the months that were answered."""
+    if _AMOUNT not in release.fields:
+        return
+    place = list(release.fields).index(_AMOUNT)
+    for person in release.persons:
+        total = sum(
+            record.values[place].integer for period in person.periods for record in period.records
+        )
+        yield total // max(len(person.periods), 1)
