@@ -1,0 +1,81 @@
+"""Lines of a file, numbered, decoded strictly, in bounded memory."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cloison.errors import InputError, StorageError
+
+_CHUNK_BYTES = 1 << 20
+_LINE_BYTES = 1 << 16
+_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+# In ISO-8859-1, an accented capital before a sign or a control code: UTF-8 that was not converted.
+_NOT_LATIN = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f-\x9f]|[\xc2-\xf4][\x80-\xbf]")
+
+
+class Encoding(NamedTuple):
+    """How bytes become text, and the bytes that show they were written otherwise."""
+
+    name: str
+    forbidden: re.Pattern[bytes]
+
+
+LATIN = Encoding("iso-8859-1", _NOT_LATIN)
+UTF8 = Encoding("utf-8", _CONTROL)
+
+
+def refuse(name: str, line: int, place: str, error: InputError) -> InputError:
+    """The same refusal, saying where: `file:line: place: why`."""
+    where = f"{name}:{line}: {place}: " if place else f"{name}:{line}: "
+    return InputError(error.reason, where + error.message, error.hint)
+
+
+def read_chunks(path: Path, encoding: Encoding) -> Iterator[list[str]]:
+    """The lines of a file without their ends, many at a time.
+
+    Raises:
+        InputError: `BAD_ENCODING`: bytes of another encoding, or control codes. `TRUNCATED`: the
+            last line has no end. `LINE_TOO_LONG`.
+        StorageError: `FILE_READ`.
+    """
+    done = 0
+    rest = b""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                whole, end, rest = (rest + chunk).rpartition(b"\n")
+                if len(rest) > _LINE_BYTES:
+                    line = done + whole.count(b"\n") + bool(end) + 1
+                    raise refuse(path.name, line, "", InputError("LINE_TOO_LONG", "line too long"))
+                if end:
+                    lines = _decode(path.name, whole, encoding, done)
+                    done += len(lines)
+                    yield lines
+    except OSError as error:
+        raise StorageError("FILE_READ", f"file `{path.name}`: {error.strerror}") from error
+    if rest:
+        raise refuse(
+            path.name, done + 1, "", InputError("TRUNCATED", "the last line has no end of line")
+        )
+
+
+def _decode(name: str, data: bytes, encoding: Encoding, done: int) -> list[str]:
+    found = encoding.forbidden.search(data)
+    place = None if found is None else found.start()
+    if place is None:
+        try:
+            return data.decode(encoding.name).split("\n")
+        except UnicodeDecodeError as error:
+            place = error.start
+    line = done + data.count(b"\n", 0, place) + 1
+    raise refuse(
+        name,
+        line,
+        "",
+        InputError(
+            "BAD_ENCODING",
+            f"a byte that is not {encoding.name} text",
+            f"write the whole file in {encoding.name}, lines ended by a line feed alone",
+        ),
+    )

@@ -1,0 +1,148 @@
+"""Files into a store: each whole or not at all, and twice is once."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cloison.declarations.lines import refuse
+from cloison.declarations.mapping import MessageMapping, compile_messages
+from cloison.declarations.messages import MessageLoader, Read
+from cloison.declarations.persons import RowKeys
+from cloison.declarations.tabular import TableLoader, read_lines
+from cloison.errors import InputError, StorageError
+from cloison.store import Catalogue, Loading, Store
+
+_SNIFF_BYTES = 10
+_MESSAGE = b"S10.G00.00"
+_TABLE = b"# cloison "
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file. `loaded` is False where it was loaded before: nothing changed."""
+
+    name: str
+    loaded: bool
+    lines: int
+    declarations: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of every file, in order."""
+
+    files: tuple[FileReport, ...]
+
+    @property
+    def records(self) -> int:
+        """Records written."""
+        return sum(file.records for file in self.files)
+
+    @property
+    def lines(self) -> int:
+        """Lines read of the files loaded now."""
+        return sum(file.lines for file in self.files)
+
+
+def load_files(
+    store: Store,
+    catalogue: Catalogue,
+    files: Sequence[Path],
+    now: datetime | None = None,
+    progress: Callable[[FileReport], None] | None = None,
+) -> LoadReport:
+    """Loads files in the order given; a refused one stops, and those before it stay loaded.
+
+    Args:
+        store: The body's.
+        catalogue: The body's.
+        files: NEODeS messages and tables, told apart by their first bytes.
+        now: The time of the load; the system's clock where none is given.
+        progress: Called after each file.
+
+    Raises:
+        InputError: the first thing wrong, as `file:line: place: why`. `UNKNOWN_FORMAT`.
+        StorageError: `FILE_READ`, `STORE_WRITE`.
+    """
+    mappings = compile_messages(catalogue)
+    row_keys = RowKeys(store.row_key)
+    reports = []
+    for path in files:
+        loader = _FileLoader(store, catalogue, mappings, row_keys, now or datetime.now(UTC))
+        report = loader.load(path)
+        if progress is not None:
+            progress(report)
+        reports.append(report)
+    store.settle()
+    return LoadReport(tuple(reports))
+
+
+class _FileLoader:
+    """Loads one file."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        mappings: dict[str, MessageMapping],
+        row_keys: RowKeys,
+        now: datetime,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._mappings = mappings
+        self._row_keys = row_keys
+        self._now = now
+
+    def load(self, path: Path) -> FileReport:
+        digest, start = _digest(path)
+        if self._store.has_loaded(digest):
+            return FileReport(path.name, loaded=False, lines=0, declarations=0, records=0)
+        if start == _MESSAGE:
+            read_into = self._load_messages
+        elif start == _TABLE:
+            read_into = self._load_table
+        else:
+            error = InputError(
+                "UNKNOWN_FORMAT", "neither a NEODeS message nor a table", "see the first line"
+            )
+            raise refuse(path.name, 1, "", error)
+        with self._store.loading(path.name, digest, self._now) as loading:
+            read = read_into(path, loading)
+        return FileReport(path.name, True, read.lines, read.declarations, read.records)
+
+    def _load_messages(self, path: Path, loading: Loading) -> Read:
+        return MessageLoader(path.name, loading, self._mappings, self._row_keys).load(path)
+
+    def _load_table(self, path: Path, loading: Loading) -> Read:
+        loader: TableLoader | None = None
+        lines = records = 0
+        for number, name, cells in read_lines(path, self._catalogue):
+            if loader is None:
+                loader = self._table_loader(name, loading)
+            try:
+                records += loader.take(cells, f"{path.name}:{number}")
+            except InputError as error:
+                raise refuse(path.name, number, "", error) from error
+            lines += 1
+        return Read(lines, 0, records)
+
+    def _table_loader(self, name: str, loading: Loading) -> TableLoader:
+        dataset = self._catalogue.dataset(name)
+        if dataset.table is None:
+            raise InputError("UNKNOWN_DATASET", f"dataset `{name}`: does not come as a table")
+        return TableLoader(name, dataset, dataset.table, loading, self._row_keys)
+
+
+def _digest(path: Path) -> tuple[bytes, bytes]:
+    """SHA-256 of a file, and its first bytes. Raises `StorageError` (`FILE_READ`)."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SNIFF_BYTES)
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").digest(), start
+    except OSError as error:
+        raise StorageError("FILE_READ", f"file `{path.name}`: {error.strerror}") from error

@@ -1,0 +1,27 @@
+"""The row key of a NIR as files spell it, remembered: the same persons come month after month."""
+
+from functools import lru_cache
+
+from cloison.identity import Nir, parse_nir, row_key
+
+_REMEMBERED = 1 << 17
+
+
+class RowKeys:
+    """Row keys under one store's key; at most 131,072 are remembered."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self._find = lru_cache(maxsize=_REMEMBERED)(self._make)
+
+    def __call__(self, text: str) -> bytes:
+        """The 16 bytes that name the person's rows. Raises `InputError` (`BAD_NIR`)."""
+        return self._find(text)
+
+    def _make(self, text: str) -> bytes:
+        return row_key(self.key, self.nir(text))
+
+    @staticmethod
+    def nir(text: str) -> Nir:
+        """The NIR. Raises `InputError` (`BAD_NIR`)."""
+        return parse_nir(text)
