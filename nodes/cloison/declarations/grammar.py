@@ -192,8 +192,9 @@ def check_step(last: str, block: str) -> None:
     if block and sister and _RANKS[block] < _RANKS[sister]:
         raise InputError("BLOCK_ORDER", f"block comes after {sister}")
     _check_needed(parent, sister, block)
-    for closing, child in zip(open_blocks[depth:], (*open_blocks[depth + 1 :], ""), strict=True):
-        _check_needed(closing, child, "")
+    closing = open_blocks[depth:]
+    for place, name in enumerate(closing):
+        _check_needed(name, closing[place + 1] if place + 1 < len(closing) else "", "")
 
 
 def _check_needed(parent: str, after: str, before: str) -> None:

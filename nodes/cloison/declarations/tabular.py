@@ -20,7 +20,7 @@ from cloison.identity import is_temporary, traits_digest
 from cloison.store import Catalogue, Dataset, IdentityFacts, Loading, NewRecord, Period, Value
 from cloison.store.sources import Table, TableRow, Traits
 
-FIRST_LINE = re.compile(r"# cloison ([a-z][a-z0-9_]{0,63}) 1", re.ASCII)
+_FIRST_LINE = re.compile(r"# cloison ([a-z][a-z0-9_]{0,63}) 1", re.ASCII)
 _END = re.compile(r"# end (0|[1-9][0-9]{0,9})", re.ASCII)
 _HEAD_LINES = 2
 _DAYS = 100
@@ -62,16 +62,19 @@ def read_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[int, str, lis
 
 
 def _dataset(name: str, line: str, catalogue: Catalogue) -> str:
-    match = FIRST_LINE.fullmatch(line)
     try:
-        if match is None:
-            raise InputError(
-                "BAD_HEADER", "not a table", "the first line is `# cloison <dataset> 1`"
-            )
-        if catalogue.dataset(match[1]).table is None:
-            raise InputError("UNKNOWN_DATASET", f"dataset `{match[1]}`: does not come as a table")
+        return _table_name(line, catalogue)
     except InputError as error:
         raise refuse(name, 1, "", error) from error
+
+
+def _table_name(line: str, catalogue: Catalogue) -> str:
+    match = _FIRST_LINE.fullmatch(line)
+    if match is None:
+        hint = "the first line is `# cloison <dataset> 1`"
+        raise InputError("BAD_HEADER", "not a table", hint)
+    if catalogue.dataset(match[1]).table is None:
+        raise InputError("UNKNOWN_DATASET", f"dataset `{match[1]}`: does not come as a table")
     return match[1]
 
 

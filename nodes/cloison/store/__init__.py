@@ -12,7 +12,6 @@
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.loading import Loading, NewRecord, Slot
-from cloison.store.node_file import NodeFile, load_node, load_nodes
 from cloison.store.store import Store
 from cloison.store.values import (
     Claim,
@@ -37,7 +36,6 @@ __all__ = [
     "IdentityFacts",
     "Loading",
     "NewRecord",
-    "NodeFile",
     "Output",
     "Period",
     "PeriodData",
@@ -49,6 +47,4 @@ __all__ = [
     "Store",
     "Value",
     "load_catalogue",
-    "load_node",
-    "load_nodes",
 ]

@@ -76,7 +76,10 @@ class Loading:
         After a cancel, the periods it had records in are under correction until declared anew.
 
         Args:
+            dataset: Which dataset its records belong to.
             name: Payer, month, nature and fraction: what a correction has in common.
+            source: The message's own id, order included.
+            kind: What the declaration does to the one before.
             order: Grows with every sending of the same declaration.
 
         Raises:
@@ -174,8 +177,11 @@ class Loading:
         """Writes what a table's line says of one person; None ends what an earlier line said.
 
         Args:
+            dataset: Which dataset the line belongs to.
             key: The values that name the line across versions.
             place: Which of the line's records.
+            record: What it says.
+            source: File and line.
             revision: The source's own version number, where it has one.
 
         Returns:

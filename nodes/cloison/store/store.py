@@ -36,6 +36,8 @@ class Store:
         """The store at `path`, created and migrated as needed.
 
         Args:
+            path: The SQLite file.
+            catalogue: The body's.
             row_key: 32 bytes, names rows.
             vault_key: 32 bytes, seals who persons are.
 
@@ -61,6 +63,9 @@ class Store:
         and where no source declared anything for it at all: absent is not zero.
 
         Args:
+            dataset: A dataset of the catalogue.
+            person_row_keys: As `cloison.identity.row_key` makes them.
+            fields: Of the dataset; values come in this order.
             first: First month, included.
             last: Last month, included. What is in force now takes no notice of months.
             granularity: `month` or `window-total` for monthly data, `year`, `current`.
@@ -85,6 +90,8 @@ class Store:
         """Open claims of a benefit by reference, with the household as it is in `month`.
 
         Args:
+            benefit: A benefit as the claims name it.
+            month: The household is as at any day of it.
             references: Only these, in this order; None for all.
 
         Raises:
@@ -107,9 +114,8 @@ class Store:
     ) -> bool:
         """Keeps a release as sealed; the same twice changes nothing and gives False.
 
-        Args:
-            leaf_hash: Of the entry that says it was received.
-            part: Which batch, where the statement is about a cohort.
+        `leaf_hash` is that of the entry that says it was received; `part` tells which batch, where
+        the statement is about a cohort. Months are both included.
 
         Raises:
             IntegrityError: `RECEIVED_TWICE`: another answer is kept for this statement.

@@ -17,7 +17,9 @@ def window_total(
     one record does not state makes the category's total not stated: absent is not zero.
 
     Args:
-        periods: Records hold `fields`, then the category.
+        dataset: Names the category.
+        fields: What was asked.
+        periods: At least one; records hold `fields`, then the category.
     """
     first = periods[0].period
     statuses = {period.status for period in periods}

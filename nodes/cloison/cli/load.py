@@ -1,0 +1,81 @@
+"""`cloison load`: the files a body receives, into its store."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cloison.bodies import parse_body
+from cloison.cli.console import french_count, messages, out, table
+from cloison.cli.root import find_root
+from cloison.declarations import FileReport, LoadReport, load_files
+from cloison.errors import StorageError
+from cloison.identity import load_secret
+from cloison.store import Store, load_catalogue
+
+STORE_FILE = "store.sqlite"
+_KEY_BYTES = 32
+
+
+def load(
+    body: Annotated[str, typer.Argument(help="A folder of nodes/.")],
+    files: Annotated[list[Path], typer.Argument(help="NEODeS messages and tables, as sent.")],
+    *,
+    var: Annotated[Path, typer.Option(help="Folder of the nodes' state.")] = Path("var"),
+    keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
+    root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
+) -> None:
+    """Load files a body received: each whole or not at all; twice changes nothing.
+
+    Example: cloison load cnav var/population/cnav/*
+    """
+    name = parse_body(body)
+    catalogue = load_catalogue(find_root(root) / "nodes" / name / "catalogue.toml")
+    secrets = keys / name / "node"
+    row_key = load_secret(secrets / "row.key", _KEY_BYTES)
+    vault_key = load_secret(secrets / "vault.key", _KEY_BYTES)
+    store = Store.open(_state(var / name) / STORE_FILE, catalogue, row_key, vault_key)
+    try:
+        with Progress(
+            TextColumn(f"{name} {{task.fields[file]}}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=messages(),
+            transient=True,
+        ) as bar:
+            task = bar.add_task("load", total=len(files), file="")
+
+            def progress(report: FileReport) -> None:
+                bar.update(task, advance=1, file=report.name)
+
+            report = load_files(store, catalogue, files, datetime.now(UTC), progress)
+    finally:
+        store.close()
+    _show(name, report)
+
+
+def _state(folder: Path) -> Path:
+    """The folder of a body's state, made for its owner alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError("STORE_OPEN", f"folder `{folder}`: {error.strerror}") from error
+    return folder
+
+
+def _show(body: str, report: LoadReport) -> None:
+    columns = ("files", "known before", "lines", "declarations", "records")
+    shown = table("body", *columns, right=columns)
+    loaded = [file for file in report.files if file.loaded]
+    counts = (
+        len(loaded),
+        len(report.files) - len(loaded),
+        report.lines,
+        sum(file.declarations for file in loaded),
+        report.records,
+    )
+    shown.add_row(body, *map(french_count, counts))
+    out().print(shown)
