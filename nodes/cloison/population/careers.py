@@ -235,7 +235,7 @@ def _summer_job(life: Life) -> list[Spell]:
     ][-1:]
 
 
-_CAREERS: dict[str, Callable[[Life], list[Spell]]] = {
+CAREERS: dict[str, Callable[[Life], list[Spell]]] = {
     "stable": _stable,
     "part_time": _part_time,
     "precarious": _precarious,
@@ -293,7 +293,7 @@ def live(career: str, life: Life) -> tuple[Spell, ...]:
     """The spells of a career, by its name in `figures.toml`; unknown names raise `KeyError`."""
     if life.begin >= life.last - 2:
         return ()
-    spells = _CAREERS[career](life)
+    spells = CAREERS[career](life)
     if spells and career in _WITH_CHANCES:
         spells = _sick_leave(life, spells + _second_job(life, spells))
     return tuple(spell for spell in spells if spell.last >= life.window.begin.index)

@@ -191,7 +191,7 @@ class Figures:
     smic_from: tuple[tuple[int, int], ...]
 
     def smic(self, month: int) -> int:
-        """Monthly gross minimum wage in cents in the month with that index."""
+        """Monthly gross minimum wage in cents in the month with that index, 2015-01 or later."""
         return next(cents for first, cents in self.smic_from if first <= month)
 
     def withholding_rate(self, wage: int) -> int:

@@ -43,6 +43,7 @@ DEFAULT_LAST_MONTH = Month.of(2026, 5)
 DEFAULT_MONTHS = 24
 _FEWEST, _MOST = 100, 1_000_000
 _FEWEST_MONTHS, _MOST_MONTHS = 6, 60
+_EARLIEST_LAST_MONTH, _LATEST_LAST_MONTH = Month.of(2021, 12), Month.of(2099, 12)
 _TAXED_AGE = 15
 _LARGEST_SEED = 2**63 - 1
 
@@ -84,7 +85,7 @@ class Manifest:
     files: dict[str, dict[str, int | str]]
 
 
-def _check(persons: int, seed: int, months: int) -> None:
+def _check(persons: int, seed: int, last_month: Month, months: int) -> None:
     if not _FEWEST <= persons <= _MOST:
         raise InputError(
             "BAD_PERSONS", f"persons `{persons}`: out of range", f"ask for {_FEWEST} to {_MOST}"
@@ -96,6 +97,12 @@ def _check(persons: int, seed: int, months: int) -> None:
             "BAD_MONTHS",
             f"months `{months}`: out of range",
             f"ask for {_FEWEST_MONTHS} to {_MOST_MONTHS}",
+        )
+    if not _EARLIEST_LAST_MONTH <= last_month <= _LATEST_LAST_MONTH:
+        raise InputError(
+            "BAD_LAST_MONTH",
+            f"last month `{last_month}`: out of range",
+            f"use {_EARLIEST_LAST_MONTH} to {_LATEST_LAST_MONTH}",
         )
 
 
@@ -111,13 +118,13 @@ def make_people(
     Args:
         persons: 100 to 1,000,000; so many exactly.
         seed: 0 to 2**63 - 1.
-        last_month: Last month declared.
+        last_month: Last month declared, 2021-12 to 2099-12.
         months: How many months are declared, 6 to 60.
 
     Raises:
-        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`.
+        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`, `BAD_LAST_MONTH`.
     """
-    _check(persons, seed, months)
+    _check(persons, seed, last_month, months)
     figures = load_figures()
     window = Window(last_month - (months - 1), last_month)
     payers = make_payers(persons, stream(seed, "payers"))
@@ -142,15 +149,15 @@ def make_population(
         persons: 100 to 1,000,000; so many exactly.
         seed: 0 to 2**63 - 1.
         out: A folder that does not exist yet, or an empty one. `manifest.json` is written last.
-        last_month: Last month declared.
+        last_month: Last month declared, 2021-12 to 2099-12.
         months: How many months are declared, 6 to 60.
         progress: Told of each step.
 
     Raises:
-        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`, `OUT_NOT_EMPTY`, `OUT_NOT_A_FOLDER`.
+        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`, `BAD_LAST_MONTH`, `OUT_NOT_EMPTY`, `OUT_NOT_A_FOLDER`.
         StorageError: `OUT_WRITE`.
     """
-    _check(persons, seed, months)
+    _check(persons, seed, last_month, months)
     folder = Folder(out)
     progress("people", 0, 1)
     population, declarations = make_people(persons, seed, last_month=last_month, months=months)

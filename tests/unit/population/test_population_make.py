@@ -1,0 +1,131 @@
+"""Same seed, same bytes; bad input refused before anything is written."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloison.cli.app import run
+from cloison.errors import InputError, StorageError
+from cloison.months import Month
+from cloison.population.files import Folder
+from cloison.population.make import make_population
+
+
+def _hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_make_population_same_seed_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        make_population(150, 5, tmp_path / name, months=6)
+
+    assert _hash(tmp_path / "one") == _hash(tmp_path / "other")
+
+
+def test_make_population_other_seed_other_bytes(tmp_path: Path) -> None:
+    for seed in (5, 6):
+        make_population(150, seed, tmp_path / str(seed), months=6)
+
+    assert _hash(tmp_path / "5") != _hash(tmp_path / "6")
+
+
+def test_make_population_hash_seed_of_the_process_changes_nothing(tmp_path: Path) -> None:
+    for hash_seed in ("1", "2"):
+        arguments = ["--persons", "120", "--seed", "5", "--months", "6", "--out", hash_seed]
+        subprocess.run(
+            [sys.executable, "-m", "cloison.cli", "population", "make", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONHASHSEED": hash_seed},
+            check=True,
+            capture_output=True,
+        )
+
+    assert _hash(tmp_path / "1") == _hash(tmp_path / "2")
+
+
+def test_make_population_other_months_are_declared_when_asked(tmp_path: Path) -> None:
+    manifest = make_population(100, 1, tmp_path / "out", last_month=Month.of(2024, 12), months=8)
+
+    assert (manifest.first_month, manifest.last_month) == ("2024-05", "2024-12")
+    assert "dgfip/tax_notices-2023.csv" in manifest.files
+    assert "cnav/dsn-202405-01.dsn" in manifest.files
+    assert not any("202501" in name for name in manifest.files)
+
+
+def test_make_population_progress_ends_where_it_said(tmp_path: Path) -> None:
+    told: dict[str, tuple[int, int]] = {}
+
+    def progress(name: str, done: int, of: int) -> None:
+        told[name] = (done, of)
+
+    make_population(100, 1, tmp_path / "out", months=6, progress=progress)
+
+    assert told == {"people": (1, 1), "months": (6, 6), "files": (1, 1)}
+
+
+def test_make_population_folder_not_empty_is_refused_untouched(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+
+    with pytest.raises(InputError, match="not empty") as refused:
+        make_population(100, 1, tmp_path)
+
+    assert refused.value.reason == "OUT_NOT_EMPTY"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_make_population_out_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+
+    with pytest.raises(InputError, match="not a folder") as refused:
+        make_population(100, 1, tmp_path / "file")
+
+    assert refused.value.reason == "OUT_NOT_A_FOLDER"
+
+
+def test_make_population_bad_input_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="out of range"):
+        make_population(99, 1, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_write_twice_is_refused_by_the_disk(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "out")
+    folder.write("caf/one.csv", ["once"])
+
+    with pytest.raises(StorageError, match="File exists") as refused:
+        folder.write("caf/one.csv", ["twice"])
+
+    assert refused.value.reason == "OUT_WRITE"
+    assert (tmp_path / "out/caf/one.csv").read_text() == "once"
+
+
+def test_command_tells_what_was_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--persons", "100", "--seed", "1", "--months", "6", "--out", str(tmp_path / "o")]
+
+    assert run(["population", "make", *arguments]) == 0
+    assert capsys.readouterr().out.startswith("100 persons in ")
+
+
+@pytest.mark.parametrize(
+    ("persons", "month", "reason"),
+    [
+        ("12", "2026-05", "BAD_PERSONS"),
+        ("100", "2026-13", "BAD_MONTH"),
+        ("100", "2020-05", "BAD_LAST_MONTH"),
+    ],
+)
+def test_command_bad_input_exits_3_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], persons: str, month: str, reason: str
+) -> None:
+    out = str(tmp_path / "out")
+    arguments = ["--persons", persons, "--seed", "1", "--out", out, "--last-month", month]
+
+    assert run(["population", "make", *arguments]) == 3
+    assert reason in capsys.readouterr().err
