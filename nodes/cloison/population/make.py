@@ -154,7 +154,8 @@ def make_population(
         progress: Told of each step.
 
     Raises:
-        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`, `BAD_LAST_MONTH`, `OUT_NOT_EMPTY`, `OUT_NOT_A_FOLDER`.
+        InputError: `BAD_PERSONS`, `BAD_SEED`, `BAD_MONTHS`, `BAD_LAST_MONTH`, `OUT_NOT_EMPTY`,
+            `OUT_NOT_A_FOLDER`.
         StorageError: `OUT_WRITE`.
     """
     _check(persons, seed, last_month, months)
