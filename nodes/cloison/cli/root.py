@@ -1,4 +1,4 @@
-"""Where the policy and the body folders are: a checkout, or the data that travel with the package."""
+"""Where the policy and the body folders are: a checkout, or what travels with the package."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -9,18 +9,21 @@ _MARK = Path("policy", "purposes.toml")
 _SUFFIXES = frozenset({".toml", ".cedar", ".cedarschema", ".yaml"})
 
 
-def find_root(start: Path) -> Path:
-    """The nearest folder from `start` upwards that holds `policy/purposes.toml`; else the package's.
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder from `start` up that holds `policy/purposes.toml`; else the package's.
+
+    Args:
+        start: None: the working folder.
 
     Raises:
         InputError: `NO_ROOT`: there is neither.
     """
     packaged = Path(str(files("cloison"))) / "_data"
-    here = start.resolve()
+    here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, packaged):
         if (folder / _MARK).is_file():
             return folder
-    raise InputError("NO_ROOT", f"folder `{start}`: no policy here or above", "give --root")
+    raise InputError("NO_ROOT", f"folder `{here}`: no policy here or above", "give --root")
 
 
 def read_policy(root: Path) -> dict[str, bytes]:

@@ -1,30 +1,34 @@
 """The decision: permit, permit with obligations, or deny; closed by default.
 
-A question is decided for every purpose its activity declares, since one key serves them all: all must
-permit. A permit counts only if its text is the one the question relies on (for the activity's other
-purposes: one the activity relies on). A forbid counts always.
+A question is decided for every purpose its activity declares, since one key serves them all: all
+must permit. A permit counts only if its text is the one the question relies on (for the activity's
+other purposes: one the activity relies on). A forbid counts always.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
 import cedarpy
 
+from cloison.law.conditions import stand_ins
 from cloison.law.nearest import default_deny
 from cloison.law.paris import paris_day
 from cloison.law.policy_set import PolicySet
 from cloison.law.question import Decision, Facts, Obligation, Outcome, Question, RuleRef
 from cloison.law.records import Activity
 from cloison.law.rules import OBLIGATION_KINDS, Rule
-from cloison.law.shape import Shape, request_of, shape_of
+from cloison.law.shape import Shape, requests_of, shape_of
 
 
 def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
     """What the law in force at `now` answers. Never raises for a question, however wrong.
 
     Args:
+        policy: The holder's policy set.
+        question: What is asked, without any person in it.
+        facts: What was gathered about it.
         now: The holder's clock, aware. It alone says which texts are in force.
 
     Raises:
@@ -54,7 +58,7 @@ def decide_shape(policy: PolicySet, shape: Shape, epoch: int) -> Decision:
     day = policy.epoch_day(epoch)
     activity = policy.activities[shape.activity]
     purposes = (shape.purpose, *(other for other in activity.purposes if other != shape.purpose))
-    verdicts = [_verdict(policy, shape, purpose, day) for purpose in purposes]
+    verdicts = _verdicts(policy, shape, purposes, day)
     if errors := [ref for verdict in verdicts for ref in verdict.errors]:
         return Decision(outcome=Outcome.DENY, reason="RULE_ERROR", rules=_distinct(errors))
     if forbids := [rule.ref for verdict in verdicts for rule in verdict.forbids]:
@@ -85,19 +89,27 @@ def _outside_record(policy: PolicySet, shape: Shape) -> str | None:
         return "UNKNOWN_TEXT"
     if dataset is None:
         return "UNKNOWN_DATASET"
-    if any(name not in dataset.fields for name in shape.fields):
+    if not shape.fields or shape.months < 1:
+        return "BAD_QUESTION"
+    if not set(dataset.fields).issuperset(shape.fields):
         return "UNKNOWN_FIELD"
+    return _against_record(policy, shape, activity)
+
+
+def _against_record(policy: PolicySet, shape: Shape, activity: Activity) -> str | None:
+    """Why the record of this activity does not cover the question; None where it does."""
+    if activity.body != shape.requester:
+        return "ACTIVITY_OF_ANOTHER_BODY"
+    if shape.purpose not in activity.purposes:
+        return "PURPOSE_NOT_DECLARED"
+    if shape.legal_basis not in activity.legal_bases:
+        return "BASIS_NOT_DECLARED"
     fields = activity.fields_of(shape.holder, shape.dataset)
-    checks = {
-        "BAD_QUESTION": bool(shape.fields) and shape.months > 0,
-        "ACTIVITY_OF_ANOTHER_BODY": activity.body == shape.requester,
-        "PURPOSE_NOT_DECLARED": shape.purpose in activity.purposes,
-        "BASIS_NOT_DECLARED": shape.legal_basis in activity.legal_bases,
-        "DATASET_NOT_IN_RECORD": fields is not None,
-        "FIELD_NOT_IN_RECORD": fields is not None and fields.issuperset(shape.fields),
-        "UNKNOWN_LABEL": not shape.received or _known_label(policy, shape),
-    }
-    return next((reason for reason, holds in checks.items() if not holds), None)
+    if fields is None:
+        return "DATASET_NOT_IN_RECORD"
+    if not fields.issuperset(shape.fields):
+        return "FIELD_NOT_IN_RECORD"
+    return "UNKNOWN_LABEL" if shape.received and not _known_label(policy, shape) else None
 
 
 def _known_label(policy: PolicySet, shape: Shape) -> bool:
@@ -119,23 +131,36 @@ class _Verdict:
     errors: tuple[RuleRef, ...] = ()
 
 
-def _verdict(policy: PolicySet, shape: Shape, purpose: str, day: date) -> _Verdict:
-    if purpose == shape.purpose:
-        texts = frozenset({shape.legal_basis})
-    else:
-        texts = frozenset(policy.activities[shape.activity].legal_bases)
+def _verdicts(
+    policy: PolicySet, shape: Shape, purposes: tuple[str, ...], day: date
+) -> list[_Verdict]:
+    """One verdict a purpose, in order."""
+    texts = frozenset(policy.activities[shape.activity].legal_bases)
     found = policy.slices.slice(shape.place, day, texts)
     if found.policies is None:
-        return _Verdict()
-    result = cedarpy.is_authorized(request_of(shape, purpose), found.policies, policy.entities)
+        return [_Verdict() for _ in purposes]
+    stand_in = stand_ins(policy, shape.place, day, texts)
+    asked = list(dict.fromkeys(stand_in[purpose] for purpose in purposes))
+    requests = requests_of(shape, asked, found.attributes)
+    results = cedarpy.is_authorized_batch(requests, found.policies, policy.entities)
+    answers = dict(zip(asked, results, strict=True))
+    return [
+        _verdict(found.rules, answers[stand_in[purpose]], "" if other else shape.legal_basis)
+        for other, purpose in enumerate(purposes)
+    ]
+
+
+def _verdict(rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str) -> _Verdict:
+    """What one answer of Cedar means; where a text is relied on, no other text's permit counts."""
     errors = result.diagnostics.errors
     if errors or result.decision is cedarpy.Decision.NoDecision:
         # INVARIANT: Cedar would skip an erring forbid; here one error denies.
-        named = (rule for rule in found.rules.values() if any(rule.id in text for text in errors))
-        refs = tuple(rule.ref for rule in named)
-        return _Verdict(errors=refs or tuple(rule.ref for rule in found.rules.values()))
-    rules = tuple(found.rules[name] for name in sorted(result.diagnostics.reasons))
-    return _Verdict(permits=rules) if result.allowed else _Verdict(forbids=rules)
+        named = [rule.ref for rule in rules.values() if any(rule.id in text for text in errors)]
+        return _Verdict(errors=tuple(named or (rule.ref for rule in rules.values())))
+    decided = tuple(rules[name] for name in sorted(result.diagnostics.reasons))
+    if not result.allowed:
+        return _Verdict(forbids=decided)
+    return _Verdict(permits=tuple(rule for rule in decided if relied in ("", rule.ref.text)))
 
 
 def _permit(verdicts: list[_Verdict]) -> Decision:

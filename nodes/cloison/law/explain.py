@@ -70,45 +70,35 @@ _REASONS = {
 def explain_en(decision: Decision, question: Question) -> str:
     """One to three sentences in English."""
     what = _what(question, "from", "to", "received for")
+    act = f"{what} for {question.purpose}"
+    cited = _cited(decision.rules)
     if decision.permitted:
-        parts = [
-            f"Permitted: {question.activity} may read {what} for {question.purpose}, "
-            f"under {_cited(decision.rules)}.",
-            _obligations(decision, "On condition"),
-        ]
+        first = f"Permitted: {question.activity} may read {act}, under {cited}."
+        second = _obligations(decision, "On condition:")
     else:
         reason = _REASONS.get(decision.reason, (decision.reason, decision.reason))[0]
-        under = f" ({_cited(decision.rules)})" if decision.rules else ""
-        parts = [
-            f"Refused: {question.activity} may not read {what} for {question.purpose}: "
-            f"{reason}{under}.",
-            _nearest(decision, "Nearest", "lacks", str),
-        ]
-    if decision.provisional:
-        parts.append("Provisional: a text was not read whole, or a date not seen.")
-    return " ".join(part for part in parts if part)
+        under = f" ({cited})" if cited else ""
+        first = f"Refused: {question.activity} may not read {act}: {reason}{under}."
+        second = _nearest(decision, "Nearest:", "lacks:", str)
+    third = "Provisional: a text was not read whole, or a date not seen."
+    return " ".join(filter(None, (first, second, third if decision.provisional else "")))
 
 
 def explain_fr(decision: Decision, question: Question) -> str:
     """Une à trois phrases en français."""
     what = _what(question, "de", "à", "reçu pour")
+    act = f"{what} pour {question.purpose}"
+    cited = _cited(decision.rules)
     if decision.permitted:
-        parts = [
-            f"Autorisé : {question.activity} peut lire {what} pour {question.purpose}, "
-            f"en vertu de {_cited(decision.rules)}.",
-            _obligations(decision, "À condition"),
-        ]
+        first = f"Autorisé : {question.activity} peut lire {act}, en vertu de {cited}."
+        second = _obligations(decision, "À condition :")
     else:
         reason = _REASONS.get(decision.reason, (decision.reason, decision.reason))[1]
-        under = f" ({_cited(decision.rules)})" if decision.rules else ""
-        parts = [
-            f"Refusé : {question.activity} ne peut lire {what} pour {question.purpose} : "
-            f"{reason}{under}.",
-            _nearest(decision, "Au plus près", "il manque", french),
-        ]
-    if decision.provisional:
-        parts.append("Provisoire : un texte n'a pas été lu en entier, ou une date n'a pas été vue.")
-    return " ".join(part for part in parts if part)
+        under = f" ({cited})" if cited else ""
+        first = f"Refusé : {question.activity} ne peut lire {act} : {reason}{under}."
+        second = _nearest(decision, "Au plus près :", "il manque :", french)
+    third = "Provisoire : un texte n'a pas été lu en entier, ou une date n'a pas été vue."
+    return " ".join(filter(None, (first, second, third if decision.provisional else "")))
 
 
 def _what(question: Question, start: str, end: str, received: str) -> str:
@@ -128,7 +118,7 @@ def _obligations(decision: Decision, word: str) -> str:
     if decision.outcome is not Outcome.PERMIT_WITH_OBLIGATIONS:
         return ""
     listed = ", ".join(f"{one.kind} {one.value}" for one in decision.obligations)
-    return f"{word} : {listed}." if word.startswith("À") else f"{word}: {listed}."
+    return f"{word} {listed}."
 
 
 def _nearest(decision: Decision, word: str, lacks: str, words: Callable[[str], str]) -> str:
@@ -136,4 +126,4 @@ def _nearest(decision: Decision, word: str, lacks: str, words: Callable[[str], s
         return ""
     nearest = decision.nearest[0]
     failed = "; ".join(words(sentence) for sentence in nearest.failed)
-    return f"{word}: {nearest.rule.text}, {nearest.rule.article}; {lacks}: {failed}."
+    return f"{word} {nearest.rule.text}, {nearest.rule.article}; {lacks} {failed}."

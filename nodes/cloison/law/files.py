@@ -1,4 +1,4 @@
-"""Bytes of policy files to strict values; every refusal names the file and, where known, the line."""
+"""Bytes of policy files to strict values; a refusal names the file and, where known, the line."""
 
 import re
 import tomllib

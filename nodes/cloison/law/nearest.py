@@ -1,18 +1,15 @@
 """Why nothing permits: the permits that came near, and what each lacked."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import date
-from functools import lru_cache
 
-import cedarpy
 from cedarpy import pst
 
-from cloison.law.policy_set import PolicySet, children, in_force
+from cloison.law.conditions import about_purpose, met
+from cloison.law.policy_set import PolicySet, in_force
 from cloison.law.question import Decision, NearestPermit, Outcome
-from cloison.law.rules import Rule
-from cloison.law.shape import Shape, request_of
-from cloison.law.slices import policy_set
+from cloison.law.rules import Rule, nodes_of
+from cloison.law.shape import Shape
 from cloison.law.words import condition_words, phrase
 
 _SHOWN = 3
@@ -21,8 +18,8 @@ _SHOWN = 3
 def default_deny(policy: PolicySet, shape: Shape, purpose: str, day: date) -> Decision:
     """The deny of a question that no permit covers for `purpose` on `day`.
 
-    `NO_TEXT`: no permit for this family of purposes is in force for this body and dataset; the nearest
-    are then those of other days. Else `CONDITION_NOT_MET`, or `TEXT_NOT_IN_FORCE` where the text
+    `NO_TEXT`: no permit for this family of purposes is in force for this body and dataset; the
+    nearest are then those of other days. Else `CONDITION_NOT_MET`, or `TEXT_NOT_IN_FORCE` where the text
     relied on is not.
     """
     permits = (rule for rule in policy.slices.at(shape.place) if rule.permits)
@@ -68,11 +65,11 @@ def _lacks(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> list[st
 
     Near: meant for this activity and these data, and for a purpose of the same family.
     """
-    met = _met(policy, rule, shape, purpose)
-    unmet = [condition for index, condition in enumerate(rule.conditions) if index not in met]
+    holding = met(policy, rule, shape, purpose)
+    unmet = [condition for index, condition in enumerate(rule.conditions) if index not in holding]
     if any(_about_others(condition) for condition in unmet):
         return None
-    if any(_about_purpose(condition) for condition in unmet) and not _covers_family(
+    if any(about_purpose(condition) for condition in unmet) and not _covers_family(
         policy, rule, shape, purpose
     ):
         return None
@@ -82,56 +79,15 @@ def _lacks(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> list[st
 def _covers_family(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> bool:
     """Whether the rule's conditions on the purpose hold for some purpose of the same family."""
     family = policy.family(purpose)
-    wanted = {i for i, condition in enumerate(rule.conditions) if _about_purpose(condition)}
+    wanted = {i for i, condition in enumerate(rule.conditions) if about_purpose(condition)}
     return any(
-        wanted <= _met(policy, rule, shape, other)
+        wanted <= met(policy, rule, shape, other)
         for other in policy.purposes
         if policy.family(other) == family
     )
 
 
-def _met(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> set[int]:
-    """Places of the conditions of `rule` that hold, each evaluated by Cedar on its own."""
-    if not rule.conditions:
-        return set()
-    request = request_of(shape, purpose)
-    result = cedarpy.is_authorized(request, _one_by_one(rule), policy.entities)
-    return {int(name) for name in result.diagnostics.reasons}
-
-
-@lru_cache(maxsize=4096)
-def _one_by_one(rule: Rule) -> cedarpy.PolicySet:
-    """Each condition of a rule as a permit of its own, named by its place."""
-    return policy_set(
-        replace(
-            rule.template,
-            id=str(index),
-            effect="permit",
-            principal=pst.ScopeAny(),
-            action=pst.ScopeAny(),
-            resource=pst.ScopeAny(),
-            clauses=(pst.When(condition),),
-        )
-        for index, condition in enumerate(rule.conditions)
-    )
-
-
-def _about_purpose(condition: pst.Expr) -> bool:
-    return any(
-        isinstance(node, pst.GetAttr) and node.attr == "purpose" and node.base == pst.Var("context")
-        for node in _nodes(condition)
-    )
-
-
 def _about_others(condition: pst.Expr) -> bool:
     """Whether it asks for another activity or other data, which no better question would change."""
-    names = {node.name for node in _nodes(condition) if isinstance(node, pst.Var)}
-    return "principal" in names or ("resource" in names and not _about_purpose(condition))
-
-
-def _nodes(condition: pst.Expr) -> Iterator[object]:
-    stack: list[object] = [condition]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(children(node))
+    names = {node.name for node in nodes_of(condition) if isinstance(node, pst.Var)}
+    return "principal" in names or ("resource" in names and not about_purpose(condition))

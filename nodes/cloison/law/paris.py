@@ -22,7 +22,7 @@ def paris_day(now: datetime) -> date:
         InputError: `NAIVE_TIME`: `now` has no time zone.
 
     Source:
-        Directive 2000/84/EC: summer time from the last Sunday of March to that of October, 01:00 UTC.
+        Directive 2000/84/EC: summer time, last Sunday of March to that of October, 01:00 UTC.
 
     Example:
         >>> paris_day(datetime(2024, 1, 31, 23, 30, tzinfo=UTC))

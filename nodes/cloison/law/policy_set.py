@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Self
 
 import cedarpy
-from cedarpy import pst
 
 from cloison.law.entities import build_entities, family_of
 from cloison.law.files import parse_examples, parse_text, parse_toml, refuse
@@ -89,7 +88,7 @@ class PolicySet:
             promises=MappingProxyType(promises),
             examples=MappingProxyType(_parse_examples(files, texts)),
             rules=rules,
-            attributes=frozenset(_attributes(rules)),
+            attributes=frozenset().union(*(rule.attributes for rule in rules)),
             schema=schema,
             entities=build_entities(purposes, activities, datasets, schema),
             slices=Slices(
@@ -276,29 +275,3 @@ def _known(
     for name in names:
         if name not in known:
             raise refuse(path, None, f"{kind} `{name}`: unknown")
-
-
-def _attributes(rules: tuple[Rule, ...]) -> set[str]:
-    """Every attribute name the rules' conditions read."""
-    names: set[str] = set()
-    stack: list[object] = [condition for rule in rules for condition in rule.conditions]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, pst.GetAttr):
-            names.add(node.attr)
-        if isinstance(node, pst.HasAttr):
-            names.update(node.attrs)
-        stack.extend(children(node))
-    return names
-
-
-def children(node: object) -> list[object]:
-    """The parts of a syntax node, one level down."""
-    if isinstance(node, tuple):
-        return list(node)
-    if isinstance(node, Mapping):
-        return list(node.values())
-    slots = getattr(type(node), "__slots__", ())
-    if isinstance(slots, str) or not hasattr(type(node), "__dataclass_fields__"):
-        return []
-    return [getattr(node, slot) for slot in slots]

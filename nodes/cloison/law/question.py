@@ -73,7 +73,7 @@ class CaseFacts:
     Attributes:
         type: Case type, as the activity declares it.
         activity: The activity that opened it.
-        month: The month the right concerns: it selects windows and amounts, never the texts in force.
+        month: The month the right concerns: it selects windows and amounts, never the texts.
         covers_persons: Every person asked about stands in the case.
         questions_before: Questions already decided under this case by this holder.
     """
@@ -119,7 +119,7 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """What the holder must do for a permit to count: `flag`, `notice`, `expire`, …"""
+    """What the holder must do for a permit to count: `flag`, `notice`, `expire`."""
 
     kind: str
     value: str

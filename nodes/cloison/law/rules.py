@@ -1,8 +1,8 @@
 """Rules: one Cedar policy each, with its article, its days in force and its obligations."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 
 import cedarpy
@@ -35,6 +35,7 @@ class Rule:
         source: The rule as written, its comment included.
         template: The parsed policy; its id is `text/rule`.
         conditions: Every conjunct of its `when` and `unless`, the latter negated.
+        attributes: The names of every attribute the conditions read; no other changes its effect.
     """
 
     ref: RuleRef
@@ -46,6 +47,7 @@ class Rule:
     source: str
     template: pst.Template
     conditions: tuple[pst.Expr, ...]
+    attributes: frozenset[str]
 
     @property
     def id(self) -> str:
@@ -79,7 +81,7 @@ def parse_rules(path: str, source: str, text: Text) -> tuple[Rule, ...]:
 
 
 def _chunks(source: str) -> Iterator[tuple[int, str]]:
-    """Each policy with the line it starts at; what follows the last `;` only if it is not a comment."""
+    """Each policy with the line it starts at; a comment after the last one is none."""
     start = 0
     for token in _TOKEN.finditer(source):
         if token[0] == ";":
@@ -116,6 +118,7 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
         provisional=text.provisional or not certain,
     )
     rule_id = f"{text.id}/{ref.rule}"
+    conditions = tuple(_conditions(template))
     return Rule(
         ref=ref,
         first_day=first_day,
@@ -125,7 +128,8 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
         line=line,
         source=source,
         template=replace(template, id=rule_id),
-        conditions=tuple(_conditions(template)),
+        conditions=conditions,
+        attributes=frozenset(_attributes(conditions)),
     )
 
 
@@ -199,6 +203,29 @@ def _conjuncts(expr: pst.Expr) -> Iterator[pst.Expr]:
         yield from _conjuncts(expr.right)
     else:
         yield expr
+
+
+def nodes_of(condition: pst.Expr) -> Iterator[object]:
+    """A condition's syntax nodes, itself included, in no order."""
+    stack: list[object] = [condition]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, tuple):
+            stack.extend(node)
+        elif isinstance(node, Mapping):
+            stack.extend(node.values())
+        elif is_dataclass(node):
+            stack.extend(getattr(node, field.name) for field in fields(node))
+
+
+def _attributes(conditions: tuple[pst.Expr, ...]) -> Iterator[str]:
+    for condition in conditions:
+        for node in nodes_of(condition):
+            if isinstance(node, pst.GetAttr):
+                yield node.attr
+            elif isinstance(node, pst.HasAttr):
+                yield from node.attrs
 
 
 def check_types(rules: tuple[Rule, ...], source: str, schema: cedarpy.Schema) -> None:

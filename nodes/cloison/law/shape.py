@@ -1,9 +1,10 @@
 """A question's shape: what is left of it when nothing that changes no decision is kept.
 
-Dates and cases become booleans and distances here, so that a shape just decided is not decided again.
+Dates and cases become booleans and distances, so that a shape just decided is not decided again.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -64,12 +65,39 @@ class Shape(NamedTuple):
         return Place(self.action.value, self.activity, self.holder, self.dataset, self.received)
 
 
+def blank_shape(place: Place) -> Shape:
+    """A shape of that place with nothing else said: for what depends on the place alone."""
+    return Shape(
+        action=Action(place.action),
+        requester="",
+        holder=place.holder,
+        activity=place.activity,
+        purpose="",
+        legal_basis="",
+        dataset=place.dataset,
+        fields=(),
+        months=0,
+        whole_years=False,
+        granularity=Granularity.CURRENT,
+        received_for="",
+        received_by="",
+        case=NO_CASE,
+        cohort=False,
+        named_agent=False,
+        same_policy_set=False,
+        persons=0,
+    )
+
+
 def shape_of(
     question: Question, facts: Facts, now: datetime, own: bool, counts: tuple[bool, bool]
 ) -> Shape:
     """The shape of a question at `now`.
 
     Args:
+        question: What is asked.
+        facts: What was gathered about it.
+        now: The holder's clock.
         own: The case, if any, was opened by the activity that asks, in a type it declares.
         counts: Whether any rule reads `questions_before`, `persons`; what none reads becomes 0.
     """
@@ -114,25 +142,42 @@ def _case_shape(
     )
 
 
-def request_of(shape: Shape, purpose: str) -> dict[str, Any]:
-    """The Cedar request that puts `shape` for `purpose`."""
+def requests_of(
+    shape: Shape, purposes: Sequence[str], attributes: frozenset[str]
+) -> list[dict[str, Any]]:
+    """The Cedar requests that put `shape` for each purpose to rules that read only `attributes`."""
     if shape.received:
         name = received_id(shape.holder, shape.dataset, shape.received_for, shape.received_by)
         resource = {"type": "Received", "id": name}
     else:
         resource = {"type": "Dataset", "id": f"{shape.holder}/{shape.dataset}"}
-    return {
+    common = {
         "principal": {"type": "Activity", "id": shape.activity},
         "action": {"type": "Action", "id": shape.action.value},
         "resource": resource,
-        "context": json.dumps(context_of(shape, purpose), separators=(",", ":")),
     }
+    # Encoded once: only the purpose differs, and it is an id that needs no escaping.
+    pattern = _encode({**_pruned(context_of(shape), attributes), "purpose": _PURPOSE})
+    before, after = pattern.rsplit(_SLOT, 1)
+    return [{**common, "context": f"{before}{purpose}{after}"} for purpose in purposes]
 
 
-def context_of(shape: Shape, purpose: str) -> dict[str, Any]:
-    """What the rules know as `context`, whole: no attribute is ever absent."""
+_SLOT = "?purpose"
+_PURPOSE = {"__entity": {"type": "Purpose", "id": _SLOT}}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _pruned(context: dict[str, Any], attributes: frozenset[str]) -> dict[str, Any]:
+    """The attributes some rule reads: what none reads costs nothing."""
+    kept = {name: value for name, value in context.items() if name in attributes}
+    if "case" in kept:
+        kept["case"] = {name: value for name, value in kept["case"].items() if name in attributes}
+    return kept
+
+
+def context_of(shape: Shape) -> dict[str, Any]:
+    """What the rules know as `context` but the purpose: no attribute is ever absent."""
     return {
-        "purpose": {"__entity": {"type": "Purpose", "id": purpose}},
         "fields": shape.fields,
         "months": shape.months,
         "whole_years": shape.whole_years,

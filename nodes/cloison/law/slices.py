@@ -30,11 +30,14 @@ class Place(NamedTuple):
 class Slice:
     """The rules that count for one place, day and set of relied-on texts.
 
-    `policies` is None where no permit counts and no forbid stands: nothing to evaluate.
+    Attributes:
+        policies: None where there is no rule: nothing to evaluate.
+        attributes: Every attribute some rule of the slice reads.
     """
 
     rules: Mapping[str, Rule]
     policies: cedarpy.PolicySet | None
+    attributes: frozenset[str]
 
 
 class Slices:
@@ -68,7 +71,11 @@ class Slices:
             for rule in self.at(place)
             if rule.in_force(epoch_day) and (not rule.permits or rule.ref.text in texts)
         }
-        return Slice(rules, policy_set(rule.template for rule in rules.values()) if rules else None)
+        return Slice(
+            rules,
+            policy_set(rule.template for rule in rules.values()) if rules else None,
+            frozenset().union(*(rule.attributes for rule in rules.values())),
+        )
 
     def _matches(self, head: pst.Template, place: Place) -> bool:
         dataset = f"{place.holder}/{place.dataset}"

@@ -120,25 +120,21 @@ def phrase(pattern: str, x: str = "", y: str = "") -> str:
 def condition_words(condition: pst.Expr) -> str:
     """The condition as a sentence in English; as Cedar writes it where no pattern covers it."""
     text = cedar_text(condition)
+    pattern, value = _WHOLE.get(text, ""), ""
     match condition:
-        case _ if text in _WHOLE:
-            return phrase(_WHOLE[text])
         case pst.GetAttr(pst.GetAttr(pst.Var("context"), "case"), attr) if attr in _FLAGS:
-            return phrase(attr)
+            pattern = attr
         case pst.GetAttr(pst.Var("context"), attr) if attr in _TOP_FLAGS:
-            return phrase(attr)
+            pattern = attr
         case pst.UnaryOp("not", pst.GetAttr(pst.Var("context"), "cohort")):
-            return phrase("not_cohort")
+            pattern = "not_cohort"
         case pst.BinaryOp("contains", pst.Set(elements), path):
-            pattern = _BOUNDS.get((*_path(path), "eq"))
-            return phrase(pattern, _either(elements)) if pattern else text
+            pattern, value = _BOUNDS.get((*_path(path), "eq"), ""), _either(elements)
         case pst.BinaryOp("contains_all", pst.Set(elements), path) if _path(path) == _FIELDS:
-            return phrase("fields", _either(elements))
-        case pst.BinaryOp(op, path, value):
-            pattern = _BOUNDS.get((*_path(path), op))
-            return phrase(pattern, _value(value)) if pattern else text
-        case _:
-            return text
+            pattern, value = "fields", _either(elements)
+        case pst.BinaryOp(op, path, right) if not pattern:
+            pattern, value = _BOUNDS.get((*_path(path), op), ""), _value(right)
+    return phrase(pattern, value) if pattern else text
 
 
 _FIELDS = ("context", "fields")
@@ -146,7 +142,7 @@ _FIELDS = ("context", "fields")
 
 @lru_cache(maxsize=1024)
 def french(sentence: str) -> str:
-    """The French side of an English sentence made by this module; the sentence itself if it is not."""
+    """The French side of a sentence made by this module; any other sentence as it is."""
     for english, translation in _PATTERNS.values():
         pattern = re.escape(english).replace(r"\{x\}", "(?P<x>.+?)").replace(r"\{y\}", "(?P<y>.+)")
         match = re.fullmatch(pattern, sentence)
