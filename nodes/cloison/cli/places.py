@@ -5,12 +5,13 @@ Which bodies there are, and where they listen, is what `nodes/*/node.toml` says;
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloison.bodies import BodyId, parse_body
+from cloison.bodies import BodyId
 from cloison.errors import InputError
+from cloison.store import load_nodes
 
 _PORT_DIGITS = 5
 
@@ -71,35 +72,25 @@ def read_nodes(place: Place, only: Sequence[str] = ()) -> list[NodeAt]:
         InputError: `UNKNOWN_BODY`: one of `only` has no folder. `BAD_NODE_FILE`, `BAD_ADDRESS`.
     """
     moved = {} if place.addresses is None else read_addresses(place.addresses)
-    paths = {path.parent.name: path for path in place.root.glob("nodes/*/node.toml")}
+    nodes = load_nodes(place.root / "nodes")
     for name in (*only, *moved):
-        if name not in paths:
-            known = ", ".join(sorted(paths)) or "none"
+        if name not in nodes:
+            known = ", ".join(nodes)
             raise InputError("UNKNOWN_BODY", f"body `{name}`: no such node", f"known: {known}")
     return [
-        _node_at(place, paths[name], moved) for name in sorted(paths) if not only or name in only
+        NodeAt(body, *moved.get(body, (node.host, node.port)), place.var / body)
+        for body, node in nodes.items()
+        if not only or body in only
     ]
 
 
 def read_addresses(path: Path) -> dict[str, tuple[str, int]]:
     """Host and port by body, of a file of addresses. Raises `InputError` (`BAD_ADDRESS`)."""
-    return {body: _parse_address(path, text) for body, text in _read_toml(path).items()}
-
-
-def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError("BAD_NODE_FILE", f"file `{path}`: {error}") from error
-
-
-def _node_at(place: Place, path: Path, moved: Mapping[str, tuple[str, int]]) -> NodeAt:
-    content, body = _read_toml(path), parse_body(path.parent.name)
-    host, port = content.get("host"), content.get("port")
-    if not isinstance(host, str) or not isinstance(port, int):
-        raise InputError("BAD_NODE_FILE", f"file `{path}`: no `host`, or no `port`")
-    host, port = moved.get(body, (host, port))
-    return NodeAt(body, host, port, place.var / body)
+        raise InputError("BAD_ADDRESS", f"file `{path}`: {error}") from error
+    return {body: _parse_address(path, text) for body, text in content.items()}
 
 
 def _parse_address(path: Path, text: object) -> tuple[str, int]:

@@ -12,6 +12,7 @@
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.loading import Loading, NewRecord, Slot
+from cloison.store.node_file import NodeFile, load_nodes
 from cloison.store.store import Store
 from cloison.store.values import (
     Claim,
@@ -36,6 +37,7 @@ __all__ = [
     "IdentityFacts",
     "Loading",
     "NewRecord",
+    "NodeFile",
     "Output",
     "Period",
     "PeriodData",
@@ -47,4 +49,5 @@ __all__ = [
     "Store",
     "Value",
     "load_catalogue",
+    "load_nodes",
 ]
