@@ -9,20 +9,26 @@
 
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from cloison.ledger.commit import Committed, GroupCommit
+from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Appended, Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
 from cloison.ledger.proof_file import ProofFile, parse_proof_file, verify_proof_file
+from cloison.ledger.reader import EntryReader, LedgerReader, Verified
 from cloison.ledger.tree import leaf_hash, root_of, verify_consistency, verify_inclusion
 
 __all__ = [
     "Appended",
     "Checkpoint",
     "Committed",
+    "EntryReader",
     "GroupCommit",
+    "LedgerIndex",
+    "LedgerReader",
     "Log",
     "NoteSigner",
     "NoteVerifier",
     "ProofFile",
+    "Verified",
     "leaf_hash",
     "parse_proof_file",
     "root_of",
