@@ -14,9 +14,8 @@ from cloison.law import PolicySet
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
-from cloison.store import Store, load_catalogue
+from cloison.store import Store, load_catalogue, load_nodes
 from cloison.wire.node import Clock, Heads, Node
-from cloison.wire.node_file import load_nodes
 from cloison.wire.vault import Vault
 
 LOGS = ("traces", "register")
@@ -48,7 +47,7 @@ class NodeSettings:
 
 def default_addresses(root: Path) -> dict[BodyId, str]:
     """`host:port` of each body's node. Raises `InputError` (`BAD_NODE_FILE`)."""
-    return {body: node.address for body, node in load_nodes(root).items()}
+    return {body: f"{node.host}:{node.port}" for body, node in load_nodes(root / "nodes").items()}
 
 
 def create_state(settings: NodeSettings) -> None:
