@@ -9,6 +9,7 @@ from cloison.population.figures import Figures
 from cloison.population.pay import days_in
 from cloison.population.payers import Payer, Payers, Scheme, choose
 from cloison.population.people import Nature, Spell, Window
+from cloison.population.streams import chance
 
 _OPEN = 100_000  # a month index beyond every window
 _PERMANENT, _FIXED_TERM, _MISSION = "01", "02", "03"
@@ -125,7 +126,7 @@ def _stable(life: Life, share: int = 1_000) -> list[Spell]:
     wage = life.wage * share // 1_000
     start = min(_long_ago(life), life.last - 2)
     change = life.rng.randrange(life.begin + 1, max(life.begin + 2, life.last - 1))
-    if start >= change or life.rng.random() >= 0.22:  # noqa: PLR2004 - share who change employer
+    if start >= change or not chance(life.rng, life.figures.shares.change_of_employer):
         return [life.job(employer, (start, _OPEN), wage, _PERMANENT)]
     raised = wage * life.rng.randrange(990, 1_150) // 1_000
     return [
@@ -149,7 +150,8 @@ def _precarious(life: Life) -> list[Spell]:
         spells.append(life.job(employer, (month, until), wage, _FIXED_TERM))
         month = until + 1
         idle = rng.choice((0, 0, 1, 2, 3, 5))
-        if idle and month <= life.last and rng.random() < 0.6:  # noqa: PLR2004 - share entitled
+        entitled = chance(rng, life.figures.shares.benefit_between_jobs)
+        if idle and month <= life.last and entitled:
             spells.append(life.unemployed((month, month + idle - 1), wage))
         month += idle
     return spells
@@ -187,7 +189,7 @@ def _invalid(life: Life) -> list[Spell]:
     spells = [
         life.spell(Nature.INVALIDITY, payer, (since, _OPEN), life.rng.randrange(330, 620)),
     ]
-    if life.rng.random() < 0.3:  # noqa: PLR2004 - share who also work
+    if chance(life.rng, life.figures.shares.job_beside_invalidity):
         spells += _part_time(replace(life, wage=life.wage * 600 // 1_000))
     return spells
 
@@ -211,7 +213,7 @@ def _seasonal(life: Life) -> list[Spell]:
         if life.begin <= first < life.last:
             months = (first, first + rng.randrange(2, 5))
             spells.append(life.job(farm, months, life.wage, _FIXED_TERM))
-    if rng.random() < 0.6:  # noqa: PLR2004 - share with a town job as well
+    if chance(rng, life.figures.shares.town_job_beside_harvest):
         town = _part_time(replace(life, farm=False))
         spells += town
     return spells
@@ -259,9 +261,9 @@ _WITH_CHANCES = frozenset({"stable", "part_time", "farm_worker", "seasonal"})
 def _second_job(life: Life, spells: list[Spell]) -> list[Spell]:
     """For some who work, another employer at the same time; for some of those, a farm."""
     rng, shares = life.rng, life.figures.shares
-    if spells[-1].contract_code != _PERMANENT or rng.randrange(1_000) >= shares.second_job:
+    if spells[-1].contract_code != _PERMANENT or not chance(rng, shares.second_job):
         return []
-    farm = rng.randrange(1_000) < shares.second_job_agricultural
+    farm = chance(rng, shares.second_job_agricultural)
     pool = life.payers.farms if farm else life.payers.employers
     avoid = tuple(spell.payer for spell in spells if spell.payer is not None)
     start = rng.randrange(life.begin, life.last - 1)
@@ -274,7 +276,7 @@ def _sick_leave(life: Life, spells: list[Spell]) -> list[Spell]:
     rng = life.rng
     if spells[-1].contract_code != _PERMANENT:
         return spells
-    if rng.randrange(1_000) >= life.figures.shares.sick_leave:
+    if not chance(rng, life.figures.shares.sick_leave):
         return spells
     job = spells[-1]
     first = rng.randrange(max(job.first, life.begin) + 1, life.last + 1)
@@ -307,7 +309,7 @@ def retire(life: Life, start: int) -> tuple[Spell, ...]:
     funds = [(rng.choice(payers.agricultural_fund if life.farm else payers.pensions), basic)]
     if not life.farm:
         funds.append((rng.choice(payers.complementary), total - basic + basic // 8))
-        if rng.randrange(1_000) < life.figures.shares.both_pensions:
+        if chance(rng, life.figures.shares.both_pensions):
             funds.append((rng.choice(payers.agricultural_fund), basic // 4))
     return tuple(
         life.spell(Nature.PENSION, payer, (start, _OPEN), permille) for payer, permille in funds

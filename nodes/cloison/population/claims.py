@@ -23,14 +23,12 @@ from cloison.population.people import (
     Person,
     Window,
 )
-from cloison.population.persons import chance
+from cloison.population.streams import chance
 
 _PERMILLE = 1_000
 QUARTER = 3
 LAG = 2  # a month is paid on the three months that end two months before
 _RSA_AGE, _ALLOWANCE_CHILDREN, _ALLOWANCE_AGE = 25, 2, 20
-_TAKE_UP = {Benefit.RSA: 740, Benefit.PPA: 700, Benefit.AL: 880}
-_CLOSED = 30
 _TENANTS = frozenset({Occupancy.TENANT, Occupancy.SHARED_TENANT})
 _NO_WORK = frozenset({"student", "retired_single", "retired_couple"})
 
@@ -107,9 +105,9 @@ def _claims(household: Household, window: Window, figures: Figures, rng: Random)
     likely = frozenset(_likely(household, _Means.of(household, window, figures.payments)))
     any_means = 0 if household.kind in _NO_WORK else figures.shares.claim_at_any_income
     for benefit in _open_to(household, window):
-        if chance(rng, _TAKE_UP[benefit] if benefit in likely else any_means):
+        if chance(rng, figures.take_up[benefit] if benefit in likely else any_means):
             yield Claim(benefit, _opened(household, window, rng), live=True)
-        elif chance(rng, _CLOSED):
+        elif chance(rng, figures.shares.closed_claim):
             yield Claim(benefit, _opened(household, window, rng), live=False)
 
 

@@ -11,8 +11,8 @@ from cloison.population.claims import with_file
 from cloison.population.figures import Figures
 from cloison.population.payers import Payers
 from cloison.population.people import Household, Housing, Occupancy, Person, Spell, Union, Window
-from cloison.population.persons import Registry, Sketch, chance, day_in
-from cloison.population.streams import spread, stream
+from cloison.population.persons import Registry, Sketch, day_in
+from cloison.population.streams import chance, spread, stream
 
 _FILE_NUMBERS = 9_000_000
 _COUPLES = frozenset({"couple", "couple_children", "retired_couple"})
@@ -20,7 +20,6 @@ _RETIRED = frozenset({"retired_single", "retired_couple"})
 _WITH_CHILDREN = frozenset({"couple_children", "lone_parent"})
 _YEAR = 12
 _OLDEST_CHILD, _GROWN, _YOUNGEST_PARENT, _YOUNGEST_PARTNER = 22, 19, 19, 20
-_MARRIED_WHEN_RETIRED = 900
 _FULL_WAGE = 1_000
 
 
@@ -80,7 +79,7 @@ class _Home:
     def _adults(self, kind: str, means: str, *, farm: bool) -> Iterator[Person]:
         rng, shares = self.rng, self.registry.figures.shares
         born = self._last - rng.randrange(*_ages(kind))
-        woman = chance(rng, 820 if kind == "lone_parent" else 510)
+        woman = chance(rng, shares.lone_parent_woman if kind == "lone_parent" else shares.woman)
         yield self._adult(kind, means, born, woman=woman, farm=farm)
         if kind in _COUPLES:
             youngest = self._last - _YOUNGEST_PARTNER * _YEAR
@@ -119,14 +118,14 @@ class _Home:
                 age = rng.randrange(_GROWN * _YEAR, oldest)
                 career = self.registry.figures.careers["grown_child"].draw(rng)
                 spells = live(career, self._life(self._last - age, _FULL_WAGE, farm=farm))
-            woman, name = chance(rng, 490), adults[0].birth_name
+            woman, name = chance(rng, shares.woman), adults[0].birth_name
             sketch = Sketch(self._last - age, woman, career, spells, farm, name)
             yield self.registry.person(sketch, rng)
 
     def _union(self, kind: str) -> Union:
         rng, shares = self.rng, self.registry.figures.shares
         if kind in _COUPLES:
-            married = _MARRIED_WHEN_RETIRED if kind in _RETIRED else shares.married
+            married = shares.married_retired if kind in _RETIRED else shares.married
             if chance(rng, married):
                 return Union.MARRIED
             left = 1_000 - married
@@ -135,7 +134,11 @@ class _Home:
             return rng.choice((Union.WIDOWED, Union.WIDOWED, Union.DIVORCED, Union.SINGLE))
         if kind == "lone_parent":
             return rng.choices((Union.SINGLE, Union.DIVORCED, Union.WIDOWED), (52, 42, 6))[0]
-        return Union.DIVORCED if kind == "single" and chance(rng, 180) else Union.SINGLE
+        return (
+            Union.DIVORCED
+            if kind == "single" and chance(rng, shares.divorced_single)
+            else Union.SINGLE
+        )
 
     def _since(self, adults: tuple[Person, ...]) -> date:
         youngest = max(Month.from_date(adult.birth_date).index for adult in adults)
@@ -165,20 +168,22 @@ def _ages(kind: str) -> tuple[int, int]:
 
 def _wage(figures: Figures, means: str, rng: Random) -> int:
     low, high = figures.wages[means]
-    return int(low + (high - low) * rng.random() ** 1.6)
+    drawn = rng.random()
+    return int(low + (high - low) * drawn * drawn)
 
 
 def _housing(kind: str, means: str, persons: int, figures: Figures, rng: Random) -> Housing:
     code = figures.places.draw(rng)
     commune = next(place for place in figures.communes if place.code == code)
-    occupancy = _occupancy(kind, means, rng)
+    occupancy, shares = _occupancy(kind, means, figures, rng), figures.shares
     rent = figures.rents[commune.zone]
     euros = rng.randrange(rent.lowest, rent.highest) + rent.by_person * (persons - 1)
     shared = occupancy is Occupancy.SHARED_TENANT
     pays = shared or occupancy is Occupancy.TENANT
     return Housing(
         occupancy=occupancy,
-        furnished=pays and chance(rng, 550 if kind == "student" else 120),
+        furnished=pays
+        and chance(rng, shares.furnished_student if kind == "student" else shares.furnished),
         rent_cents=(euros * 6 // 10 if shared else euros) * 100 * pays,
         zone=commune.zone,
         commune=commune.code,
@@ -186,15 +191,12 @@ def _housing(kind: str, means: str, persons: int, figures: Figures, rng: Random)
     )
 
 
-def _occupancy(kind: str, means: str, rng: Random) -> Occupancy:
-    owners = {"poor": 60, "modest": 230, "middle": 560, "upper": 760}[means]
-    if kind in _RETIRED:
-        owners = 700
-    elif kind == "student":
-        owners = 0
-    if chance(rng, owners):
+def _occupancy(kind: str, means: str, figures: Figures, rng: Random) -> Occupancy:
+    shares, student = figures.shares, kind == "student"
+    group = "retired" if kind in _RETIRED else ("student" if student else means)
+    if chance(rng, figures.owners[group]):
         return Occupancy.OWNER
-    if chance(rng, 200 if kind == "student" else 70):
+    if chance(rng, shares.free_lodging_student if student else shares.free_lodging):
         return Occupancy.FREE
-    shared = kind in {"student", "single"} and chance(rng, 110)
+    shared = kind in {"student", "single"} and chance(rng, shares.shared_flat)
     return Occupancy.SHARED_TENANT if shared else Occupancy.TENANT

@@ -80,6 +80,21 @@ class Shares(_Strict):
     late_employer: int
     corrected_notice: int
     claim_at_any_income: int
+    closed_claim: int
+    woman: int
+    lone_parent_woman: int
+    divorced_single: int
+    married_retired: int
+    free_lodging: int
+    free_lodging_student: int
+    shared_flat: int
+    furnished: int
+    furnished_student: int
+    change_of_employer: int
+    benefit_between_jobs: int
+    job_beside_invalidity: int
+    town_job_beside_harvest: int
+    online_declaration: int
 
 
 class CorrectionShares(_Strict):
@@ -136,6 +151,8 @@ class _FiguresFile(_Strict):
     wages: dict[str, tuple[int, int]]
     careers: dict[str, dict[str, int]]
     shares: Shares
+    take_up: dict[str, int]
+    owners: dict[str, int]
     corrections: CorrectionShares
     rates: dict[str, Rates]
     withholding: tuple[Bracket, ...]
@@ -179,6 +196,8 @@ class Figures:
     wages: Mapping[str, tuple[int, int]]
     careers: Mapping[str, Choice]
     shares: Shares
+    take_up: Mapping[str, int]
+    owners: Mapping[str, int]
     corrections: CorrectionShares
     rates: Mapping[str, Rates]
     withholding: tuple[Bracket, ...]
@@ -214,6 +233,8 @@ def load_figures() -> Figures:
         wages=MappingProxyType(raw.wages),
         careers=MappingProxyType({name: Choice.of(w) for name, w in raw.careers.items()}),
         shares=raw.shares,
+        take_up=MappingProxyType(raw.take_up),
+        owners=MappingProxyType(raw.owners),
         corrections=raw.corrections,
         rates=MappingProxyType(raw.rates),
         withholding=raw.withholding,

@@ -1,17 +1,14 @@
 """What the bodies hold besides declarations: identities, pensions, household files."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
-from random import Random
+from datetime import timedelta
 
-from cloison.months import Month
 from cloison.population.figures import Payments
 from cloison.population.neodes import euros
 from cloison.population.pay import pay_of
 from cloison.population.payers import Scheme
 from cloison.population.payments import payments_of
 from cloison.population.people import Household, Nature, Person, Role, Window
-from cloison.population.streams import stream
 
 IDENTITY_COLUMNS = (
     "nir", "birth_name", "first_names", "birth_date", "nir_status", "death_date", "objection",
@@ -27,8 +24,6 @@ HOUSEHOLD_COLUMNS = (
 )  # fmt: skip
 CLAIM_COLUMNS = ("claim", "household", "applicant", "benefit", "opened", "status")
 PAYMENT_COLUMNS = ("household", "applicant", "benefit", "month", "amount")
-EVENT_COLUMNS = ("household", "applicant", "date", "kind", "channel")
-_EVENT_MONTHS = 18
 _ACTIVITY = {
     "retired": "retired",
     "self_employed": "self_employed",
@@ -129,38 +124,3 @@ def payment_rows(
         head = f"{household.number};{household.applicant.nir}"
         for payment in payments_of(household, window, figures):
             yield f"{head};{payment.benefit};{payment.month};{euros(payment.amount_cents)}"
-
-
-def event_rows(households: Iterable[Household], window: Window, seed: int) -> Iterator[str]:
-    """What happened around each file in its last months, by day."""
-    for household in households:
-        rng = stream(seed, "events", household.index)
-        head = f"{household.number};{household.applicant.nir}"
-        # Two alike on one day are one event.
-        for when, kind, channel in sorted(set(_events(household, window, rng))):
-            yield f"{head};{when};{kind};{channel}"
-
-
-def _events(household: Household, window: Window, rng: Random) -> Iterator[tuple[date, str, str]]:
-    last = window.last.index
-    earliest = max(last - _EVENT_MONTHS + 1, Month.from_date(household.since).index + 1)
-    if earliest > last:
-        return
-
-    def some_day(month: int) -> date:
-        return date(month // 12, month % 12 + 1, 1 + rng.randrange(28))
-
-    quarterly = any(claim.live for claim in household.claims)
-    keen = rng.random() * 2.5
-    for month in range(earliest, last + 1):
-        for _ in range(int(rng.random() * keen + rng.random())):
-            yield some_day(month), "login", "web"
-        if quarterly and (last - month) % 3 == household.index % 3:
-            yield some_day(month), "declaration", "web" if rng.random() < 0.9 else "paper"  # noqa: PLR2004 - share filed online
-    rare = (
-        ("email", "web", 3), ("visit", "desk", 2), ("call", "phone", 2), ("rent_change", "web", 2),
-        ("address_change", "web", 1), ("work_change", "web", 2), ("control", "desk", 1),
-    )  # fmt: skip
-    for kind, channel, weight in rare:
-        for _ in range(int(rng.random() ** 3 * (weight + 1))):
-            yield some_day(rng.randrange(earliest, last + 1)), kind, channel

@@ -9,19 +9,18 @@ from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.months import Month
 from cloison.population.declared import Declarations, staff_of
+from cloison.population.events import EVENT_COLUMNS, event_rows
 from cloison.population.families import households as make_households
 from cloison.population.figures import Figures, load_figures
 from cloison.population.files import Folder
 from cloison.population.household_files import (
     CLAIM_COLUMNS,
-    EVENT_COLUMNS,
     HOUSEHOLD_COLUMNS,
     IDENTITY_COLUMNS,
     MEMBER_COLUMNS,
     PAYMENT_COLUMNS,
     PENSION_COLUMNS,
     claim_rows,
-    event_rows,
     household_rows,
     identity_rows,
     member_rows,
@@ -217,7 +216,7 @@ def _write_household_files(
         ("households", HOUSEHOLD_COLUMNS, household_rows(mine)),
         ("claims", CLAIM_COLUMNS, claim_rows(mine)),
         ("payments", PAYMENT_COLUMNS, payment_rows(mine, window, figures.payments)),
-        ("file_events", EVENT_COLUMNS, event_rows(mine, window, seed)),
+        ("file_events", EVENT_COLUMNS, event_rows(mine, window, figures.shares, seed)),
     )
     for dataset, columns, rows in tables:
         folder.write_table(f"{body}/{dataset}.csv", dataset, columns, rows)

@@ -14,7 +14,6 @@ from cloison.identity import Siret
 
 _SIRENS = 10_000
 _FIRST_ESTABLISHMENT = 9_000
-_SKEW = 2.2  # few large employers, many small ones
 
 
 class Scheme(StrEnum):
@@ -108,4 +107,5 @@ def make_payers(persons: int, rng: Random) -> Payers:
 
 def choose(pool: tuple[Payer, ...], rng: Random) -> Payer:
     """One of them; early ones are much larger than late ones."""
-    return pool[int(len(pool) * rng.random() ** _SKEW)]
+    drawn = rng.random()
+    return pool[int(len(pool) * drawn * drawn)]

@@ -11,15 +11,10 @@ from cloison.population.nirs import DEPARTMENTS, NirMint
 from cloison.population.pay import days_in
 from cloison.population.payers import Scheme
 from cloison.population.people import Nature, Person, Spell, Window
+from cloison.population.streams import chance
 
-_PERMILLE = 1_000
 _OLD_AGE = 70
 _DAYS_A_YEAR = 365
-
-
-def chance(rng: Random, permille: int) -> bool:
-    """Whether something that happens to `permille` of a thousand happens now."""
-    return rng.randrange(_PERMILLE) < permille
 
 
 def day_in(rng: Random, month: int) -> date:

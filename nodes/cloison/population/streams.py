@@ -15,6 +15,11 @@ def stream(seed: int, name: str, index: int = 0) -> Random:
     return Random(int.from_bytes(digest, "big"))  # noqa: S311 - synthetic people, not secrets
 
 
+def chance(rng: Random, permille: int) -> bool:
+    """Whether something that happens to `permille` of a thousand happens now."""
+    return rng.randrange(1_000) < permille
+
+
 def noise(seed: int, step: int) -> int:
     """A 64-bit number that looks random, the same for the same pair (splitmix64's mixer)."""
     mixed = (seed + step * 0x9E3779B97F4A7C15) & _MASK

@@ -19,8 +19,6 @@ from cloison.population.payers import siret_of
 from cloison.population.people import CAF, MSA, Benefit, Household, Nature, Occupancy, Union
 from cloison.population.streams import spread
 
-SMIC_NET_CENTS = 144_300
-
 
 def test_make_people_makes_so_many_persons_and_no_more(people: Population) -> None:
     assert len(people.persons) == 4_000
