@@ -1,6 +1,7 @@
 """Files into a store: each whole or not at all, and twice is once."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from cloison.errors import InputError, StorageError
 from cloison.store import Catalogue, Loading, Store
 
 _SNIFF_BYTES = 10
-_MESSAGE = b"S10.G00.00"
+_MESSAGE = re.compile(rb"S[0-9]{2}\.G")
 _TABLE = b"# cloison "
 
 
@@ -101,7 +102,7 @@ class _FileLoader:
         digest, start = _digest(path)
         if self._store.has_loaded(digest):
             return FileReport(path.name, loaded=False, lines=0, declarations=0, records=0)
-        if start == _MESSAGE:
+        if _MESSAGE.match(start):
             read_into = self._load_messages
         elif start == _TABLE:
             read_into = self._load_table

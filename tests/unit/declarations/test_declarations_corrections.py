@@ -1,0 +1,165 @@
+"""Corrections are new versions; a cancelled declaration leaves its months open; twice is once."""
+
+from datetime import timedelta
+
+import pytest
+
+from cloison.errors import InputError
+from cloison.store import PeriodData, Status
+from tests.unit.declarations.conftest import NOW, Body
+from tests.unit.declarations.written import BRUNO, SIRET, Declaration, Folder, Pay
+
+FIRST = Declaration()
+REPLACED = Declaration((Pay(gross="1900.00"),), kind="03", order=2)
+CANCELLED = Declaration((), kind="05", order=2)
+
+
+def february(body: Body, **options: object) -> PeriodData:
+    data = body.fetch("monthly_resources", ("gross", "mns"), "2026-02", "2026-02", **options)  # type: ignore[arg-type]
+    return data.periods[0]
+
+
+def test_load_payment_keeps_every_field_in_cents(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST))
+    fields = tuple(cnav.catalogue.dataset("monthly_resources").fields)
+    (month,) = cnav.fetch("monthly_resources", fields, "2026-02", "2026-02").periods
+    (record,) = month.records
+    assert record.source == f"{SIRET}-202602-01-11-1"
+    assert dict(zip(fields, record.values, strict=True)) == {
+        "payer": SIRET,
+        "nature": "salary",
+        "gross": 180_000,
+        "net_fiscal": 145_000,
+        "mns": 140_000,
+        "net_paid": 138_000,
+        "pas": 2_000,
+        "contract": "00001",
+        "contract_start": 20_200_901,
+        "contract_end": None,
+        "status": "01",
+    }
+
+
+def test_load_same_file_twice_changes_nothing(cnav: Body, folder: Folder) -> None:
+    path = folder.dsn(FIRST)
+    cnav.load(path)
+    before = february(cnav)
+    report = cnav.load(path)
+    assert (report.files[0].loaded, report.records, february(cnav)) == (False, 0, before)
+
+
+def test_load_replacing_declaration_makes_new_version(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), folder.dsn(REPLACED))
+    (record,) = february(cnav).records
+    assert (record.version, record.values) == (2, (190_000, 140_000))
+
+
+def test_fetch_as_of_before_the_correction_gives_the_past(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), now=NOW - timedelta(days=10))
+    cnav.load(folder.dsn(REPLACED))
+    (record,) = february(cnav, as_of=NOW - timedelta(days=5)).records
+    assert (record.version, record.values) == (1, (180_000, 140_000))
+
+
+def test_fetch_as_of_before_any_load_says_not_yet_due(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST))
+    assert february(cnav, as_of=NOW - timedelta(days=1)).status is Status.NOT_YET_DUE
+
+
+def test_load_replacement_without_a_person_leaves_nothing_declared(
+    cnav: Body, folder: Folder
+) -> None:
+    cnav.load(folder.dsn(FIRST), folder.dsn(Declaration((Pay(BRUNO),), kind="03", order=2)))
+    assert february(cnav) == PeriodData(202602, Status.NOTHING_DECLARED, ())
+
+
+def test_load_cancel_puts_its_months_under_correction(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), folder.dsn(CANCELLED))
+    assert february(cnav) == PeriodData(202602, Status.UNDER_CORRECTION, ())
+
+
+@pytest.mark.parametrize("kind", ["01", "03"])
+def test_load_declaration_after_cancel_ends_the_correction(
+    kind: str, cnav: Body, folder: Folder
+) -> None:
+    anew = Declaration((Pay(gross="1900.00"),), kind=kind, order=3)
+    cnav.load(folder.dsn(FIRST), folder.dsn(CANCELLED), folder.dsn(anew))
+    month = february(cnav)
+    assert (month.status, month.records[0].version) == (Status.DECLARED, 3)
+
+
+def test_load_other_employer_keeps_counting_while_one_is_corrected(
+    cnav: Body, folder: Folder
+) -> None:
+    other = Declaration((Pay(gross="500.00"),), nic="90018")
+    cnav.load(folder.dsn(FIRST, other), folder.dsn(CANCELLED))
+    month = february(cnav)
+    assert month.status is Status.UNDER_CORRECTION
+    assert [record.values[0] for record in month.records] == [50_000]
+
+
+def test_load_correction_in_the_same_file_counts(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST, REPLACED))
+    assert [record.version for record in february(cnav).records] == [2]
+
+
+REFUSED: dict[str, tuple[tuple[Declaration, ...], str]] = {
+    "declared twice": ((FIRST, Declaration(order=2)), "ALREADY_DECLARED"),
+    "replaced by what was sent before": (
+        (FIRST, Declaration(kind="03", order=1)),
+        "STALE_ORDER",
+    ),
+    "cancels nothing": ((CANCELLED,), "NOTHING_TO_CANCEL"),
+    "cancels and names somebody": (
+        (FIRST, Declaration(kind="05", order=2)),
+        "CANCEL_WITH_PERSONS",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_load_declaration_out_of_turn_is_refused(name: str, cnav: Body, folder: Folder) -> None:
+    *before, last = REFUSED[name][0]
+    cnav.load(*(folder.dsn(each) for each in before))
+    held = february(cnav)
+    with pytest.raises(InputError, match=r"file-\d\.dsn:1[23]: S21\.G00\.") as caught:
+        cnav.load(folder.dsn(last))
+    assert (caught.value.reason, february(cnav)) == (REFUSED[name][1], held)
+
+
+def test_load_two_payments_of_a_month_are_two_records(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(Declaration((Pay(day="10022026"), Pay(day="28022026", gross="5.00")))))
+    assert [record.values[0] for record in february(cnav).records] == [180_000, 500]
+
+
+def test_load_payment_of_the_next_month_counts_there(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(Declaration((Pay(day="05032026"),))))
+    data = cnav.fetch("monthly_resources", ("gross",), "2026-02", "2026-03")
+    assert [(one.period, one.status) for one in data.periods] == [
+        (202602, Status.NOTHING_DECLARED),
+        (202603, Status.DECLARED),
+    ]
+
+
+def test_load_replacement_income_maps_its_class(cnav: Body, folder: Folder) -> None:
+    lines = []
+    for line in Declaration(nature="14").lines():
+        lines.append(line)
+        if line.startswith("S21.G00.50.009"):
+            lines.append("S21.G00.50.011,'02'")
+    head = [
+        "S10.G00.00.001,'Essai'",
+        "S10.G00.01.001,'000000109'",
+        *lines,
+    ]
+    path = folder.lines([*head, f"S90.G00.90.001,'{len(head) + 2}'", "S90.G00.90.002,'1'"])
+    cnav.load(path)
+    (month,) = cnav.fetch("monthly_resources", ("nature",), "2026-02", "2026-02").periods
+    assert month.records[0].values == ("unemployment",)
+
+
+def test_load_later_bad_file_keeps_those_before(cnav: Body, folder: Folder) -> None:
+    good, bad = folder.dsn(FIRST), folder.lines(["S10.G00.00.001,'Essai'"])
+    with pytest.raises(InputError):
+        cnav.load(good, bad)
+    assert february(cnav).status is Status.DECLARED
