@@ -127,7 +127,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
+        # Never synced: what a power cut loses is indexed again from the log.
+        database.execute("PRAGMA synchronous = OFF")
     except sqlite3.DatabaseError:
         # Not a database: the first query says so, and the file is made again.
         return database

@@ -91,11 +91,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything or nothing.
+        """Everything or nothing; within another transaction, part of that one.
 
         Raises:
             StorageError: `STORE_WRITE`: the disk or the database refused; nothing was kept.
         """
+        if self.connection.in_transaction:
+            yield
+            return
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             try:

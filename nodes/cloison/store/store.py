@@ -1,7 +1,7 @@
 """The store of one body: one door to records, persons, claims, received releases and outputs."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -132,6 +132,10 @@ class Store:
             kept_time,
             part,
         )
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Several writes as one: all are kept on leaving, none if it raises."""
+        return self._database.transaction()
 
     def received(
         self,

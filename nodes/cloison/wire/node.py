@@ -103,7 +103,9 @@ class Node:
         Raises:
             StorageError: `LEDGER_WRITE`; then nothing may leave.
         """
-        appended = self.traces.append_many(new)
+        # The vault's rows and the entries reach the disk side by side; neither leaves without both.
+        with self.vault.durable():
+            appended = self.traces.append_many(new)
         self.index.add(appended.first_index, new)
         return [
             self._receipt(entry, appended.first_index + place, appended.size, appended.checkpoint)

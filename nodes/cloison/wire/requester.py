@@ -217,8 +217,9 @@ class Requester:
         if not new:
             return
         seen = node.heads.see(holder, new[-1][1].receipt.checkpoint)
-        for one, answer, receipt in new:
-            self._keep(one, answer, receipt, now)
+        with node.store.transaction():
+            for one, answer, receipt in new:
+                self._keep(one, answer, receipt, now)
         with node.vault.transaction():
             entries = [
                 received_entry(
