@@ -1,4 +1,4 @@
-"""The conditions of a rule, each evaluated by Cedar on its own, and purposes no rule tells apart."""
+"""A rule's conditions, each evaluated by Cedar on its own; purposes no rule tells apart."""
 
 from dataclasses import replace
 from datetime import date
@@ -59,7 +59,7 @@ def _reads_nothing_else(condition: pst.Expr) -> bool:
 
 @lru_cache(maxsize=4096)
 def stand_ins(policy: PolicySet, place: Place, day: date, texts: frozenset[str]) -> dict[str, str]:
-    """For each purpose of the activity, the first one that no rule of the slice tells apart from it.
+    """For each purpose of the activity, the first that no rule of the slice tells apart from it.
 
     Two purposes that every condition on the purpose answers alike have the same verdict, so it is
     worked out once. Where a condition also reads something else, each purpose stands for itself.

@@ -89,8 +89,6 @@ def _outside_record(policy: PolicySet, shape: Shape) -> str | None:
         return "UNKNOWN_TEXT"
     if dataset is None:
         return "UNKNOWN_DATASET"
-    if not shape.fields or shape.months < 1:
-        return "BAD_QUESTION"
     if not set(dataset.fields).issuperset(shape.fields):
         return "UNKNOWN_FIELD"
     return _against_record(policy, shape, activity)
@@ -98,17 +96,24 @@ def _outside_record(policy: PolicySet, shape: Shape) -> str | None:
 
 def _against_record(policy: PolicySet, shape: Shape, activity: Activity) -> str | None:
     """Why the record of this activity does not cover the question; None where it does."""
+    fields = activity.fields_of(shape.holder, shape.dataset)
     if activity.body != shape.requester:
         return "ACTIVITY_OF_ANOTHER_BODY"
     if shape.purpose not in activity.purposes:
         return "PURPOSE_NOT_DECLARED"
     if shape.legal_basis not in activity.legal_bases:
         return "BASIS_NOT_DECLARED"
-    fields = activity.fields_of(shape.holder, shape.dataset)
     if fields is None:
         return "DATASET_NOT_IN_RECORD"
     if not fields.issuperset(shape.fields):
         return "FIELD_NOT_IN_RECORD"
+    return _badly_put(policy, shape)
+
+
+def _badly_put(policy: PolicySet, shape: Shape) -> str | None:
+    """Why the question makes no sense in itself; None where it does."""
+    if not shape.fields or shape.months < 1:
+        return "BAD_QUESTION"
     return "UNKNOWN_LABEL" if shape.received and not _known_label(policy, shape) else None
 
 
@@ -145,13 +150,22 @@ def _verdicts(
     results = cedarpy.is_authorized_batch(requests, found.policies, policy.entities)
     answers = dict(zip(asked, results, strict=True))
     return [
-        _verdict(found.rules, answers[stand_in[purpose]], "" if other else shape.legal_basis)
+        _verdict(found.rules, answers[stand_in[purpose]], shape.legal_basis, only=not other)
         for other, purpose in enumerate(purposes)
     ]
 
 
-def _verdict(rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str) -> _Verdict:
-    """What one answer of Cedar means; where a text is relied on, no other text's permit counts."""
+def _verdict(
+    rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str, *, only: bool
+) -> _Verdict:
+    """What one answer of Cedar means.
+
+    Args:
+        rules: Those of the slice.
+        result: Cedar's answer.
+        relied: The text the question relies on: its permits are taken first.
+        only: No other text's permit counts.
+    """
     errors = result.diagnostics.errors
     if errors or result.decision is cedarpy.Decision.NoDecision:
         # INVARIANT: Cedar would skip an erring forbid; here one error denies.
@@ -160,7 +174,8 @@ def _verdict(rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str
     decided = tuple(rules[name] for name in sorted(result.diagnostics.reasons))
     if not result.allowed:
         return _Verdict(forbids=decided)
-    return _Verdict(permits=tuple(rule for rule in decided if relied in ("", rule.ref.text)))
+    own = tuple(rule for rule in decided if rule.ref.text == relied)
+    return _Verdict(permits=own if own or only else decided)
 
 
 def _permit(verdicts: list[_Verdict]) -> Decision:

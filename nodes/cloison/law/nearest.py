@@ -1,6 +1,6 @@
 """Why nothing permits: the permits that came near, and what each lacked."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 
 from cedarpy import pst
@@ -18,33 +18,39 @@ _SHOWN = 3
 def default_deny(policy: PolicySet, shape: Shape, purpose: str, day: date) -> Decision:
     """The deny of a question that no permit covers for `purpose` on `day`.
 
-    `NO_TEXT`: no permit for this family of purposes is in force for this body and dataset; the
-    nearest are then those of other days. Else `CONDITION_NOT_MET`, or `TEXT_NOT_IN_FORCE` where the text
-    relied on is not.
+    `NO_TEXT`: no permit in force is for this activity, these data and this purpose; the nearest are
+    those of other days, else those in force for another purpose of the same family. Otherwise
+    `CONDITION_NOT_MET`, or `TEXT_NOT_IN_FORCE` where the text relied on is not.
     """
     permits = (rule for rule in policy.slices.at(shape.place) if rule.permits)
-    near = [
-        (rule, lacks)
-        for rule in permits
-        if (lacks := _lacks(policy, rule, shape, purpose)) is not None
-    ]
-    open_today = [(rule, lacks) for rule, lacks in near if rule.in_force(day)]
+    gaps = [gap for rule in permits if (gap := _gap(policy, rule, shape, purpose)) is not None]
+    exact = [gap for gap in gaps if gap.same_purpose]
+    open_today = [gap for gap in exact if gap.rule.in_force(day)]
+    kin = [gap for gap in gaps if gap.rule.in_force(day)]
     shown = sorted(
-        (_nearest(rule, lacks, shape, purpose, day) for rule, lacks in open_today or near),
+        (_nearest(gap, shape, purpose, day) for gap in open_today or exact or kin),
         key=lambda permit: (len(permit.failed), permit.rule.text, permit.rule.rule),
     )
-    basis_in_force = in_force(policy.texts[shape.legal_basis], day)
     if not open_today:
         reason = "NO_TEXT"
+    elif in_force(policy.texts[shape.legal_basis], day):
+        reason = "CONDITION_NOT_MET"
     else:
-        reason = "CONDITION_NOT_MET" if basis_in_force else "TEXT_NOT_IN_FORCE"
+        reason = "TEXT_NOT_IN_FORCE"
     return Decision(outcome=Outcome.DENY, reason=reason, nearest=tuple(shown[:_SHOWN]))
 
 
-def _nearest(
-    rule: Rule, lacks: Iterable[str], shape: Shape, purpose: str, day: date
-) -> NearestPermit:
-    failed = list(lacks)
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What a question lacks for a permit meant for its activity, data and family of purposes."""
+
+    rule: Rule
+    same_purpose: bool
+    lacks: tuple[str, ...]
+
+
+def _nearest(gap: _Gap, shape: Shape, purpose: str, day: date) -> NearestPermit:
+    rule, failed = gap.rule, list(gap.lacks)
     if not rule.in_force(day):
         failed.append(_days(rule))
     if purpose == shape.purpose and rule.ref.text != shape.legal_basis:
@@ -60,20 +66,16 @@ def _days(rule: Rule) -> str:
     return phrase("from_until", rule.first_day.isoformat(), rule.end_day.isoformat())
 
 
-def _lacks(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> list[str] | None:
-    """The conditions the question does not meet, in words; None where the permit is not near.
-
-    Near: meant for this activity and these data, and for a purpose of the same family.
-    """
+def _gap(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> _Gap | None:
+    """What the question lacks for `rule`; None where the rule is for others or for other ends."""
     holding = met(policy, rule, shape, purpose)
     unmet = [condition for index, condition in enumerate(rule.conditions) if index not in holding]
     if any(_about_others(condition) for condition in unmet):
         return None
-    if any(about_purpose(condition) for condition in unmet) and not _covers_family(
-        policy, rule, shape, purpose
-    ):
+    same_purpose = not any(about_purpose(condition) for condition in unmet)
+    if not same_purpose and not _covers_family(policy, rule, shape, purpose):
         return None
-    return [condition_words(condition) for condition in unmet]
+    return _Gap(rule, same_purpose, tuple(condition_words(condition) for condition in unmet))
 
 
 def _covers_family(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> bool:

@@ -24,7 +24,7 @@ _RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _DURATION = re.compile(r"P[1-9][0-9]{0,3}[DMY]", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One permit or forbid of a text.
 

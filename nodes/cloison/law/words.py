@@ -117,6 +117,7 @@ def phrase(pattern: str, x: str = "", y: str = "") -> str:
     return _PATTERNS[pattern][0].format(x=x, y=y)
 
 
+@lru_cache(maxsize=4096)
 def condition_words(condition: pst.Expr) -> str:
     """The condition as a sentence in English; as Cedar writes it where no pattern covers it."""
     text = cedar_text(condition)
