@@ -36,18 +36,9 @@ class Received:
         run = self._database.connection.execute
         until = None if label.until_time is None else to_ms(label.until_time)
         with self._database.transaction():
-            found = run(
-                "SELECT sealed FROM received WHERE statement_hash = ? AND part = ?",
-                (statement_hash, part),
-            ).fetchone()
-            if found is not None:
-                if found[0] != sealed:
-                    raise IntegrityError(
-                        "RECEIVED_TWICE", "store: another answer is kept for this statement"
-                    )
-                return False
-            run(
-                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            kept = run(
+                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
                 (
                     statement_hash,
                     part,
@@ -64,11 +55,24 @@ class Received:
                     to_ms(kept_time),
                 ),
             )
+            if not kept.rowcount:
+                self._check_same(statement_hash, part, sealed)
+                return False
             self._database.connection.executemany(
                 "INSERT INTO received_person VALUES (?, ?, ?)",
                 [(person, statement_hash, part) for person in dict.fromkeys(person_row_keys)],
             )
         return True
+
+    def _check_same(self, statement_hash: bytes, part: int, sealed: bytes) -> None:
+        found = self._database.connection.execute(
+            "SELECT sealed FROM received WHERE statement_hash = ? AND part = ?",
+            (statement_hash, part),
+        ).fetchone()
+        if found is None or found[0] != sealed:
+            raise IntegrityError(
+                "RECEIVED_TWICE", "store: another answer is kept for this statement"
+            )
 
     def find(
         self,

@@ -186,8 +186,6 @@ class Holder:
     def _keep(
         self, statement: Statement, persons: Sequence[statement_pb2.PersonReference]
     ) -> tuple[Person, ...]:
-        for person in persons:
-            self._node.vault.require_fresh(person.salt, statement.hash)
         kept = []
         for person in persons:
             nir = parse_nir(person.nir)

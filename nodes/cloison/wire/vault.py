@@ -28,6 +28,7 @@ from cloison.months import Month
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _CACHED_PERSONS = 200_000
+_CACHED_CASES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Vault:
         self._node = node
         self._aead = AESGCM(vault_key)
         self._keys: dict[bytes, bytes] = {}
+        self._closed: dict[bytes, bool] = {}
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault-sync")
         self._dirty = True
         self._changes = 0
@@ -106,6 +108,7 @@ class Vault:
             except BaseException:
                 self._db.execute("ROLLBACK")
                 self._keys.clear()
+                self._closed.clear()
                 raise
             self._dirty = self._dirty or self._db.total_changes != self._changes
             self._changes = self._db.total_changes
@@ -145,17 +148,16 @@ class Vault:
 
     def keep_salt(self, salt: bytes, nir: Nir, statement_hash: bytes) -> None:
         """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
-        row = self._db.execute(
-            "INSERT INTO salt VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+        kept = self._db.execute(
+            "INSERT INTO salt VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (salt, statement_hash, self._seal(nir.encode("ascii"))),
+        )
+        if kept.rowcount:
+            return
+        (owner,) = self._db.execute(
+            "SELECT statement_hash FROM salt WHERE salt = ?", (salt,)
         ).fetchone()
-        if row is None:
-            self.require_fresh(salt, statement_hash)
-
-    def require_fresh(self, salt: bytes, statement_hash: bytes) -> None:
-        """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
-        row = self._db.execute("SELECT statement_hash FROM salt WHERE salt = ?", (salt,)).fetchone()
-        if row is not None and row[0] != statement_hash:
+        if owner != statement_hash:
             raise PeerError(
                 "SALT_REUSED", "person: the salt was used before", "draw 32 fresh bytes"
             )
@@ -240,14 +242,22 @@ class Vault:
 
     def case_closed(self, leaf_hash: bytes) -> bool | None:
         """Whether a case is closed; None if this body never opened it."""
-        row = self._db.execute(
-            "SELECT closed FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
-        ).fetchone()
-        return None if row is None else bool(row[0])
+        known = self._closed.get(leaf_hash)
+        if known is None:
+            row = self._db.execute(
+                "SELECT closed FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
+            ).fetchone()
+            if row is None:
+                return None
+            if len(self._closed) >= _CACHED_CASES:
+                self._closed.clear()
+            known = self._closed[leaf_hash] = bool(row[0])
+        return known
 
     def close_case(self, leaf_hash: bytes) -> None:
         """Marks a case closed."""
         self._db.execute("UPDATE case_file SET closed = 1 WHERE leaf_hash = ?", (leaf_hash,))
+        self._closed[leaf_hash] = True
 
     def renew_case(self, leaf_hash: bytes, renewal_index: int, valid_until: datetime) -> None:
         """Moves a case's end."""
