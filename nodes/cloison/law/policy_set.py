@@ -253,6 +253,10 @@ def _check_references(
         for reads in activity.reads:
             _known(path, "dataset", [f"{reads.holder}/{reads.dataset}"], names)
             _known(path, "field", reads.fields, datasets[reads.holder, reads.dataset].fields)
+            stated = [reads.purpose] if reads.purpose else []
+            _known(path, "purpose of its record", stated, activity.purposes)
+            relied = [reads.legal_basis] if reads.legal_basis else []
+            _known(path, "text of its record", relied, activity.legal_bases)
     for (holder, _), dataset in datasets.items():
         _known(f"datasets/{holder}.toml", "purpose", dataset.purposes, purposes)
     for text in texts.values():

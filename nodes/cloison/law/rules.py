@@ -13,15 +13,15 @@ from cloison.law.files import refuse
 from cloison.law.question import Obligation, RuleRef
 from cloison.law.records import Certainty, Text
 
-OBLIGATION_KINDS = ("expire", "flag", "notice")
-"""Annotations a holder must act on, in the order they are listed."""
+OBLIGATION_KINDS = ("expire", "flag", "honour-objection", "notice")
+"""What a holder must do for a permit to count, in the order it is listed. In a rule each is an
+annotation, its hyphens written as underscores; the value of `expire` is a number of days."""
 
-_ANNOTATIONS = frozenset(
-    {"id", "article", "from", "until", "certainty", "source", *OBLIGATION_KINDS}
-)
+_OBLIGATIONS = {kind.replace("-", "_"): kind for kind in OBLIGATION_KINDS}
+_ANNOTATIONS = frozenset({"id", "article", "from", "until", "certainty", "source", *_OBLIGATIONS})
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.ASCII)
 _RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_DURATION = re.compile(r"P[1-9][0-9]{0,3}[DMY]", re.ASCII)
+_DAYS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,14 +176,14 @@ def _obligations(
     path: str, line: int, effect: str, notes: dict[str, str], rule_id: str
 ) -> tuple[Obligation, ...]:
     found = tuple(
-        Obligation(kind=kind, value=notes[kind], rule=rule_id)
-        for kind in OBLIGATION_KINDS
-        if kind in notes
+        Obligation(kind=kind, value=notes[name], rule=rule_id)
+        for name, kind in _OBLIGATIONS.items()
+        if name in notes
     )
     if found and effect == "forbid":
         raise refuse(path, line, "a forbid has no obligation")
     for obligation in found:
-        pattern = _DURATION if obligation.kind == "expire" else _RULE_ID
+        pattern = _DAYS if obligation.kind == "expire" else _RULE_ID
         if pattern.fullmatch(obligation.value) is None:
             raise refuse(path, line, f"@{obligation.kind} `{obligation.value}`: not understood")
     return found
