@@ -160,8 +160,10 @@ def _outcome_word(outcome: Outcome.ValueType) -> str:
 
 def _show_table(lines: Iterator[EntryLine]) -> None:
     rows = table("index", "time", "kind", "purpose", "outcome", "reason", right=("index",))
+    rows.columns[1].no_wrap = True
     for line in lines:
-        cells = (str(line.index), line.time, line.kind, line.purpose, line.outcome, line.reason)
+        time = line.time[: len("YYYY-MM-DDTHH:MM:SS")].replace("T", " ")
+        cells = (str(line.index), time, line.kind, line.purpose, line.outcome, line.reason)
         rows.add_row(*map(_plain, cells), style=_STYLES.get(line.outcome))
     out().print(rows)
 

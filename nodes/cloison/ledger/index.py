@@ -1,14 +1,19 @@
 """Where to find an entry: an index beside the log, made again from it whenever in doubt.
 
 What is indexed is the caller's: `terms` says under which (kind, key) pairs an entry is found.
+
+SQLite writes without waiting for the disk: a killed process loses nothing by it, and only a machine
+that stops could. So the file carries the machine's boot id while open; one left open under another
+boot is not believed but made again, since replays are told by this index.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cloison.errors import StorageError
+from cloison.ledger.files import sync_path
 from cloison.ledger.log import Log
 from cloison.ledger.tree import leaf_hash
 
@@ -19,9 +24,13 @@ _SCHEMA = """
 CREATE TABLE term (
     kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE progress (size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL) STRICT;
-INSERT INTO progress VALUES (0, x'');
+CREATE TABLE progress (
+    size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL, open_under TEXT NOT NULL
+) STRICT;
+INSERT INTO progress VALUES (0, x'', '');
 """
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CLOSED = ""
 
 
 class LedgerIndex:
@@ -40,8 +49,11 @@ class LedgerIndex:
         self._log = log
         self._terms = terms
         self._size = 0
+        self._closed = False
         with _guard(path):
             self._database = self._open(path)
+            self._mark(path, _BOOT_ID.read_text("ascii").strip())
+            self._database.execute("PRAGMA synchronous = OFF")
         self._path = path
         self.catch_up()
 
@@ -83,8 +95,21 @@ class LedgerIndex:
             self._insert(self._log.entries(self._size, count))
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._database.close()
+        """Let go of the file, all of it on disk; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        with _guard(self._path):
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            sync_path(self._path)
+            self._mark(self._path, _CLOSED)
+            self._database.close()
+
+    def _mark(self, path: Path, open_under: str) -> None:
+        """Say on disk under which boot the file is open; called while writes wait for the disk."""
+        with _guard(path), self._database:
+            self._database.execute("UPDATE progress SET open_under = ?", (open_under,))
 
     def _insert(self, entries: Sequence[bytes]) -> None:
         rows = [
@@ -103,8 +128,10 @@ class LedgerIndex:
     def _open(self, path: Path) -> sqlite3.Connection:
         database = _connect(path)
         try:
-            size, last = database.execute("SELECT size, last_leaf_hash FROM progress").fetchone()
-            if self._is_of_this_log(size, last):
+            query = "SELECT size, last_leaf_hash, open_under FROM progress"
+            size, last, open_under = database.execute(query).fetchone()
+            known = open_under in (_CLOSED, _BOOT_ID.read_text("ascii").strip())
+            if known and self._is_of_this_log(size, last):
                 self._size = size
                 return database
         except (sqlite3.DatabaseError, TypeError, ValueError):
@@ -125,13 +152,9 @@ class LedgerIndex:
 
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path)
-    try:
+    with suppress(sqlite3.DatabaseError):  # not a database: the first query says so
         database.execute("PRAGMA journal_mode = WAL")
-        # Never synced: what a power cut loses is indexed again from the log.
-        database.execute("PRAGMA synchronous = OFF")
-    except sqlite3.DatabaseError:
-        # Not a database: the first query says so, and the file is made again.
-        return database
+        database.execute("PRAGMA synchronous = FULL")
     return database
 
 

@@ -114,6 +114,11 @@ class Log:
         return log
 
     @property
+    def directory(self) -> Path:
+        """Where it stands."""
+        return self._directory
+
+    @property
     def origin(self) -> str:
         """The ledger's name, which its heads and its key carry."""
         return self._signer.name

@@ -153,7 +153,7 @@ class _Walk:
         self._heads: dict[int, list[tuple[str, bytes]]] = {}
         for name, head in heads:
             self._heads.setdefault(head.size, []).append((name, head.root))
-        self._levels = Levels(_no_tile)
+        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
         self.tiles = 0
 
     def run(self) -> None:
@@ -230,7 +230,3 @@ def _read_while_written(directory: Path, note_size: NoteCheck) -> list[Segment]:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
     return read_segments(directory, note_size)
-
-
-def _no_tile(tile: Tile) -> bytes:
-    raise IntegrityError("BAD_TILE", f"`{tile.path}`: asked for out of turn")

@@ -111,6 +111,7 @@ BAD_PROOF_FILES = {
     "index too great": FIRST + b"index 9223372036854775808\n\n",
     "empty extra": FIRST + b"extra \nindex 0\n\n",
     "extra after index": FIRST + b"index 0\nextra AAAA\n\n",
+    "index not canonical behind it": FIRST + b"index 0\n" + b"A" * 42 + b"B=\n\n",
     "short hash": FIRST + b"index 0\nAAAA\n\n",
     "no blank line": FIRST + b"index 0\n",
     "not ASCII": FIRST + "index ٠\n\n".encode(),

@@ -172,7 +172,7 @@ def test_parse_checkpoint_text_of_what_was_printed_gives_it_back(size: int, root
 
 def test_verify_checkpoint_of_another_origin_fails() -> None:
     note = SIGNER.sign(Checkpoint("msa.cloison.local/traces", 0, root_of([])).text())
-    with pytest.raises(IntegrityError, match="origin `msa.cloison.local/traces`"):
+    with pytest.raises(IntegrityError, match="origin `msa"):
         verify_checkpoint(note, SIGNER.verifier)
 
 
