@@ -114,6 +114,7 @@ BAD_PROOF_FILES = {
     "index not canonical behind it": FIRST + b"index 0\n" + b"A" * 42 + b"B=\n\n",
     "short hash": FIRST + b"index 0\nAAAA\n\n",
     "no blank line": FIRST + b"index 0\n",
+    "no newline": FIRST + b"index 0",
     "not ASCII": FIRST + "index ٠\n\n".encode(),
     "64 hashes": FIRST + b"index 0\n" + 64 * (b"A" * 43 + b"=\n") + b"\n",
     "too long": FIRST + b"index 0\n\n" + b"x" * 400_000,
