@@ -10,16 +10,11 @@ from pathlib import Path
 from tests.bench.processes import cpu_seconds, free_ports
 
 from cloison.bodies import BodyId
-from cloison.cli.federation import (
-    Launch,
-    NodeAt,
-    Place,
-    launch_node,
-    read_nodes,
-    running_pid,
-    start,
-    stop,
-)
+from cloison.cli.federation import Launch, launch_node, running_pid, start, stop
+from cloison.cli.places import NodeAt, Place, read_nodes
+from cloison.declarations import load_files
+from cloison.identity import load_secret
+from cloison.store import Store, load_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,9 +47,8 @@ def make(
         "population", "make", "--persons", str(persons), "--seed", str(seed), "--out", str(people)
     )
     for body in (requester, holder):
-        _cloison("node", "init", body, *place.options())
-        files = sorted(str(path) for path in (people / body).iterdir())
-        _cloison("load", body, *files, *place.options())
+        _cloison("node", "init", body, *place.options()[:-2])
+        _load(place, body, people / body)
     by_body = {node.body: node for node in read_nodes(place, (requester, holder))}
     return place, Pair(by_body[requester], by_body[holder])
 
@@ -83,6 +77,22 @@ def _profiled(profiles: Path) -> Launch:
         return [python, "-m", "cProfile", "-o", str(profiles / f"{body}.prof"), *rest]
 
     return launch
+
+
+def _load(place: Place, body: BodyId, files: Path) -> None:
+    secrets = place.keys / body / "node"
+    catalogue = load_catalogue(place.root / "nodes" / body / "catalogue.toml")
+    store = Store.open(
+        place.var / body / "store.sqlite",
+        catalogue,
+        load_secret(secrets / "row.key"),
+        load_secret(secrets / "vault.key"),
+    )
+    try:
+        load_files(store, catalogue, sorted(files.iterdir()))
+        store.settle()
+    finally:
+        store.close()
 
 
 def _cloison(*arguments: str) -> None:

@@ -79,10 +79,14 @@ class Result:
     """Everything one run found.
 
     Attributes:
+        disk_microseconds: A durable write of 2 KB, median, before and after.
+        persons: Different persons asked about, in turn.
         echo: One hop of the relay at 64 callers: its figures and its server's CPU, µs a call.
     """
 
     machine: str
+    disk_microseconds: tuple[float, float]
+    persons: int
     sizes: Sizes
     lines: tuple[Line, ...]
     echo: Figures
@@ -137,7 +141,9 @@ def show(result: Result, console: Console) -> None:
     """Prints every table."""
     sizes = result.sizes
     console.print("\n[bold]One question, everything on, both ends' checks included[/]")
-    console.print(result.machine)
+    console.print(result.machine, highlight=False)
+    before, after = result.disk_microseconds
+    console.print(f"disk: a durable write takes {before:,.0f} µs before, {after:,.0f} µs after")
     console.print(
         f"request {sizes.request_bytes:,} bytes, answer {sizes.answer_bytes:,} bytes; program → "
         f"own node → holder and back, mutual TLS; medians of {result.rounds} interleaved rounds of "
@@ -215,6 +221,8 @@ def summary(result: Result) -> dict[str, object]:
     ask = {line.name: _line(line) for line in result.lines}
     return {
         "machine": result.machine,
+        "durable_write_us": [round(one, 1) for one in result.disk_microseconds],
+        "persons": result.persons,
         "rounds": result.rounds,
         "round_seconds": result.round_seconds,
         "seconds": round(result.seconds, 1),

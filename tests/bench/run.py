@@ -1,0 +1,235 @@
+"""`make bench`: one question with everything on, against a bare relay, and where the time goes.
+
+Run as `python -m tests.bench.run`. Takes about two and a half minutes on two cores.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from tests.bench import asking, federation, load, relay, report, steps
+from tests.bench.load import Ask, Measured
+from tests.bench.processes import ROOT, cpu_seconds
+from tests.bench.report import Line, Result, Spent
+
+from cloison.bodies import BodyId
+from cloison.cli.places import Place
+from cloison.programs.gateway import AskFor
+
+REQUESTER = BodyId("caf")
+PERSONS, SEED = 1000, 20260601
+CALLERS = (1, 8, 64)
+STEADY_PER_SECOND = 500
+_MOST = max(CALLERS)
+_WARM_SECONDS = 0.4
+_SYNCS = 200
+
+Loop = Callable[[Ask, float], Awaitable[Measured]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Cloison or the relay: how a question is put, and the CPU of program, node and holder."""
+
+    ask: Ask
+    cpu: Callable[[], tuple[float, float, float]]
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What one side measured on one line."""
+
+    measured: list[Measured] = field(default_factory=list)
+    spent: list[Spent] = field(default_factory=list)
+
+    async def add(self, side: Side, loop: Loop, seconds: float) -> None:
+        """One more round, after a short one that is not counted."""
+        await loop(side.ask, _WARM_SECONDS)
+        before = side.cpu()
+        one = await loop(side.ask, seconds)
+        used = [
+            (after - start) * 1e6 / one.asked
+            for start, after in zip(before, side.cpu(), strict=True)
+        ]
+        self.measured.append(one)
+        self.spent.append(Spent(*used))
+
+    @property
+    def cpu(self) -> Spent:
+        """Medians."""
+        return Spent(
+            median(one.program for one in self.spent),
+            median(one.node for one in self.spent),
+            median(one.holder for one in self.spent),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The three that take turns. `echo` is the relay's holder alone, one hop."""
+
+    cloison: Side
+    relay: Side
+    echo: Side
+
+
+def loops() -> dict[str, Loop]:
+    """Every line of the table: closed loops, then the open one."""
+
+    def closed(callers: int) -> Loop:
+        return lambda ask, seconds: load.closed_loop(ask, callers, seconds)
+
+    def steady(ask: Ask, seconds: float) -> Awaitable[Measured]:
+        return load.open_loop(ask, STEADY_PER_SECOND, seconds, SEED)
+
+    return {str(n): closed(n) for n in CALLERS} | {f"open-{STEADY_PER_SECOND}": steady}
+
+
+async def take_turns(
+    sides: Sides, rounds: int, seconds: float, console: Console
+) -> tuple[list[Line], Rounds]:
+    """Every line on both sides, in turns; the side that begins changes with the round."""
+    lines = loops()
+    found = {name: (Rounds(), Rounds()) for name in lines}
+    echo = Rounds()
+    for number in range(rounds):
+        for name, loop in lines.items():
+            console.print(f"[dim]round {number + 1} of {rounds}, {name}[/]", highlight=False)
+            turns = list(zip(found[name], (sides.cloison, sides.relay), strict=True))
+            for kept, side in turns if number % 2 else reversed(turns):
+                await kept.add(side, loop, seconds)
+        await echo.add(sides.echo, lines[str(_MOST)], seconds)
+    made = [
+        Line(name, load.figures(ours.measured), load.figures(bare.measured), ours.cpu, bare.cpu)
+        for name, (ours, bare) in found.items()
+    ]
+    return made, echo
+
+
+def own_cpu() -> float:
+    """CPU of this process, the program, as of the others."""
+    return cpu_seconds(os.getpid())
+
+
+async def measure(
+    place: Place,
+    pair: federation.Pair,
+    asks: Sequence[AskFor],
+    given: argparse.Namespace,
+    folder: Path,
+    console: Console,
+) -> tuple[report.Sizes, list[Line], Rounds]:
+    """The relay beside the running federation, its messages of the size of a real exchange."""
+    program = asking.Program.of(place, REQUESTER, pair.requester.address)
+    exchanged = await program.ask(asks[0])
+    request = exchanged.request.SerializeToString()
+    answer = exchanged.response.SerializeToString()
+    keys = relay.Keys(place.keys, asking.activity_folder(place, REQUESTER))
+    with relay.running(place.keys, REQUESTER, asking.HOLDER, answer, folder) as run:
+        async with (
+            program.channel,
+            keys.channel(REQUESTER, run.node.port) as node,
+            keys.channel(asking.HOLDER, run.holder.port) as holder,
+        ):
+
+            def bare(call: relay.Pass) -> Side:
+                async def ask() -> None:
+                    await call(request)
+
+                return Side(ask, lambda: (own_cpu(), run.node.cpu_seconds, run.holder.cpu_seconds))
+
+            ours = Side(
+                program.asker(asks),
+                lambda: (
+                    own_cpu(),
+                    federation.cpu_of(pair.requester),
+                    federation.cpu_of(pair.holder),
+                ),
+            )
+            sides = Sides(ours, bare(relay.caller(node)), bare(relay.caller(holder)))
+            lines, echo = await take_turns(sides, given.rounds, given.seconds, console)
+    return report.Sizes(len(request), len(answer)), lines, echo
+
+
+async def take_steps(
+    place: Place, pair: federation.Pair, asks: Sequence[AskFor]
+) -> list[report.Step]:
+    """Each step alone, with the nodes stopped."""
+    program = asking.Program.of(place, REQUESTER, pair.requester.address)
+    both = steps.open_both(place, REQUESTER)
+    try:
+        return steps.measure(both, program, asks)
+    finally:
+        both.close()
+        await program.channel.close(None)
+
+
+def sync_microseconds(folder: Path) -> float:
+    """What this disk takes for a durable write of 2 KB in a file of its own: the median."""
+    times = []
+    with (folder / "disk").open("wb", buffering=0) as file:
+        for _ in range(_SYNCS):
+            start = time.perf_counter()
+            file.write(bytes(2048))
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - start)
+    return median(times) * 1e6
+
+
+def run(given: argparse.Namespace, folder: Path, console: Console) -> Result:
+    """The whole bench in `folder`."""
+    begin, machine, disk = time.monotonic(), report.machine(), [sync_microseconds(folder)]
+    console.print(f"[dim]making keys, {PERSONS:,} persons and two nodes[/]", highlight=False)
+    place, pair = federation.make(folder, REQUESTER, asking.HOLDER, PERSONS, SEED)
+    with federation.running(place, pair, given.profile):
+        asks = asking.prepare(place, pair.requester.address)
+        measured = asyncio.run(measure(place, pair, asks, given, folder, console))
+    sizes, lines, echo = measured
+    taken = asyncio.run(take_steps(place, pair, asks))
+    disk.append(sync_microseconds(folder))
+    return Result(
+        machine=machine,
+        disk_microseconds=(disk[0], disk[1]),
+        persons=len(asks),
+        sizes=sizes,
+        lines=tuple(lines),
+        echo=load.figures(echo.measured),
+        echo_server=echo.cpu.holder,
+        steps=tuple(taken),
+        rounds=given.rounds,
+        round_seconds=given.seconds,
+        seconds=time.monotonic() - begin,
+    )
+
+
+def main() -> None:
+    """Measures, prints, writes `var/bench/summary.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
+    parser.add_argument("--profile", type=Path, help="leave BODY.prof of each node in this folder")
+    given = parser.parse_args()
+    console = Console()
+    home = ROOT / "var/bench"
+    home.mkdir(parents=True, exist_ok=True)
+    # Where a node's state would be: on a memory disk every entry would be durable for free.
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
+    try:
+        result = run(given, folder, console)
+    finally:
+        shutil.rmtree(folder)
+    report.show(result, console)
+    report.write(result, home / "summary.json")
+    console.print(f"written to {(home / 'summary.json').relative_to(ROOT)}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
