@@ -1,0 +1,216 @@
+"""An in-memory `Gateway`: a small world of files, answered as the wire would answer them.
+
+It permits everything unless told otherwise; what it hands out is what holders hold, period by
+period, with `nothing declared` where they hold nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+
+from stdnum.fr import nir as nir_numbers
+
+from cloison.bodies import BodyId
+from cloison.errors import PeerError
+from cloison.identity import Nir
+from cloison.law.question import Decision, Granularity, Outcome
+from cloison.months import Month
+from cloison.programs.gateway import AskFor, CohortReply, Member, OpenedCase, ReceiptRef, Reply
+from cloison.v1 import release_pb2
+
+PERMIT = Decision(Outcome.PERMIT, "PERMITTED")
+Values = Mapping[str, int | str | bool]
+
+
+def nir_of(number: int, *, temporary: bool = False) -> Nir:
+    """A well-formed number that can belong to nobody (commune 999)."""
+    first = "7" if temporary else "1"
+    body = f"{first}900199999{number:03d}"
+    return Nir(body + nir_numbers.calc_check_digits(body))
+
+
+@dataclass(slots=True)
+class FakePerson:
+    """A person and everything holders hold about them."""
+
+    role: str = "applicant"
+    born: date = date(1990, 1, 1)
+    activity: str = "employee"
+    schemes: str = "general"
+    marital: str = "single"
+    unemployed_since: int = 0
+    temporary: bool = False
+    income: dict[tuple[str, Month], int] = field(default_factory=dict)
+    notice: Values = field(default_factory=dict)
+
+
+@dataclass
+class FakeGateway:
+    """`Gateway` over dictionaries. What was asked, deposited and closed can be read back."""
+
+    activity: str = "caf-ppa"
+    cases: list[OpenedCase] = field(default_factory=list)
+    held: dict[tuple[str, str, Nir], list[tuple[int, Values]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    status: "dict[tuple[str, Nir, int], release_pb2.PeriodStatus.ValueType]" = field(
+        default_factory=dict
+    )
+    decide: Callable[[AskFor], Decision | None] = lambda _question: PERMIT
+    asked: list[AskFor] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    cohorts: list[tuple[AskFor, int]] = field(default_factory=list)
+    deposits: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
+
+    def add(
+        self,
+        reference: str,
+        *persons: FakePerson,
+        rent: int = 45_000,
+        status: str = "tenant",
+        paid: Mapping[tuple[str, Month], int] | None = None,
+        body: str = "caf",
+    ) -> tuple[Member, ...]:
+        """A household with an open claim, in the files of every body concerned."""
+        members = tuple(self._member(person, body) for person in persons)
+        applicant = members[0].nir
+        home: Values = {"furnished": False, "rent": rent, "status": status, "zone": "2"}
+        self.held[body, "households", applicant].append((0, home))
+        for (benefit, month), amount in (paid or {}).items():
+            payment: Values = {"amount": amount, "benefit": benefit}
+            self.held[body, "payments", applicant].append((month.number, payment))
+        leaf = sha256(reference.encode()).digest()
+        until = datetime(2027, 1, 1, tzinfo=UTC)
+        self.cases.append(OpenedCase(reference, leaf, b"", members, until))
+        return members
+
+    def _member(self, person: FakePerson, body: str) -> Member:
+        number = sum(len(case.members) for case in self.cases) + len(self.held) + 1
+        nir = nir_of(number, temporary=person.temporary)
+        row: dict[str, int | str | bool] = {
+            "activity": person.activity,
+            "marital": person.marital,
+            "schemes": person.schemes,
+        }
+        if person.unemployed_since:
+            row["unemployed_since"] = person.unemployed_since
+        self.held[body, "members", nir].append((0, row))
+        for (nature, month), cents in person.income.items():
+            holder = "cnav" if "general" in person.schemes else "msa"
+            income: Values = {"mns": cents, "net_fiscal": cents, "nature": nature}
+            self.held[holder, "monthly_resources", nir].append((month.number, income))
+        if person.notice:
+            self.held["dgfip", "tax_notices", nir].append((2024, person.notice))
+        return Member(person.role, nir, "NOM", person.born)
+
+    def open_cases(
+        self, case_type: str, month: Month, references: Sequence[str] = ()
+    ) -> Iterator[OpenedCase]:
+        """The cases added, all or those named."""
+        assert case_type == "claim"
+        assert month == Month.of(2026, 6)
+        return (case for case in self.cases if not references or case.reference in references)
+
+    def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
+        """Answers each question on its own."""
+        self.calls.append(len(questions))
+        return [self._answer(question) for question in questions]
+
+    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
+        """One decision; batches of two persons if it permits."""
+        self.cohorts.append((question, size))
+        reply = self._answer(question)
+        if reply.release is None:
+            return CohortReply(reply, iter(()))
+        everybody = list(persons)
+        batches = (
+            self._release(question, everybody[start : start + 2])
+            for start in range(0, len(everybody), 2)
+        )
+        return CohortReply(reply, batches)
+
+    def deposit(
+        self, output: str, case: OpenedCase, content: Mapping[str, object], cited: Sequence[Reply]
+    ) -> ReceiptRef:
+        """Keeps it."""
+        self.deposits.append((output, case.reference, dict(content), len(cited)))
+        return ReceiptRef(BodyId("caf"), 900 + len(self.deposits), b"\7" * 32, 1_000)
+
+    def close_case(self, case: OpenedCase, outcome: str) -> None:
+        """Keeps how it ended; a case ends once."""
+        assert case.reference not in self.closed
+        self.closed[case.reference] = outcome
+
+    def _answer(self, question: AskFor) -> Reply:
+        self.asked.append(question)
+        statement = sha256(repr(question).encode()).digest()
+        decision = self.decide(question)
+        if decision is None:
+            failure = PeerError("PEER_UNAVAILABLE", "node `cnav`: does not answer")
+            return Reply(statement, None, None, None, failure)
+        receipt = ReceiptRef(question.holder, len(self.asked), statement, 1_000)
+        release = self._release(question, question.persons) if decision.permitted else None
+        return Reply(statement, decision, receipt, release)
+
+    def _release(self, question: AskFor, persons: Sequence[Member]) -> release_pb2.Release:
+        return release_pb2.Release(
+            version=1,
+            fields=question.fields,
+            persons=[
+                release_pb2.PersonRelease(periods=list(self._periods(question, member.nir)))
+                for member in persons
+            ],
+        )
+
+    def _periods(self, question: AskFor, nir: Nir) -> Iterator[release_pb2.PeriodRelease]:
+        rows = self.held.get((question.holder, question.dataset, nir), [])
+        for period, months in _periods_of(question).items():
+            found = [values for month, values in rows if month in months]
+            if question.granularity is Granularity.WINDOW_TOTAL:
+                found = list(_totals(found))
+            status = self.status.get((question.holder, nir, period))
+            yield release_pb2.PeriodRelease(
+                period=period,
+                status=status
+                or (
+                    release_pb2.PERIOD_STATUS_DECLARED
+                    if found
+                    else release_pb2.PERIOD_STATUS_NOTHING_DECLARED
+                ),
+                records=[_record(question, values) for values in found],
+            )
+
+
+def _periods_of(question: AskFor) -> dict[int, set[int]]:
+    months = [month.number for month in question.first.to(question.last)]
+    if question.granularity is Granularity.MONTH:
+        return {month: {month} for month in months}
+    if question.granularity is Granularity.WINDOW_TOTAL:
+        return {months[0]: set(months)}
+    if question.granularity is Granularity.YEAR:
+        return {question.first.year: {question.first.year}}
+    return {0: {0}}
+
+
+def _totals(rows: Sequence[Values]) -> Iterator[Values]:
+    natures: dict[str, int] = defaultdict(int)
+    for values in rows:
+        natures[str(values["nature"])] += int(values["net_fiscal"])
+    return ({"nature": nature, "net_fiscal": cents} for nature, cents in natures.items())
+
+
+def _record(question: AskFor, values: Values) -> release_pb2.Record:
+    return release_pb2.Record(
+        source="message-1", version=1, values=[_value(values.get(name)) for name in question.fields]
+    )
+
+
+def _value(value: int | str | bool | None) -> release_pb2.Value:
+    if isinstance(value, bool):
+        return release_pb2.Value(boolean=value)
+    if isinstance(value, int):
+        return release_pb2.Value(integer=value)
+    return release_pb2.Value() if value is None else release_pb2.Value(text=value)
