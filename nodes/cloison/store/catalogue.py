@@ -114,8 +114,10 @@ class Dataset(_Part):
             raise ValueError("`due.month` is for yearly datasets, and only for them")
         if self.due is not None and self.period is Period.CURRENT:
             raise ValueError("what is in force now is never due")
-        if self.category is not None and self.fields[self.category].type is not FieldType.CODE:
-            raise ValueError("`category` must be a code")
+        if self.category is not None:
+            self._check_names({self.category})
+            if self.fields[self.category].type is not FieldType.CODE:
+                raise ValueError("`category` must be a code")
         roles = [role for role in (self.identity, self.claim, self.member) if role is not None]
         self._check_names({name for role in roles for name in role.field_names})
         if self.table is not None:

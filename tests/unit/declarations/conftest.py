@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.unit.declarations.written import ANNE, Folder
 
 from cloison.declarations import LoadReport, load_files
 from cloison.identity import Nir, row_key
 from cloison.months import Month
 from cloison.store import Catalogue, PersonData, Store, load_catalogue
-from tests.unit.declarations.written import ANNE, Folder
 
 ROW_KEY = b"r" * 32
 VAULT_KEY = b"v" * 32

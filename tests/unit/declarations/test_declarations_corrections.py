@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from tests.unit.declarations.conftest import NOW, Body
+from tests.unit.declarations.written import BRUNO, SIRET, Declaration, Folder, Pay
 
 from cloison.errors import InputError
 from cloison.store import PeriodData, Status
-from tests.unit.declarations.conftest import NOW, Body
-from tests.unit.declarations.written import BRUNO, SIRET, Declaration, Folder, Pay
 
 FIRST = Declaration()
 REPLACED = Declaration((Pay(gross="1900.00"),), kind="03", order=2)

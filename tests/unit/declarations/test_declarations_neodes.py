@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.declarations.conftest import Body
+from tests.unit.declarations.written import ANNE, Declaration, Folder, Pay, dsn_lines, recount
 
 from cloison.declarations.neodes import read_blocks
 from cloison.errors import InputError, StorageError
-from tests.unit.declarations.conftest import Body
-from tests.unit.declarations.written import ANNE, Declaration, Folder, Pay, dsn_lines, recount
 
 Break = Callable[[list[str]], list[str]]
 
@@ -139,7 +139,11 @@ BAD: dict[str, tuple[Break, str, str]] = {
         "UNKNOWN_TYPE",
         r":12: S21\.G00\.11: ",
     ),
-    "no quotes": (change("S10.G00.02", "S10.G00.02.002,Paie"), "BAD_LINE", r":4: S10\.G00\.02\.002"),
+    "no quotes": (
+        change("S10.G00.02", "S10.G00.02.002,Paie"),
+        "BAD_LINE",
+        r":4: S10\.G00\.02\.002",
+    ),
     "no value": (change("S10.G00.02", "S10.G00.02.002,''"), "BAD_LINE", r":4: S10\.G00\.02\.002"),
     "no comma": (change("S10.G00.02", "S10.G00.02.002"), "BAD_LINE", r":4: "),
     "an empty line": (insert("S10.G00.02", ""), "BAD_LINE", r":4: no rubric"),
@@ -183,9 +187,7 @@ ENCODINGS: dict[str, tuple[bytes, bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_load_mixed_encodings_refused_at_their_line(
-    name: str, cnav: Body, folder: Folder
-) -> None:
+def test_load_mixed_encodings_refused_at_their_line(name: str, cnav: Body, folder: Folder) -> None:
     old, new, reason = ENCODINGS[name]
     data = folder.dsn(Declaration()).read_bytes()
     first_line = data[: data.index(old)].count(b"\n") + 1

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from tests.unit.declarations.conftest import ROW_KEY, Body
+from tests.unit.declarations.written import ANNE, BRUNO, SIRET, TEMPORARY, Folder
 
 from cloison.errors import InputError
 from cloison.identity import Nir, row_key, traits_digest
 from cloison.months import Month
 from cloison.store import ClaimMember, Status
-from tests.unit.declarations.conftest import ROW_KEY, Body
-from tests.unit.declarations.written import ANNE, BRUNO, SIRET, TEMPORARY, Folder
 
 WITHHELD = "nir;month;payer;amount"
 NOTICES = (
@@ -92,9 +92,7 @@ def withheld(body: Body) -> list[tuple[int, object]]:
     return [(record.version, record.values[0]) for record in month.records]
 
 
-def test_load_line_again_with_another_amount_is_a_new_version(
-    dgfip: Body, folder: Folder
-) -> None:
+def test_load_line_again_with_another_amount_is_a_new_version(dgfip: Body, folder: Folder) -> None:
     dgfip.load(folder.table("withholding", WITHHELD, row()))
     dgfip.load(folder.table("withholding", WITHHELD, row("13.00")))
     assert withheld(dgfip) == [(2, 1_300)]
@@ -130,9 +128,7 @@ def test_fetch_notice_names_both_declarants(dgfip: Body, folder: Folder) -> None
     assert data.named == tuple(row_key(ROW_KEY, Nir(nir)) for nir in (ANNE, BRUNO))
 
 
-def test_load_notice_that_drops_a_declarant_ends_their_record(
-    dgfip: Body, folder: Folder
-) -> None:
+def test_load_notice_that_drops_a_declarant_ends_their_record(dgfip: Body, folder: Folder) -> None:
     dgfip.load(folder.table("tax_notices", NOTICES, notice()))
     dgfip.load(folder.table("tax_notices", NOTICES, notice(2, second="")))
     data = dgfip.fetch("tax_notices", ("rfr",), "2024-01", "2024-12", "year", BRUNO)

@@ -1,0 +1,179 @@
+"""Received releases stay behind their label; outputs stay sealed; the vault shows tampering."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.store.conftest import ANNE, BRUNO, NOW, ROW_KEY, VAULT_KEY
+
+from cloison.errors import IntegrityError
+from cloison.identity import Nir
+from cloison.months import Month
+from cloison.store import Output, ReceivedLabel, Store
+from cloison.store.database import Database
+from cloison.store.people import People
+
+LABEL = ReceivedLabel(
+    "holder", "pay", "calculation", "essai-ppa", "texte", NOW + timedelta(days=90)
+)
+STATEMENT, LEAF = b"s" * 32, b"l" * 32
+FEBRUARY, APRIL = Month.of(2026, 2), Month.of(2026, 4)
+
+
+def keep(
+    store: Store,
+    sealed: bytes = b"sealed",
+    statement: bytes = STATEMENT,
+    label: ReceivedLabel = LABEL,
+    persons: Sequence[bytes] = (ANNE,),
+    part: int = 0,
+) -> bool:
+    return store.keep_received(statement, label, persons, FEBRUARY, APRIL, sealed, LEAF, NOW, part)
+
+
+def find(
+    store: Store,
+    person: bytes = ANNE,
+    activity: str = "essai-ppa",
+    first: Month = FEBRUARY,
+    last: Month = APRIL,
+) -> list[bytes]:
+    return store.received(activity, "holder", "pay", person, first, last)
+
+
+def test_received_gives_back_what_was_kept(store: Store) -> None:
+    assert keep(store)
+    assert find(store) == [b"sealed"]
+    assert store.received_label(STATEMENT) == LABEL
+
+
+def test_keep_received_twice_changes_nothing(store: Store) -> None:
+    keep(store)
+    assert not keep(store)
+    assert find(store) == [b"sealed"]
+
+
+def test_keep_received_another_answer_is_refused(store: Store) -> None:
+    keep(store)
+    with pytest.raises(IntegrityError) as caught:
+        keep(store, b"other")
+    assert caught.value.reason == "RECEIVED_TWICE"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"person": BRUNO},
+        {"activity": "essai-dmde"},
+        {"first": Month.of(2026, 3)},
+        {"last": Month.of(2026, 3)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_received_for_anything_else_gives_nothing(other: dict[str, object], store: Store) -> None:
+    keep(store)
+    assert find(store, **other) == []  # type: ignore[arg-type]
+
+
+def test_received_for_another_purpose_gives_nothing(store: Store) -> None:
+    keep(store)
+    asked = ("essai-ppa", "holder", "pay", ANNE, FEBRUARY, APRIL)
+    assert store.received(*asked, received_for="calculation") == [b"sealed"]
+    assert store.received(*asked, received_for="control-targeting") == []
+
+
+def test_received_of_a_cohort_comes_in_parts(store: Store) -> None:
+    keep(store, b"one", persons=(ANNE, BRUNO))
+    keep(store, b"two", part=1)
+    assert (find(store), find(store, BRUNO)) == ([b"one", b"two"], [b"one"])
+
+
+def test_received_label_of_a_stranger_is_none(store: Store) -> None:
+    assert store.received_label(STATEMENT) is None
+
+
+def test_forget_expired_deletes_what_ended_and_no_more(store: Store) -> None:
+    keep(store)
+    keep(store, b"kept", b"t" * 32, replace(LABEL, until_time=None))
+    assert store.forget_expired(NOW + timedelta(days=89)) == 0
+    assert store.forget_expired(NOW + timedelta(days=90)) == 1
+    assert find(store) == [b"kept"]
+
+
+OUTPUT = Output(
+    deposit_hash=b"d" * 32,
+    activity="essai-ppa",
+    output="amount",
+    reference="C1",
+    case_leaf_hash=b"c" * 32,
+    content=b'{"cents":24690}',
+    label=b"label",
+    statement_hashes=(STATEMENT, b"t" * 32),
+    leaf_hash=LEAF,
+    kept_time=NOW,
+)
+
+
+def test_keep_output_twice_changes_nothing(store: Store) -> None:
+    assert store.keep_output(OUTPUT)
+    assert not store.keep_output(replace(OUTPUT, kept_time=NOW + timedelta(days=1)))
+    assert list(store.outputs("essai-ppa", "amount")) == [OUTPUT]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("essai-rsa", "amount", "C1"), ("essai-ppa", "notice", None), ("essai-ppa", "amount", "C2")],
+)
+def test_outputs_of_another_activity_name_or_claim_are_not_given(
+    asked: tuple[str, str, str | None], store: Store
+) -> None:
+    store.keep_output(OUTPUT)
+    assert list(store.outputs(*asked)) == []
+
+
+def test_keep_output_leaves_no_amount_in_the_files(tmp_path: Path, store: Store) -> None:
+    store.keep_output(OUTPUT)
+    data = b"".join(path.read_bytes() for path in tmp_path.glob("store.sqlite*"))
+    assert b"essai-ppa" in data
+    assert b"24690" not in data
+
+
+def test_outputs_altered_on_disk_are_refused(tmp_path: Path, store: Store) -> None:
+    store.keep_output(OUTPUT)
+    with sqlite3.connect(tmp_path / "store.sqlite") as other:
+        other.execute("UPDATE output SET deposit_hash = ?", (b"e" * 32,))
+    other.close()
+    with pytest.raises(IntegrityError) as caught:
+        list(store.outputs("essai-ppa", "amount"))
+    assert caught.value.reason == "VAULT_SEAL"
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[People]:
+    database = Database(tmp_path / "store.sqlite", "essai", ROW_KEY, VAULT_KEY)
+    yield People(database)
+    database.close()
+
+
+def test_named_gives_back_who_was_sealed(people: People) -> None:
+    people.put_named(ANNE, Nir("285067500000113"), "Lémy", "1985-06-01")
+    assert people.named(ANNE) == ("285067500000113", "Lémy", date(1985, 6, 1))
+
+
+def test_named_moved_to_another_row_is_refused(tmp_path: Path, people: People) -> None:
+    people.put_named(ANNE, Nir("285067500000113"), "Lémy", "1985-06-01")
+    with sqlite3.connect(tmp_path / "store.sqlite") as other:
+        other.execute("UPDATE vault SET person = ?", (BRUNO,))
+    other.close()
+    with pytest.raises(IntegrityError) as caught:
+        people.named(BRUNO)
+    assert caught.value.reason == "VAULT_SEAL"
+
+
+def test_named_of_a_stranger_is_refused(people: People) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        people.named(BRUNO)
+    assert caught.value.reason == "VAULT_MISSING"
