@@ -1,0 +1,144 @@
+"""A whole federation in real processes: people, keys, stores, four nodes over mutual TLS."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cloison.bodies import BodyId
+from cloison.cli.federation import start, stop
+from cloison.cli.places import NodeAt, Place, read_nodes
+from cloison.cli.policy import load_policy
+from cloison.law import PolicySet
+from cloison.wire.client import GatewayClient, connect
+
+ROOT = Path(__file__).resolve().parents[2]
+PERSONS, SEED = 300, 5
+CANARY_EUROS = "91827.36"
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A person whose number and income must never be found outside the data themselves."""
+
+    nir: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """Nodes of this machine, with the files their people were made as."""
+
+    place: Place
+    people: Path
+    nodes: tuple[NodeAt, ...]
+    policy: PolicySet
+    canary: Canary
+
+    def node(self, body: str) -> NodeAt:
+        """The node of a body."""
+        return next(node for node in self.nodes if node.body == body)
+
+    @contextmanager
+    def gateway(self, activity: str) -> Iterator[GatewayClient]:
+        """An activity's own door, to its own body's node."""
+        address = self.node(self.policy.activities[activity].body).address
+        client = connect(self.place.keys, activity, ROOT, address=address)
+        with closing(client):
+            yield client
+
+    def cloison(self, *words: str) -> Done:
+        """A command as a user runs it."""
+        return cloison(*words)
+
+
+def cloison(*words: str) -> Done:
+    """`cloison WORDS`, by this interpreter."""
+    command = [sys.executable, "-m", "cloison.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def succeed(done: Done) -> Done:
+    """A command that must succeed."""
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine nobody listens on, distinct."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def write_addresses(folder: Path, bodies: Sequence[str]) -> Path:
+    """A file of addresses that nobody else uses."""
+    file = folder / "addresses.toml"
+    pairs = zip(bodies, free_ports(len(bodies)), strict=True)
+    file.write_text("".join(f'{body} = "127.0.0.1:{port}"\n' for body, port in pairs), "ascii")
+    return file
+
+
+def make_federation(folder: Path, policy: PolicySet) -> Federation:
+    """Keys, people, ledgers and loaded stores under `folder`; nothing runs yet."""
+    bodies = [node.body for node in read_nodes(Place(ROOT, folder, folder))]
+    place = Place(ROOT, folder / "keys", folder / "var", write_addresses(folder, bodies))
+    people = folder / "people"
+    make = ("--persons", str(PERSONS), "--seed", str(SEED), "--out", str(people))
+    succeed(cloison("population", "make", *make))
+    canary = plant(people)
+    succeed(cloison("keys", "init", str(place.keys), "--root", str(ROOT)))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda body: create_node(place, people, body), bodies))
+    return Federation(place, people, tuple(read_nodes(place)), policy, canary)
+
+
+def plant(people: Path) -> Canary:
+    """Gives one claimant a salary nobody else has, in a month that is asked."""
+    claims = (line.split(";") for line in (people / "caf/claims.csv").read_text().splitlines())
+    claimants = {row[2]: row[0] for row in claims if row[3:] and row[3] == "ppa"}
+    for file in sorted(people.glob("cnav/dsn-202603-*.dsn")):
+        lines, nir = file.read_text("latin-1").splitlines(), ""
+        for place, line in enumerate(lines):
+            rubric, _, quoted = line.partition(",")
+            if rubric == "S21.G00.30.001":
+                nir = quoted[1:-1]
+            elif line == "S21.G00.58.003,'03'" and nir in claimants:
+                lines[place + 1] = f"S21.G00.58.004,'{CANARY_EUROS}'"
+                file.write_text("\n".join(lines) + "\n", "latin-1")
+                return Canary(nir, claimants[nir])
+    raise AssertionError("no claimant has a salary in 2026-03")
+
+
+def create_node(place: Place, people: Path, body: BodyId) -> None:
+    """A node's ledgers, and its own files in its store."""
+    options = Place(place.root, place.keys, place.var).options()
+    succeed(cloison("node", "init", body, *options))
+    files = map(str, sorted((people / body).iterdir()))
+    succeed(cloison("load", body, *files, *options))
+
+
+@pytest.fixture(scope="session")
+def policy() -> PolicySet:
+    """The policy set of this checkout."""
+    return load_policy(ROOT)
+
+
+@pytest.fixture(scope="session")
+def federation(tmp_path_factory: pytest.TempPathFactory, policy: PolicySet) -> Iterator[Federation]:
+    """Four nodes that serve."""
+    made = make_federation(tmp_path_factory.mktemp("federation"), policy)
+    start(made.place, made.nodes, within_seconds=60)
+    yield made
+    stop(made.nodes)
