@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from cloison.declarations.spelling import AMOUNT
 from cloison.errors import InputError
 
 SEND = "S10.G00.00"
@@ -90,12 +91,7 @@ class Spelling(NamedTuple):
     hint: str = ""
 
 
-_AMOUNT = Spelling(
-    re.compile(r"-?(?:0|[1-9][0-9]{0,9})\.[0-9]{2}", re.ASCII),
-    "BAD_AMOUNT",
-    "not an amount",
-    "use 1234.56: a dot and two decimals",
-)
+_AMOUNT = Spelling(AMOUNT, "BAD_AMOUNT", "not an amount", "use 1234.56: a dot and two decimals")
 _DAY = Spelling(
     re.compile(r"(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])(?:19|20)[0-9]{2}", re.ASCII),
     "BAD_DATE",

@@ -9,7 +9,9 @@ from cloison.errors import InputError
 from cloison.identity import parse_nir, parse_siret
 from cloison.store import FieldSpec, FieldType, Value
 
-_AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,9})\.[0-9]{2}", re.ASCII)
+AMOUNT = re.compile(r"(?!-0\.00)-?(?:0|[1-9][0-9]{0,9})\.[0-9]{2}", re.ASCII)
+"""Euros and cents; no plus, no minus zero."""
+
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,8}", re.ASCII)
 _DATE = re.compile(r"((?:19|20)[0-9]{2})-([0-9]{2})-([0-9]{2})", re.ASCII)
 _DAY_FIRST = re.compile(r"([0-9]{2})([0-9]{2})((?:19|20)[0-9]{2})", re.ASCII)
@@ -26,7 +28,7 @@ Parser = Callable[[str], Value]
 
 def parse_cents(text: str) -> int:
     """`1234.56` as 123456. Raises `InputError` (`BAD_AMOUNT`)."""
-    if _AMOUNT.fullmatch(text) is None or text == "-0.00":
+    if AMOUNT.fullmatch(text) is None:
         raise InputError("BAD_AMOUNT", "not an amount", "use 1234.56: a dot and two decimals")
     return int(text.replace(".", ""))
 

@@ -13,6 +13,7 @@ from cloison.declarations.spelling import (
     parse_date,
     parse_integer,
     parse_month,
+    parse_text,
     parse_year,
 )
 from cloison.errors import InputError
@@ -181,7 +182,8 @@ class TableLoader:
     ) -> bytes:
         """Uses the civil-status traits: for the digest, the identity facts, the vault."""
         nir = self._row_keys.nir(text)
-        name, born = cells[self._places[traits.birth_name]], cells[self._places[traits.birth_date]]
+        name = parse_text(cells[self._places[traits.birth_name]])
+        born = cells[self._places[traits.birth_date]]
         digest = traits_digest(self._row_keys.key, nir, name, born)
         role = self._dataset.identity
         if role is not None:

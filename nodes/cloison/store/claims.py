@@ -1,11 +1,10 @@
 """Claims and the households they are for, from the datasets the catalogue gives these roles."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from cloison.errors import InputError, StorageError
+from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database
@@ -87,12 +86,10 @@ class Claims:
         self, number: int, dataset: Dataset, fields: tuple[str, ...], lookup: str | None
     ) -> Iterator[tuple[bytes, tuple[Value, ...]]]:
         sql, parameters = (_ALL, (number,)) if lookup is None else (_ONE, (number, lookup))
-        try:
+        with self._database.reading():
             for subject, layout, payload in self._database.connection.execute(sql, parameters):
                 getter = self._layouts.getter(layout, dataset, fields)
                 yield subject, getter(json.loads(payload))
-        except sqlite3.Error as error:
-            raise StorageError("STORE_READ", f"store: {error}") from error
 
 
 def _before(day: Value, month: Month) -> bool:

@@ -111,6 +111,14 @@ class Database:
         except sqlite3.Error as error:
             raise StorageError("STORE_WRITE", f"store: {error}") from error
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raises `StorageError` (`STORE_READ`) where the disk or the database refused."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError("STORE_READ", f"store: {error}") from error
+
     def seal(self, plain: bytes, purpose: bytes) -> bytes:
         """AES-256-GCM under the vault key; `purpose` ties it to the row it is kept in."""
         nonce = os.urandom(_NONCE_BYTES)

@@ -4,12 +4,11 @@ The caller holds the transaction (`Store.loading`); whatever is raised here undo
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from cloison.errors import InputError, StorageError
+from cloison.errors import InputError
 from cloison.identity import Nir
 from cloison.store.database import Database
 from cloison.store.layouts import DatasetIds
@@ -272,15 +271,8 @@ class Loading:
             )
 
     def flush(self) -> None:
-        """Writes what waits; sorted, since neighbours in the tree are then neighbours in time.
-
-        Raises:
-            StorageError: `STORE_WRITE`.
-        """
+        """Writes what waits; sorted, since neighbours in the tree are then neighbours in time."""
         self._waiting.sort(key=lambda row: row[:4])
-        try:
-            self._database.connection.executemany(_INSERT, self._waiting)
-        except sqlite3.Error as error:
-            raise StorageError("STORE_WRITE", f"store: {error}") from error
+        self._database.connection.executemany(_INSERT, self._waiting)
         self.written += len(self._waiting)
         self._waiting.clear()

@@ -52,9 +52,10 @@ class People:
             IntegrityError: `VAULT_MISSING`: the catalogue keeps no NIR for this person.
                 `VAULT_SEAL`: the row was altered.
         """
-        row = self._database.connection.execute(
-            "SELECT sealed FROM vault WHERE person = ?", (person,)
-        ).fetchone()
+        with self._database.reading():
+            row = self._database.connection.execute(
+                "SELECT sealed FROM vault WHERE person = ?", (person,)
+            ).fetchone()
         if row is None:
             raise IntegrityError("VAULT_MISSING", "store: a member is not in the vault")
         nir, birth_name, birth_date = json.loads(self._database.unseal(row[0], _VAULT + person))

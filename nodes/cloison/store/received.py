@@ -1,11 +1,9 @@
 """What the body received, as sealed, with its label; and what its activities deposited."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
-from cloison.errors import IntegrityError, StorageError
+from cloison.errors import IntegrityError
 from cloison.months import Month
 from cloison.store.database import Database, from_ms, to_ms
 from cloison.store.values import Output, ReceivedLabel
@@ -85,37 +83,31 @@ class Received:
         received_for: str | None = None,
     ) -> list[bytes]:
         """As `Store.received`."""
-        return [
-            row[0]
-            for row in self._read(
+        label = (activity, from_holder, dataset, received_for, received_for)
+        with self._database.reading():
+            rows = self._database.connection.execute(
                 "SELECT sealed FROM received_person AS p JOIN received AS r"
                 " USING (statement_hash, part) WHERE p.person = ? AND r.received_by = ?"
-                " AND r.holder = ? AND r.dataset = ? AND r.first_month >= ? AND r.last_month <= ?"
-                " AND (? IS NULL OR r.received_for = ?) ORDER BY r.kept_ms, r.statement_hash, part",
-                (
-                    person_row_key,
-                    activity,
-                    from_holder,
-                    dataset,
-                    first.number,
-                    last.number,
-                    received_for,
-                    received_for,
-                ),
+                " AND r.holder = ? AND r.dataset = ? AND (? IS NULL OR r.received_for = ?)"
+                " AND r.first_month >= ? AND r.last_month <= ?"
+                " ORDER BY r.kept_ms, r.statement_hash, part",
+                (person_row_key, *label, first.number, last.number),
             )
-        ]
+            return [row[0] for row in rows]
 
     def label(self, statement_hash: bytes) -> ReceivedLabel | None:
         """As `Store.received_label`."""
-        rows = self._read(
-            "SELECT holder, dataset, received_for, received_by, text, until_ms FROM received"
-            " WHERE statement_hash = ? LIMIT 1",
-            (statement_hash,),
-        )
-        for holder, dataset, received_for, received_by, text, until in rows:
-            until_time = None if until is None else from_ms(until)
-            return ReceivedLabel(holder, dataset, received_for, received_by, text, until_time)
-        return None
+        with self._database.reading():
+            row = self._database.connection.execute(
+                "SELECT holder, dataset, received_for, received_by, text, until_ms FROM received"
+                " WHERE statement_hash = ? LIMIT 1",
+                (statement_hash,),
+            ).fetchone()
+        if row is None:
+            return None
+        holder, dataset, received_for, received_by, text, until = row
+        until_time = None if until is None else from_ms(until)
+        return ReceivedLabel(holder, dataset, received_for, received_by, text, until_time)
 
     def forget_expired(self, now: datetime) -> int:
         """As `Store.forget_expired`."""
@@ -123,12 +115,6 @@ class Received:
             return self._database.connection.execute(
                 "DELETE FROM received WHERE until_ms IS NOT NULL AND until_ms <= ?", (to_ms(now),)
             ).rowcount
-
-    def _read(self, sql: str, parameters: tuple[object, ...]) -> list[Any]:
-        try:
-            return self._database.connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise StorageError("STORE_READ", f"store: {error}") from error
 
 
 class Outputs:
@@ -163,7 +149,7 @@ class Outputs:
 
     def find(self, activity: str, output: str, reference: str | None = None) -> Iterator[Output]:
         """As `Store.outputs`."""
-        try:
+        with self._database.reading():
             rows = self._database.connection.execute(
                 "SELECT deposit_hash, reference, case_leaf_hash, label, statement_hashes,"
                 " leaf_hash, sealed, kept_ms FROM output WHERE activity = ? AND output = ?"
@@ -186,5 +172,3 @@ class Outputs:
                     leaf_hash=leaf,
                     kept_time=from_ms(kept),
                 )
-        except sqlite3.Error as error:
-            raise StorageError("STORE_READ", f"store: {error}") from error

@@ -1,0 +1,89 @@
+"""Laws that hold for any declaration, whatever is broken in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.declarations.conftest import NODES, Body
+from tests.unit.declarations.written import Declaration, Folder, Pay, dsn_lines
+
+from cloison.declarations.spelling import parse_cents
+from cloison.errors import InputError, StorageError
+from cloison.store import load_catalogue
+
+CENTS = st.integers(-999_999_999, 999_999_999)
+MESSAGE = "".join(f"{line}\n" for line in dsn_lines(Declaration())).encode("iso-8859-1")
+
+
+def euros(cents: int) -> str:
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+@contextmanager
+def fresh() -> Iterator[tuple[Body, Folder]]:
+    with TemporaryDirectory() as name:
+        path = Path(name)
+        body = Body(path / "store.sqlite", load_catalogue(NODES / "cnav" / "catalogue.toml"))
+        yield body, Folder(path)
+        body.store.close()
+
+
+@given(CENTS)
+def test_parse_cents_reads_what_is_printed(cents: int) -> None:
+    assert parse_cents(euros(cents)) == cents
+
+
+@given(st.text(alphabet="0123456789.,-+_ e٣", max_size=12))
+def test_parse_cents_accepts_one_spelling(text: str) -> None:
+    try:
+        cents = parse_cents(text)
+    except InputError:
+        return
+    assert euros(cents) == text
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(CENTS, min_size=1, max_size=12))
+def test_window_total_is_the_sum_of_what_was_declared(amounts: list[int]) -> None:
+    declarations = [
+        Declaration(
+            (Pay(day=f"05{month:02d}2025", social=euros(cents)),), month=f"01{month:02d}2025"
+        )
+        for month, cents in enumerate(amounts, 1)
+    ]
+    with fresh() as (body, folder):
+        body.load(folder.dsn(*declarations))
+        last = f"2025-{len(amounts):02d}"
+        (total,) = body.fetch(
+            "monthly_resources", ("mns",), "2025-01", last, "window-total"
+        ).periods
+    assert total.records[0].values == (sum(amounts),)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(MESSAGE) - 1), st.integers(0, 255))
+def test_load_any_byte_changed_loads_or_is_refused_with_its_place(place: int, byte: int) -> None:
+    data = MESSAGE[:place] + bytes([byte]) + MESSAGE[place + 1 :]
+    with fresh() as (body, folder):
+        try:
+            report = body.load(folder.bytes(data))
+        except InputError as error:
+            assert error.message.startswith("file-1.dsn:")  # noqa: PT017 - loading is allowed too
+            report = None
+        held = body.store._database.connection.execute("SELECT count(*) FROM record").fetchone()
+    assert held == (report.records if report else 0,)
+
+
+def test_load_on_a_full_disk_keeps_nothing(cnav: Body, folder: Folder) -> None:
+    run = cnav.store._database.connection.execute
+    pages = run("PRAGMA page_count").fetchone()[0]
+    run(f"PRAGMA max_page_count = {pages + 2}")
+    pays = tuple(Pay(day=f"{day:02d}022026") for day in range(1, 29)) * 20
+    with pytest.raises(StorageError) as caught:
+        cnav.load(folder.dsn(Declaration(pays)))
+    assert caught.value.reason == "STORE_WRITE"
+    assert run("SELECT count(*) FROM load").fetchone() == (0,)
