@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,6 +22,8 @@ from cloison.v1 import receipt_pb2
 from cloison.wire.vault import Vault
 
 Clock = Callable[[], datetime]
+Minute = tuple[str, datetime, list[tuple[str, int]]]
+"""A peer, a minute, and how often each reason came up in it."""
 _CACHED_HEADS = 4096
 
 
@@ -69,7 +72,7 @@ class FailureCounts:
         minute = now.replace(second=0, microsecond=0)
         self._counts.setdefault((peer, minute), Counter())[reason] += 1
 
-    def take(self, now: datetime | None) -> list[tuple[str, datetime, list[tuple[str, int]]]]:
+    def take(self, now: datetime | None) -> list[Minute]:
         """Removes and returns the minutes that are over at `now`; all of them if it is None."""
         minute = now.replace(second=0, microsecond=0) if now else None
         due = [key for key in self._counts if minute is None or key[1] < minute]
@@ -129,23 +132,18 @@ class Node:
 
     def flush_failures(self) -> None:
         """Writes the counts of the minutes that are over."""
+        self._enter_failures(self.failures.take(self.clock()))
+
+    def _enter_failures(self, due: Sequence[Minute]) -> None:
         now = self.clock()
-        due = self.failures.take(now)
         if due:
             self.append(
                 [entries.failures_entry(peer, minute, counts, now) for peer, minute, counts in due]
             )
 
     def close(self) -> None:
-        """Writes what is left to write and closes every file."""
-        now = self.clock()
-        left = self.failures.take(None)
-        if left:
-            self.append(
-                [entries.failures_entry(peer, minute, counts, now) for peer, minute, counts in left]
-            )
-        self.index.close()
-        self.traces.close()
-        self.register.close()
-        self.vault.close()
-        self.store.close()
+        """Writes what is left to write; closes every file, whatever one of them does."""
+        with ExitStack() as closing:
+            for part in (self.store, self.vault, self.register, self.traces, self.index):
+                closing.callback(part.close)
+            self._enter_failures(self.failures.take(None))
