@@ -141,7 +141,8 @@ def _ask_files(
         progress(len(some))
     way = "received" if question.received else "file by file"
     attempt = _attempt(way, sum(map(len, files)), replies)
-    incomes = [sum(_incomes(reply.release)) for reply in replies if reply.release is not None]
+    answered = [releases for reply in replies if (releases := _releases(reply))]
+    incomes = [sum(sum(_incomes(one)) for one in releases) for releases in answered]
     return _scored(attempt, wish.model, incomes)
 
 
@@ -164,6 +165,11 @@ def _attempt(way: str, persons: int, replies: Iterable[Reply]) -> Attempt:
         failed=dict(failed),
         refusals=tuple(Refusal(one, count) for one, count in denied),
     )
+
+
+def _releases(reply: Reply) -> list[release_pb2.Release]:
+    """What a permitted answer holds: fresh data, or the envelopes received earlier."""
+    return [*([] if reply.release is None else [reply.release]), *reply.envelopes]
 
 
 def _scored(attempt: Attempt, model: Model, incomes: Sequence[int]) -> Attempt:

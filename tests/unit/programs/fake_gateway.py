@@ -144,6 +144,9 @@ class FakeGateway:
         assert case.reference not in self.closed
         self.closed[case.reference] = outcome
 
+    def close(self) -> None:
+        """Nothing to close."""
+
     def _answer(self, question: AskFor) -> Reply:
         self.asked.append(question)
         statement = sha256(repr(question).encode()).digest()
@@ -152,8 +155,12 @@ class FakeGateway:
             failure = PeerError("PEER_UNAVAILABLE", "node `cnav`: does not answer")
             return Reply(statement, None, None, None, failure)
         receipt = ReceiptRef(question.holder, len(self.asked), statement, 1_000)
-        release = self._release(question, question.persons) if decision.permitted else None
-        return Reply(statement, decision, receipt, release)
+        if not decision.permitted:
+            return Reply(statement, decision, receipt, None)
+        release = self._release(question, question.persons)
+        if question.received is None:
+            return Reply(statement, decision, receipt, release)
+        return Reply(statement, decision, receipt, None, envelopes=(release,))
 
     def _release(self, question: AskFor, persons: Sequence[Member]) -> release_pb2.Release:
         return release_pb2.Release(

@@ -108,6 +108,15 @@ def test_ask_locally_asks_own_node_for_what_it_received(world: FakeGateway, wish
     assert (attempt.way, attempt.refused) == ("received", 1)
 
 
+def test_ask_locally_permitted_scores_what_was_received(world: FakeGateway, wish: Wish) -> None:
+    (member,) = world.cases[0].members
+    income = world.held["cnav", "monthly_resources", member.nir]
+    world.held["caf", "monthly_resources", member.nir] = income
+    attempt = ask_locally(world, wish, RECEIVED, [(member,)], quiet)
+
+    assert (attempt.permitted, attempt.scored, attempt.picked) == (1, 1, 0)
+
+
 def test_ask_tells_its_progress(world: FakeGateway, wish: Wish) -> None:
     told: list[int] = []
     ask_locally(world, wish, RECEIVED, [case.members for case in world.cases], told.append)
