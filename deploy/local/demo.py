@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, run by its path
 """`make demo`: people, four nodes, real benefits, a refusal, verified ledgers; then all of it down.
 
 Every step does what a user would do, on files made anew in `var/demo`. It ends with
@@ -7,6 +8,8 @@ Every step does what a user would do, on files made anew in `var/demo`. It ends 
 import argparse
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,17 +46,18 @@ from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.errors import CloisonError
 from cloison.identity import init_keys
-from cloison.law import Decision, Outcome, PolicySet
+from cloison.law import Action, Decision, Outcome, PolicySet, Question, explain_en
 from cloison.ledger.reader import LedgerReader
 from cloison.months import Month
 from cloison.population.make import Manifest, make_population
 from cloison.programs.entitlement import run as calculator
 from cloison.programs.entitlement.inputs import Benefit
 from cloison.programs.entitlement.needs import Needs
+from cloison.programs.gateway import Received
 from cloison.programs.persons_file import read_members
 from cloison.programs.targeting import Attempt, File, Wish
 from cloison.programs.targeting_model import load_model
-from cloison.wire.client import connect
+from cloison.wire.client import GatewayClient, connect
 from cloison.wire.settings import NodeSettings, create_state, default_addresses
 
 if TYPE_CHECKING:
@@ -61,7 +65,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSAFE_CLOCK = ROOT / "tests/unsafe/unsafe_clock.py"
-ADDRESSES = ROOT / "deploy/local/addresses.toml"
 BODY, SCORING, RECEIVED_BY = "caf", "caf-dmde", "caf-ppa"
 MONTH = Month.of(2026, 6)
 SCORED_MONTH = MONTH - 2
@@ -72,6 +75,8 @@ STORE, LOADED = "store.sqlite", "loaded"
 DATA_KEYS = ("row.key", "vault.key")
 LEDGERS = ("traces", "register")
 LOADED_AT_ONCE = 2
+LOAD_COLUMNS = ("files", "known before", "lines", "declarations", "records")
+DATED_PORT_STEP = 100
 WIDTH = 120
 
 
@@ -88,10 +93,21 @@ class Demo:
     people: Path
     policy: PolicySet
 
-    def step(self, number: int, title: str) -> None:
-        """A heading."""
+    @contextmanager
+    def step(self, number: int, title: str) -> Iterator[None]:
+        """A heading before, and the seconds it took after."""
         self.console.print()
         self.console.rule(Text(f"{number} · {title}", style="bold"), align="left", style="dim")
+        begin = time.monotonic()
+        yield
+        seconds = f"{time.monotonic() - begin:.1f}".replace(".", ",")
+        self.console.print(Text(f"{seconds} s", style="dim"))
+
+    def gateway(self, activity: str) -> GatewayClient:
+        """An activity's door to its own node."""
+        body = self.policy.activities[activity].body
+        (node,) = read_nodes(self.place, [body])
+        return connect(self.place.keys, activity, self.place.root, address=node.address)
 
     def say(self, text: str) -> None:
         """A line of result; no markup in it."""
@@ -109,7 +125,6 @@ class Demo:
 
 def make_people(demo: Demo, persons: int, seed: int) -> Manifest:
     """The files each body would have received."""
-    demo.step(1, "The same synthetic people, as the files each body receives")
     tasks = {}
     with demo.progress() as bar:
 
@@ -125,7 +140,7 @@ def make_people(demo: Demo, persons: int, seed: int) -> Manifest:
     )
     demo.say(
         f"{french_count(manifest.persons)} people in {french_count(manifest.households)}"
-        f" households, {first} to {last}; {len(manifest.files)} files, {french_count(size)} MB;"
+        f" households, {first} – {last}; {len(manifest.files)} files, {french_count(size)} MB;"
         " their NIRs can belong to nobody"
     )
     return manifest
@@ -143,44 +158,45 @@ def make_federation(place: Place, bodies: Sequence[str]) -> None:
 
 def load_bodies(demo: Demo) -> None:
     """`cloison load` for every body, two at a time, the one with most to read first."""
-    demo.step(2, "Keys, ledgers, and each body loads its own files")
     bodies = [node.body for node in read_nodes(demo.place)]
     make_federation(demo.place, bodies)
     files = {body: sorted((demo.people / body).iterdir()) for body in bodies}
     bodies.sort(key=lambda body: -sum(path.stat().st_size for path in files[body]))
+    shown = table("body", *LOAD_COLUMNS, right=LOAD_COLUMNS)
     with demo.progress() as bar, ThreadPoolExecutor(LOADED_AT_ONCE) as pool:
         task = bar.add_task("bodies loaded", total=len(bodies))
-        for body, said in pool.map(lambda body: (body, _load(demo, body, files[body])), bodies):
+        for row in pool.map(lambda body: _load(demo, body, files[body]), bodies):
             bar.advance(task)
-            bar.console.print(f"{body}: {said}", markup=False)
+            shown.add_row(*row)
+    demo.console.print(shown)
     # Copied while no node has them open: the federations of other days hold the same data.
     (demo.place.var / LOADED).mkdir()
     for body in DATED_BODIES:
         shutil.copy(demo.place.var / body / STORE, demo.place.var / LOADED / f"{body}.sqlite")
 
 
-def _load(demo: Demo, body: str, files: Sequence[Path]) -> str:
-    options = demo.place.options()
-    return _command("load", body, *map(str, files), *options).strip().replace("\n", "; ")
-
-
-def _command(*arguments: str) -> str:
-    """What a `cloison` command prints; any code but 0 is the end of the demo."""
-    command = [sys.executable, "-m", "cloison.cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _load(demo: Demo, body: str, files: Sequence[Path]) -> list[str]:
+    """The line of figures the command prints."""
+    words = ["load", body, *map(str, files), *demo.place.state_options()]
+    done = subprocess.run(
+        [sys.executable, "-m", "cloison.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": str(WIDTH)},
+    )
     if done.returncode:
-        raise DemoFailedError(f"`cloison {arguments[0]}` ended: {done.stderr}")
-    return done.stdout
+        raise DemoFailedError(f"`cloison load {body}` ended: {done.stderr}")
+    return re.split(" {2,}", done.stdout.strip().splitlines()[-1].strip())
 
 
 def compute_benefits(demo: Demo) -> dict[Benefit, calculator.Outcome]:
     """Every open claim at the family fund, one run a benefit."""
-    demo.step(4, f"Entitlement for every open claim, {french_month(MONTH)}")
     outcomes = {}
     for benefit in Benefit:
         record = demo.policy.activities[f"{BODY}-{benefit.value}"]
         with (
-            closing(connect(demo.place.keys, record.id, demo.place.root)) as gateway,
+            closing(demo.gateway(record.id)) as gateway,
             demo.progress() as bar,
         ):
             task = bar.add_task(f"{benefit.value.upper()}: cases asked", total=None)
@@ -196,7 +212,6 @@ def _advance(bar: Progress, task: TaskID, done: int, of: int) -> None:
 
 def show_one(demo: Demo, outcomes: Mapping[Benefit, calculator.Outcome]) -> None:
     """The result that draws on most holders, and of those the one with fewest lines."""
-    demo.step(5, "One person's result, with the source and receipt of every input")
     computed = [one for one in outcomes[Benefit.PPA].results if one.amount_cents]
     if not computed:
         raise DemoFailedError("no prime d'activité was computed")
@@ -206,15 +221,38 @@ def show_one(demo: Demo, outcomes: Mapping[Benefit, calculator.Outcome]) -> None
 
 def be_refused(demo: Demo) -> list[Attempt]:
     """What control scoring asks: of the holder, then of its own node."""
-    demo.step(6, "The same incomes for control targeting: refused from afar and locally")
     record = demo.policy.activities[SCORING]
     wish = Wish(record, SCORED_MONTH, SCORED_MONTH, load_model())
     files = _files(demo)
     received = targeting.received_of(demo.policy, wish, RECEIVED_BY)
-    with closing(connect(demo.place.keys, SCORING, demo.place.root)) as gateway:
+    with closing(demo.gateway(SCORING)) as gateway:
         attempts = targeting.attempt(gateway, wish, files, targeting.Where.BOTH, received)
     targeting.show(demo.console, wish.model, attempts)
+    for one in attempts:
+        for refusal in one.refusals:
+            question = _question(wish, received if one.way == "received" else None)
+            demo.say(f"\n{one.way}: {explain_en(refusal.decision, question)}")
     return attempts
+
+
+def _question(wish: Wish, received: Received | None) -> Question:
+    """What was asked, as the law sees it."""
+    asked = wish.question()
+    return Question(
+        action=Action.READ_RECEIVED if received else Action.ASK,
+        requester=BodyId(BODY),
+        holder=asked.holder,
+        activity=SCORING,
+        purpose=asked.purpose,
+        legal_basis=asked.legal_basis,
+        dataset=asked.dataset,
+        fields=asked.fields,
+        first_month=asked.first,
+        last_month=asked.last,
+        granularity=asked.granularity,
+        received_for=received.purpose if received else "",
+        received_by=received.activity if received else "",
+    )
 
 
 def _files(demo: Demo) -> list[File]:
@@ -224,7 +262,6 @@ def _files(demo: Demo) -> list[File]:
 
 def ask_at_dates(demo: Demo) -> dict[str, Outcome]:
     """The same cohort, asked of federations whose clock shows another day."""
-    demo.step(7, "The same question under the law of other days (test federations, clock set back)")
     shown = table("clock", "from afar", "why", "people scored", right=("people scored",))
     found = {}
     for day in LAW_DATES:
@@ -276,8 +313,11 @@ def _unsafe_clock(day: date) -> "UnsafeClock":
 def _dated_federation(place: Place, day: date) -> Place:
     """Keys and ledgers of its own, and a copy of the data as they were loaded."""
     var = place.var / f"at-{day}"
-    dated = Place(place.root, var / "keys", var, ADDRESSES)
+    dated = Place(place.root, var / "keys", var, var / "addresses.toml")
     make_federation(dated, DATED_BODIES)
+    moved = {node.body: f"{node.host}:{node.port + DATED_PORT_STEP}" for node in read_nodes(place)}
+    lines = [f'{body} = "{address}"\n' for body, address in moved.items()]
+    (var / "addresses.toml").write_text("".join(lines), "ascii")
     for body in DATED_BODIES:
         shutil.copy(place.var / LOADED / f"{body}.sqlite", var / body / STORE)
         for name in DATA_KEYS:
@@ -295,7 +335,6 @@ def _why(decision: Decision) -> str:
 
 def verify_ledgers(demo: Demo) -> dict[str, dict[str, object]]:
     """Every ledger of every node, from its files and its public key alone."""
-    demo.step(8, "Ledgers verified offline: every signature, entry and tile")
     shown = table("body", "ledger", "entries", "tiles", "heads", "", right=("entries", "tiles"))
     found: dict[str, dict[str, object]] = {}
     for node in read_nodes(demo.place):
@@ -355,23 +394,33 @@ def failures(summary: Mapping[str, Any]) -> Iterator[str]:
 
 def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
     """Every step; the nodes are down when it ends, however it ends."""
-    make_people(demo, persons, seed)
-    load_bodies(demo)
+    with demo.step(1, "The same synthetic people, as the files each body receives"):
+        make_people(demo, persons, seed)
+    with demo.step(2, "Keys, ledgers, and each body loads its own files"):
+        load_bodies(demo)
     nodes = read_nodes(demo.place)
-    demo.step(3, "Four nodes up, over mutual TLS")
-    begin = time.monotonic()
-    start(demo.place, nodes)
     try:
-        ready = f"{time.monotonic() - begin:.1f} s".replace(".", ",")
-        demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes) + f"; in {ready}")
-        outcomes = compute_benefits(demo)
-        show_one(demo, outcomes)
-        attempts = be_refused(demo)
-        dated = ask_at_dates(demo)
-        ledgers = verify_ledgers(demo)
+        with demo.step(3, "Four nodes up, over mutual TLS"):
+            start(demo.place, nodes)
+            demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes))
+        return ask_everything(demo)
     finally:
-        demo.step(9, "Down")
-        demo.say(f"stopped: {', '.join(stop(nodes))}")
+        with demo.step(9, "Down"):
+            demo.say(f"stopped: {', '.join(stop(nodes)) or 'none ran'}")
+
+
+def ask_everything(demo: Demo) -> dict[str, Any]:
+    """What happens while the nodes are up, as the summary has it."""
+    with demo.step(4, f"Entitlement for every open claim, {french_month(MONTH)}"):
+        outcomes = compute_benefits(demo)
+    with demo.step(5, "One person's result, with the source and receipt of every input"):
+        show_one(demo, outcomes)
+    with demo.step(6, "The same incomes for control targeting, asked from afar and locally"):
+        attempts = be_refused(demo)
+    with demo.step(7, "The same question under the law of other days (clocks set back, for tests)"):
+        dated = ask_at_dates(demo)
+    with demo.step(8, "Ledgers verified offline: every signature, entry and tile"):
+        ledgers = verify_ledgers(demo)
     return {
         "entitlement": entitlement_counts(outcomes),
         "targeting": targeting_counts([one for one in attempts if one.way != "received"]),
@@ -394,6 +443,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--var", type=Path, default=ROOT / "var/demo")
+    parser.add_argument("--addresses", type=Path, help='TOML file, BODY = "host:port"')
     given = parser.parse_args()
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -401,7 +451,7 @@ def main() -> None:
     begin = time.monotonic()
     try:
         clear(given.var)
-        place = Place(ROOT, given.var / "keys", given.var)
+        place = Place(ROOT, given.var / "keys", given.var, given.addresses)
         demo = Demo(console, place, given.var / "people", load_policy(ROOT))
         summary = play(demo, given.persons, given.seed)
     except (CloisonError, DemoFailedError) as error:

@@ -123,7 +123,7 @@ def plant(people: Path) -> Canary:
 
 def create_node(place: Place, people: Path, body: BodyId) -> None:
     """A node's ledgers, and its own files in its store."""
-    options = Place(place.root, place.keys, place.var).options()
+    options = place.state_options()
     succeed(cloison("node", "init", body, *options))
     files = map(str, sorted((people / body).iterdir()))
     succeed(cloison("load", body, *files, *options))

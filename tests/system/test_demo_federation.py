@@ -101,7 +101,7 @@ def test_status_of_a_running_federation_shows_each_node(federation: Federation) 
 def spare(federation: Federation, folder: Path, *bodies: str) -> Place:
     """A second state for the same keys, on other ports; ledgers made, nothing loaded."""
     place = Place(ROOT, federation.place.keys, folder / "var", write_addresses(folder, bodies))
-    options = replace(place, addresses=None).options()
+    options = place.state_options()
     for body in bodies:
         assert cloison("node", "init", body, *options).returncode == 0
     return place

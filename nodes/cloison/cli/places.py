@@ -32,12 +32,15 @@ class Place:
     var: Path
     addresses: Path | None = None
 
-    def options(self) -> list[str]:
-        """The options every node command takes, paths made absolute."""
-        pairs = [("--root", self.root), ("--keys", self.keys), ("--var", self.var)]
-        if self.addresses is not None:
-            pairs.append(("--addresses", self.addresses))
+    def state_options(self) -> list[str]:
+        """Where a command finds law, keys and state; paths made absolute."""
+        pairs = (("--root", self.root), ("--keys", self.keys), ("--var", self.var))
         return [part for name, path in pairs for part in (name, str(path.resolve()))]
+
+    def options(self) -> list[str]:
+        """The same with the addresses, for a command that reaches nodes."""
+        moved = [] if self.addresses is None else ["--addresses", str(self.addresses.resolve())]
+        return [*self.state_options(), *moved]
 
 
 @dataclass(frozen=True, slots=True)
