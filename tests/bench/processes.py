@@ -30,6 +30,17 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
+def machine_cpu_seconds() -> float:
+    """CPU all of the machine has used, and what its host took from it, since it started.
+
+    Source:
+        proc(5), `/proc/stat`, first line: user, nice, system, idle, iowait, irq, softirq, steal.
+    """
+    first = Path("/proc/stat").read_text("ascii").splitlines()[0]
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, first.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS_PER_SECOND
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of this machine nobody listens on, distinct."""
     sockets = [socket.socket() for _ in range(count)]

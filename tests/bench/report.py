@@ -81,6 +81,7 @@ class Result:
     Attributes:
         disk_microseconds: A durable write of 2 KB, median, before and after.
         persons: Different persons asked about, in turn.
+        others_cores: Cores that something else kept busy during the rounds, median.
         echo: One hop of the relay at 64 callers: its figures and its server's CPU, µs a call.
     """
 
@@ -91,6 +92,7 @@ class Result:
     lines: tuple[Line, ...]
     echo: Figures
     echo_server: float
+    others_cores: float
     steps: tuple[Step, ...]
     rounds: int
     round_seconds: float
@@ -143,7 +145,11 @@ def show(result: Result, console: Console) -> None:
     console.print("\n[bold]One question, everything on, both ends' checks included[/]")
     console.print(result.machine, highlight=False)
     before, after = result.disk_microseconds
-    console.print(f"disk: a durable write takes {before:,.0f} µs before, {after:,.0f} µs after")
+    console.print(
+        f"disk: a durable write takes {before:,.0f} µs before, {after:,.0f} µs after; meanwhile "
+        f"{result.others_cores:.2f} cores were busy with something else",
+        highlight=False,
+    )
     console.print(
         f"request {sizes.request_bytes:,} bytes, answer {sizes.answer_bytes:,} bytes; program → "
         f"own node → holder and back, mutual TLS; medians of {result.rounds} interleaved rounds of "
@@ -222,6 +228,7 @@ def summary(result: Result) -> dict[str, object]:
     return {
         "machine": result.machine,
         "durable_write_us": [round(one, 1) for one in result.disk_microseconds],
+        "others_cores": round(result.others_cores, 2),
         "persons": result.persons,
         "rounds": result.rounds,
         "round_seconds": result.round_seconds,

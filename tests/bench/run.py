@@ -17,7 +17,7 @@ from statistics import median
 from rich.console import Console
 from tests.bench import asking, federation, load, relay, report, steps
 from tests.bench.load import Ask, Measured
-from tests.bench.processes import ROOT, cpu_seconds
+from tests.bench.processes import ROOT, cpu_seconds, machine_cpu_seconds
 from tests.bench.report import Line, Result, Spent
 
 from cloison.bodies import BodyId
@@ -45,22 +45,22 @@ class Side:
 
 @dataclass(slots=True)
 class Rounds:
-    """What one side measured on one line."""
+    """What one side measured on one line. `others`: cores the rest of the machine kept busy."""
 
     measured: list[Measured] = field(default_factory=list)
     spent: list[Spent] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
     async def add(self, side: Side, loop: Loop, seconds: float) -> None:
         """One more round, after a short one that is not counted."""
         await loop(side.ask, _WARM_SECONDS)
-        before = side.cpu()
+        before, machine = side.cpu(), machine_cpu_seconds()
         one = await loop(side.ask, seconds)
-        used = [
-            (after - start) * 1e6 / one.asked
-            for start, after in zip(before, side.cpu(), strict=True)
-        ]
+        ours = [after - start for start, after in zip(before, side.cpu(), strict=True)]
+        others = machine_cpu_seconds() - machine - sum(ours)
         self.measured.append(one)
-        self.spent.append(Spent(*used))
+        self.spent.append(Spent(*(used * 1e6 / one.asked for used in ours)))
+        self.others.append(max(0.0, others) / one.seconds)
 
     @property
     def cpu(self) -> Spent:
@@ -70,6 +70,15 @@ class Rounds:
             median(one.node for one in self.spent),
             median(one.holder for one in self.spent),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What taking turns found; `others`: cores the rest of the machine kept busy, median."""
+
+    lines: tuple[Line, ...]
+    echo: Rounds
+    others: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +102,7 @@ def loops() -> dict[str, Loop]:
     return {str(n): closed(n) for n in CALLERS} | {f"open-{STEADY_PER_SECOND}": steady}
 
 
-async def take_turns(
-    sides: Sides, rounds: int, seconds: float, console: Console
-) -> tuple[list[Line], Rounds]:
+async def take_turns(sides: Sides, rounds: int, seconds: float, console: Console) -> Turns:
     """Every line on both sides, in turns; the side that begins changes with the round."""
     lines = loops()
     found = {name: (Rounds(), Rounds()) for name in lines}
@@ -107,11 +114,12 @@ async def take_turns(
             for kept, side in turns if number % 2 else reversed(turns):
                 await kept.add(side, loop, seconds)
         await echo.add(sides.echo, lines[str(_MOST)], seconds)
-    made = [
+    others = [cores for pair in found.values() for one in pair for cores in one.others]
+    made = tuple(
         Line(name, load.figures(ours.measured), load.figures(bare.measured), ours.cpu, bare.cpu)
         for name, (ours, bare) in found.items()
-    ]
-    return made, echo
+    )
+    return Turns(made, echo, median(others))
 
 
 def own_cpu() -> float:
@@ -126,7 +134,7 @@ async def measure(
     given: argparse.Namespace,
     folder: Path,
     console: Console,
-) -> tuple[report.Sizes, list[Line], Rounds]:
+) -> tuple[report.Sizes, Turns]:
     """The relay beside the running federation, its messages of the size of a real exchange."""
     program = asking.Program.of(place, REQUESTER, pair.requester.address)
     exchanged = await program.ask(asks[0])
@@ -155,8 +163,8 @@ async def measure(
                 ),
             )
             sides = Sides(ours, bare(relay.caller(node)), bare(relay.caller(holder)))
-            lines, echo = await take_turns(sides, given.rounds, given.seconds, console)
-    return report.Sizes(len(request), len(answer)), lines, echo
+            turns = await take_turns(sides, given.rounds, given.seconds, console)
+    return report.Sizes(len(request), len(answer)), turns
 
 
 async def take_steps(
@@ -191,8 +199,7 @@ def run(given: argparse.Namespace, folder: Path, console: Console) -> Result:
     place, pair = federation.make(folder, REQUESTER, asking.HOLDER, PERSONS, SEED)
     with federation.running(place, pair, given.profile):
         asks = asking.prepare(place, pair.requester.address)
-        measured = asyncio.run(measure(place, pair, asks, given, folder, console))
-    sizes, lines, echo = measured
+        sizes, turns = asyncio.run(measure(place, pair, asks, given, folder, console))
     taken = asyncio.run(take_steps(place, pair, asks))
     disk.append(sync_microseconds(folder))
     return Result(
@@ -200,9 +207,10 @@ def run(given: argparse.Namespace, folder: Path, console: Console) -> Result:
         disk_microseconds=(disk[0], disk[1]),
         persons=len(asks),
         sizes=sizes,
-        lines=tuple(lines),
-        echo=load.figures(echo.measured),
-        echo_server=echo.cpu.holder,
+        lines=turns.lines,
+        echo=load.figures(turns.echo.measured),
+        echo_server=turns.echo.cpu.holder,
+        others_cores=turns.others,
         steps=tuple(taken),
         rounds=given.rounds,
         round_seconds=given.seconds,
