@@ -4,7 +4,6 @@ A mapping is compiled once; what it cites must be a rubric this room reads, in a
 can see.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,7 +12,7 @@ from cloison.declarations import grammar
 from cloison.declarations.grammar import AMOUNTS, BLOCKS, RUBRICS, block_of, chain
 from cloison.declarations.spelling import field_parser, parse_cents, parse_day_first
 from cloison.errors import InputError
-from cloison.store import Catalogue, Dataset, FieldSpec, FieldType, Value
+from cloison.store import Catalogue, Dataset, FieldSpec, FieldType, Value, pack
 from cloison.store.sources import Message, Origin
 
 _MONTH_LENGTH = 100
@@ -90,7 +89,7 @@ class MessageMapping:
         return parse_day_first(unit.around[self.message.period]) // _MONTH_LENGTH
 
     def payload(self, unit: Unit) -> str:
-        """The record's values as a JSON list.
+        """The record's values, packed.
 
         Raises:
             InputError: what a field's spelling says, its name in front.
@@ -101,7 +100,7 @@ class MessageMapping:
                 values.append(read(unit))
             except InputError as error:
                 raise InputError(error.reason, f"{name}: {error.message}", error.hint) from error
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        return pack(values)
 
     def _compile(self, spec: FieldSpec, origin: Origin | None) -> Read:
         if origin is None:

@@ -1,6 +1,5 @@
 """`;` files: `# cloison <dataset> 1`, the columns, the lines, `# end <lines>`, in UTF-8."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from cloison.declarations.spelling import (
 )
 from cloison.errors import InputError
 from cloison.identity import is_temporary, traits_digest
-from cloison.store import Catalogue, Dataset, IdentityFacts, Loading, NewRecord, Period, Value
+from cloison.store import Catalogue, Dataset, IdentityFacts, Loading, NewRecord, Period, Value, pack
 from cloison.store.sources import Table, TableRow, Traits
 
 _FIRST_LINE = re.compile(r"# cloison ([a-z][a-z0-9_]{0,63}) 1", re.ASCII)
@@ -138,6 +137,8 @@ class TableLoader:
         self._rows = [_Row(dataset, row, self._places) for row in table.rows]
         self._key = [self._places[column] for column in table.key]
         self._persons = [(column, self._places[column]) for column in table.person_columns]
+        needed = {row.subject for row in table.rows if not row.optional}
+        self._optional = set(table.person_columns) - needed
         lookup = dataset.lookup
         self._lookup = None if lookup is None else dataset.positions[lookup]
 
@@ -173,9 +174,8 @@ class TableLoader:
         if self._table.traits is not None:
             digest = self._traits(self._table.traits, subject, text, cells, values)
             values.append(digest.hex())
-        payload = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
         others = b"".join(dict.fromkeys(key for key in named if key != subject))
-        return NewRecord(subject, period, payload, others, lookup)
+        return NewRecord(subject, period, pack(values), others, lookup)
 
     def _traits(
         self, traits: Traits, subject: bytes, text: str, cells: list[str], values: list[Value]
@@ -224,8 +224,7 @@ class TableLoader:
 
     def _person(self, cells: list[str], column: str, place: int) -> bytes | None:
         text = cells[place]
-        optional = all(row.optional for row in self._table.rows if row.subject == column)
-        if not text and optional:
+        if not text and column in self._optional:
             return None
         try:
             return self._row_keys(text)

@@ -11,6 +11,7 @@
 """
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
+from cloison.store.layouts import pack
 from cloison.store.loading import Loading, NewRecord, Slot
 from cloison.store.node_file import NodeFile, load_nodes
 from cloison.store.store import Store
@@ -50,4 +51,5 @@ __all__ = [
     "Value",
     "load_catalogue",
     "load_nodes",
+    "pack",
 ]

@@ -1,6 +1,5 @@
 """Claims and the households they are for, from the datasets the catalogue gives these roles."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
@@ -8,7 +7,7 @@ from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database
-from cloison.store.layouts import DatasetIds, Layouts
+from cloison.store.layouts import DatasetIds, Layouts, unpack
 from cloison.store.people import People
 from cloison.store.sources import ClaimRole, MemberRole
 from cloison.store.values import Claim, ClaimMember, Value
@@ -89,7 +88,7 @@ class Claims:
         with self._database.reading():
             for subject, layout, payload in self._database.connection.execute(sql, parameters):
                 getter = self._layouts.getter(layout, dataset, fields)
-                yield subject, getter(json.loads(payload))
+                yield subject, getter(unpack(payload))
 
 
 def _before(day: Value, month: Month) -> bool:

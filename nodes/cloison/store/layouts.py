@@ -11,6 +11,20 @@ from cloison.store.values import Value
 
 Getter = Callable[[Sequence[Value]], tuple[Value, ...]]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+
+
+def pack(values: Sequence[Value]) -> str:
+    """A record's values as they are kept: a JSON list, in the order of the layout."""
+    return _encode(values)
+
+
+def unpack(payload: str) -> Sequence[Value]:
+    """What `pack` was given."""
+    values: Sequence[Value] = _decode(payload)[0]
+    return values
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetIds:

@@ -21,7 +21,7 @@ _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
 
 
 class NewRecord(NamedTuple):
-    """A record to be written. `payload`: the values as a JSON list, in the catalogue's order.
+    """A record to be written. `payload`: the values in the catalogue's order, packed.
 
     `named`: row keys of the other persons the record names, one after the other.
     """

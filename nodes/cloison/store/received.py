@@ -81,6 +81,7 @@ class Received:
         first: Month,
         last: Month,
         received_for: str | None = None,
+        now: datetime | None = None,
     ) -> list[bytes]:
         """As `Store.received`."""
         label = (activity, from_holder, dataset, received_for, received_for)
@@ -90,8 +91,15 @@ class Received:
                 " USING (statement_hash, part) WHERE p.person = ? AND r.received_by = ?"
                 " AND r.holder = ? AND r.dataset = ? AND (? IS NULL OR r.received_for = ?)"
                 " AND r.first_month >= ? AND r.last_month <= ?"
+                " AND (r.until_ms IS NULL OR r.until_ms > ?)"
                 " ORDER BY r.kept_ms, r.statement_hash, part",
-                (person_row_key, *label, first.number, last.number),
+                (
+                    person_row_key,
+                    *label,
+                    first.number,
+                    last.number,
+                    0 if now is None else to_ms(now),
+                ),
             )
             return [row[0] for row in rows]
 

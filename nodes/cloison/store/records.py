@@ -1,6 +1,5 @@
 """Reading records: one indexed look-up a person, and what an empty period means."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from cloison.errors import StorageError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database, to_ms
-from cloison.store.layouts import DatasetIds, Getter, Layouts
+from cloison.store.layouts import DatasetIds, Getter, Layouts, unpack
 from cloison.store.periods import CURRENT, Granularity, check_granularity, window
 from cloison.store.totals import window_total
 from cloison.store.values import PeriodData, PersonData, RecordData, Status
@@ -161,7 +160,7 @@ class Records:
             if getter is None:
                 getter = self._layouts.getter(layout, plan.dataset, plan.read_fields)
                 plan.getters[layout] = getter
-            held.append(RecordData(source, version, getter(json.loads(payload))))
+            held.append(RecordData(source, version, getter(unpack(payload))))
         return tuple(
             PeriodData(period, _status(plan, period, corrected), tuple(records[period]))
             if period in records

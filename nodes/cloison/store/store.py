@@ -146,13 +146,15 @@ class Store:
         first: Month,
         last: Month,
         received_for: str | None = None,
+        now: datetime | None = None,
     ) -> list[bytes]:
         """Sealed releases about a person that lie wholly within the months, oldest first.
 
-        One that reaches beyond them is not given: a seal cannot be cut.
+        One that reaches beyond them is not given: a seal cannot be cut. Nor is one whose label
+        ended by `now`.
         """
         return self._received.find(
-            activity, from_holder, dataset, person_row_key, first, last, received_for
+            activity, from_holder, dataset, person_row_key, first, last, received_for, now
         )
 
     def received_label(self, statement_hash: bytes) -> ReceivedLabel | None:

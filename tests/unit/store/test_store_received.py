@@ -85,6 +85,14 @@ def test_received_for_another_purpose_gives_nothing(store: Store) -> None:
     assert store.received(*asked, received_for="control-targeting") == []
 
 
+@pytest.mark.parametrize(("days", "given"), [(89, True), (90, False)])
+def test_received_after_its_label_ended_gives_nothing(days: int, given: bool, store: Store) -> None:
+    keep(store)
+    asked = ("essai-ppa", "holder", "pay", ANNE, FEBRUARY, APRIL)
+    found = store.received(*asked, now=NOW + timedelta(days=days))
+    assert found == ([b"sealed"] if given else [])
+
+
 def test_received_of_a_cohort_comes_in_parts(store: Store) -> None:
     keep(store, b"one", persons=(ANNE, BRUNO))
     keep(store, b"two", part=1)
