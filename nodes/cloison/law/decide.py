@@ -34,10 +34,11 @@ def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -
     Raises:
         InputError: `NAIVE_TIME`.
     """
+    epoch = policy.epoch(paris_day(now))
     activity = policy.activities.get(question.activity)
     counts = ("questions_before" in policy.attributes, "persons" in policy.attributes)
     shape = shape_of(question, facts, now, _own(activity, facts), counts)
-    return _decided(policy, shape, policy.epoch(paris_day(now)))
+    return _decided(policy, shape, epoch)
 
 
 def _own(activity: Activity | None, facts: Facts) -> bool:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from cloison.errors import InputError
 from cloison.law.records import Example
@@ -40,7 +41,8 @@ def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
         line = int(match[1]) if match else text.count("\n") + 1
         raise refuse(path, line, f"not TOML: {error}") from error
     except ValidationError as error:
-        raise refuse(path, _toml_line(text, first_place(error)), words_of(error)) from error
+        first = _first(error)
+        raise refuse(path, _toml_line(text, first["loc"]), _words_of(first)) from error
 
 
 def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
@@ -65,20 +67,21 @@ def _example(path: str, line: int, item: object) -> Example:
     try:
         return _EXAMPLE.validate_python(item)
     except ValidationError as error:
-        raise refuse(path, line, words_of(error)) from error
+        raise refuse(path, line, _words_of(_first(error))) from error
 
 
-def first_place(error: ValidationError) -> Sequence[int | str]:
-    """The path of keys to the first thing wrong."""
-    return error.errors(include_url=False, include_input=False)[0]["loc"]
+def _first(error: ValidationError) -> ErrorDetails:
+    """The error to tell: an unknown key before the key it was probably meant to be."""
+    errors = error.errors(include_url=False, include_input=False)
+    return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
-def words_of(error: ValidationError) -> str:
+def _words_of(first: ErrorDetails) -> str:
     """What is wrong, in one line."""
-    first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the file"
     kind = {"extra_forbidden": "unknown key", "missing": "key missing"}.get(first["type"])
-    return f"`{place}`: {kind or first['msg'].removeprefix('Value error, ')}"
+    message = kind or first["msg"].removeprefix("Value error, ")
+    return f"`{place}`: {message[:1].lower()}{message[1:]}"
 
 
 def _toml_line(text: str, place: Sequence[int | str]) -> int:

@@ -1,0 +1,162 @@
+"""The policy set itself: every example, every rule, every gap in what was read."""
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cloison.bodies import BodyId
+from cloison.cli.root import find_root, read_policy
+from cloison.law import (
+    Action,
+    CaseFacts,
+    Difference,
+    Example,
+    Facts,
+    Granularity,
+    PolicySet,
+    Question,
+    decide,
+    decide_example,
+    run_examples,
+)
+from cloison.law.records import Activity, Certainty, Read, Reads
+from cloison.months import Month
+
+_ROOT = find_root(Path(__file__).parent)
+_POLICY = PolicySet.parse(read_policy(_ROOT))
+_RESULTS = list(run_examples(_POLICY))
+_NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+_MONTH = Month.parse("2026-06")
+_ASKED_BY_RECORD = [
+    (activity, reads)
+    for activity in _POLICY.activities.values()
+    for reads in activity.reads
+    if reads.granularity is not None
+]
+
+
+def test_examples_are_found() -> None:
+    assert len(_RESULTS) >= 100
+    assert all(examples for examples in _POLICY.examples.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "example", "differences"),
+    _RESULTS,
+    ids=[f"{text}: {example.name}" for text, example, _ in _RESULTS],
+)
+def test_example_is_decided_as_expected(
+    text: str, example: Example, differences: tuple[Difference, ...]
+) -> None:
+    assert [(one.what, one.expected, one.found) for one in differences] == []
+    assert text in _POLICY.texts
+    assert example.reason or example.rules, "an example says why"
+
+
+def test_every_rule_decides_some_example() -> None:
+    decided = {
+        f"{rule.text}/{rule.rule}"
+        for _, example, _ in _RESULTS
+        for rule in decide_example(_POLICY, example).rules
+    }
+
+    assert {rule.id for rule in _POLICY.rules} - decided == set()
+
+
+@pytest.mark.parametrize("text", list(_POLICY.texts))
+def test_text_says_where_it_was_read_and_what_was_not(text: str) -> None:
+    found = _POLICY.texts[text]
+
+    assert found.sources
+    assert found.read is Read.WHOLE or found.read_note
+    dates = found.in_force
+    assert dates.certainty is Certainty.READ or dates.note or found.read_note
+
+
+def test_only_the_text_read_whole_permits_without_reserve() -> None:
+    firm = {rule.ref.text for rule in _POLICY.rules if not rule.ref.provisional}
+
+    assert firm == {"crpa-l114-8"}
+
+
+@pytest.mark.parametrize("holder", ["caf", "cnav", "dgfip", "msa"])
+def test_datasets_have_the_fields_of_the_catalogue(holder: str) -> None:
+    catalogue = tomllib.loads((_ROOT / "nodes" / holder / "catalogue.toml").read_text())
+    fields = {name: set(one["fields"]) for name, one in catalogue["datasets"].items()}
+    known = {
+        dataset.id: set(dataset.fields)
+        for (body, _), dataset in _POLICY.datasets.items()
+        if body == holder
+    }
+
+    assert known == fields
+
+
+@pytest.mark.parametrize(
+    ("activity", "reads"),
+    _ASKED_BY_RECORD,
+    ids=[f"{activity.id} {reads.holder}/{reads.dataset}" for activity, reads in _ASKED_BY_RECORD],
+)
+def test_what_a_benefit_record_asks_is_permitted(activity: Activity, reads: Reads) -> None:
+    decision = decide(_POLICY, _question(activity, reads), _facts(activity), _NOW)
+
+    assert decision.permitted, decision.nearest
+
+
+def _question(activity: Activity, reads: Reads) -> Question:
+    first = last = _MONTH
+    if reads.window is not None:
+        first, last = _MONTH + reads.window.first, _MONTH + reads.window.last
+    if reads.years is not None:
+        year = _MONTH.year + reads.years
+        first, last = Month.of(year, 1), Month.of(year, 12)
+    return Question(
+        action=Action.ASK,
+        requester=BodyId(activity.body),
+        holder=BodyId(reads.holder),
+        activity=activity.id,
+        purpose=reads.purpose or activity.purposes[0],
+        legal_basis=reads.legal_basis or activity.legal_bases[0],
+        dataset=reads.dataset,
+        fields=tuple(sorted(reads.fields)),
+        first_month=first,
+        last_month=last,
+        granularity=reads.granularity or Granularity.CURRENT,
+    )
+
+
+def _facts(activity: Activity) -> Facts:
+    case = CaseFacts(
+        type=activity.case_types[0].type,
+        activity=activity.id,
+        month=_MONTH,
+        opened_time=_NOW - timedelta(hours=1),
+        valid_until=_NOW + timedelta(days=activity.case_types[0].validity_days),
+        covers_persons=True,
+        questions_before=5,
+    )
+    return Facts(case, cohort=False, named_agent=False, same_policy_set=True, persons=2)
+
+
+def test_promise_is_opened_by_one_text_alone_and_for_one_year() -> None:
+    opened = [
+        (text.id, one.promise, (one.until - one.from_).days)
+        for text in _POLICY.texts.values()
+        for one in text.opens
+        if one.until is not None
+    ]
+
+    assert opened == [("decret-2024-50", "income-never-targets", 366)]
+
+
+def test_no_activity_resets_a_label_but_statistics() -> None:
+    reset = [
+        activity.id
+        for activity in _POLICY.activities.values()
+        for output in activity.outputs
+        if output.label == "reset"
+    ]
+
+    assert reset == ["drees-statistics"]
