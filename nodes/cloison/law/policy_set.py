@@ -5,7 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 from types import MappingProxyType
 from typing import Self
@@ -14,7 +14,6 @@ import cedarpy
 
 from cloison.law.entities import build_entities, family_of
 from cloison.law.files import parse_examples, parse_text, parse_toml, refuse
-from cloison.law.paris import paris_day
 from cloison.law.records import (
     Activity,
     Dataset,
@@ -113,11 +112,6 @@ class PolicySet:
     def epoch_day(self, epoch: int) -> date:
         """A day that stands for its whole epoch."""
         return self.boundaries[epoch - 1] if epoch else date.min
-
-    def text_in_force(self, text: str, now: datetime) -> bool:
-        """Whether the text is known and in force at `now`."""
-        found = self.texts.get(text)
-        return found is not None and in_force(found, paris_day(now))
 
     def family(self, purpose: str) -> str:
         """The family of a known purpose."""

@@ -332,3 +332,35 @@ def test_decide_answers_in_a_thousand_rules_as_in_few(
 
     assert decide(many, question, facts, now) == decide(policy, question, facts, now)
     assert len(many.slices.slice(shape.place, now.date(), texts).rules) < 10
+
+
+_HEADS = [
+    ('principal == Activity::"caf-ppa", action, resource', True),
+    ('principal == Activity::"caf-rsa", action, resource', False),
+    ('principal in Body::"caf", action, resource', True),
+    ('principal in Body::"msa", action, resource', False),
+    ("principal is Activity, action, resource", True),
+    ('principal is Activity in Body::"msa", action, resource', False),
+    ('principal, action in [Action::"ask"], resource', True),
+    ('principal, action in [Action::"read-received"], resource', False),
+    ('principal, action == Action::"ask", resource == Dataset::"cnav/monthly_resources"', True),
+    ('principal, action, resource == Dataset::"msa/monthly_resources"', False),
+    ('principal, action, resource in System::"drm"', True),
+    ("principal, action, resource is Received", False),
+    ('principal, action, resource is Dataset in Body::"cnav"', True),
+]
+
+
+@pytest.mark.parametrize(("head", "counts"), _HEADS, ids=[head for head, _ in _HEADS])
+def test_decide_forbid_counts_where_its_head_matches(
+    files: dict[str, bytes],
+    question: Question,
+    facts: Facts,
+    now: datetime,
+    head: str,
+    *,
+    counts: bool,
+) -> None:
+    stricter = _plus(files, f'@id("no") @article("x") forbid ({head});')
+
+    assert decide(stricter, question, facts, now).permitted is not counts

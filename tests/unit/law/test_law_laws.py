@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import cedarpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from cloison.bodies import BodyId
 from cloison.law import Action, CaseFacts, Facts, Granularity, Outcome, PolicySet, Question, decide
 from cloison.law.decide import _own, decide_shape
 from cloison.law.paris import paris_day
-from cloison.law.shape import shape_of
+from cloison.law.shape import context_of, requests_of, shape_of
+from cloison.law.slices import policy_set
 from cloison.months import Month
 
 _RULES = "texts/decret-2025-1288/rules.cedar"
@@ -157,3 +159,49 @@ def test_fewer_fields_are_never_refused_where_more_are_not(
 
     if decide(policy, question, facts, now).permitted:
         assert decide(policy, fewer, facts, now).permitted
+
+
+@_QUICK
+@given(data=st.data(), now=_NOWS)
+def test_slice_answers_as_every_rule_in_force(
+    policy: PolicySet, data: st.DataObject, now: datetime
+) -> None:
+    question = data.draw(_questions(policy))
+    facts = data.draw(_facts(policy, question, now))
+    day = paris_day(now)
+    shape = shape_of(question, facts, now, own=True, counts=(True, True))
+    [request] = requests_of(shape, [question.purpose], policy.attributes)
+    rules = [rule for rule in policy.rules if rule.in_force(day)]
+    everything = policy_set(rule.template for rule in rules)
+    part = policy.slices.slice(shape.place, day, frozenset(policy.texts))
+
+    whole = cedarpy.is_authorized(request, everything, policy.entities)
+
+    reasons = set(whole.diagnostics.reasons)
+    if part.policies is None:
+        assert reasons == set()
+    else:
+        sliced = cedarpy.is_authorized(request, part.policies, policy.entities)
+        assert (sliced.decision, set(sliced.diagnostics.reasons)) == (whole.decision, reasons)
+
+
+@_QUICK
+@given(data=st.data(), now=_NOWS)
+def test_request_is_one_the_schema_knows(
+    policy: PolicySet, data: st.DataObject, now: datetime
+) -> None:
+    question = data.draw(_questions(policy))
+    shape = shape_of(
+        replace(question, action=Action.ASK),
+        data.draw(_facts(policy, question, now)),
+        now,
+        own=True,
+        counts=(True, True),
+    )
+    every = frozenset({"purpose", *context_of(shape), *shape.case._fields})
+    [request] = requests_of(shape, [question.purpose], every)
+
+    result = cedarpy.is_authorized(request, policy_set([]), policy.entities, schema=policy.schema)
+
+    assert result.diagnostics.errors == []
+    assert result.decision is cedarpy.Decision.Deny

@@ -31,6 +31,7 @@ _BAD = [
     ("rule of unknown attribute", _RULES, "resource.received_for in", "resource.income in", ":21`: rule `only-to-inform`"),
     ("rule of wrong types", _RULES, 'context.granularity == "month"', "context.granularity == 3", "rule `inform`"),
     ("rule of unknown entity type", _RULES, 'System::"drm"', 'Base::"drm"', "rule `inform`"),
+    ("a rule id in another spelling", _RULES, '@id("inform")', '@id("Inform!")', "rule `Inform!`: not an id"),
     ("not Cedar", _RULES, "unless {", "except {", ":21`: not a Cedar rule"),
     ("unknown annotation", _RULES, '@notice("first-contact")', '@warn("x")', ":7`: annotation `@warn`: unknown"),
     ("two rules of one id", _RULES, '@id("read-back")', '@id("inform")', "this @id is used twice"),
