@@ -30,16 +30,20 @@ CLOCK_SKEW = timedelta(seconds=60)
 REPEAT_WINDOW = timedelta(minutes=10)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)
 _AGENT = re.compile(r"batch|[0-9a-f]{32}", re.ASCII)
 
 
 def check_name(what: str, text: str) -> str:
-    """An id of the register or a catalogue. Raises `InputError` (`MALFORMED`)."""
-    if _NAME.fullmatch(text) is None:
+    """An id of the register or a catalogue. Raises `InputError` (`MALFORMED`).
+
+    INVARIANT: names stand in ledgers, so none can spell a NIR; nor does the refusal quote one.
+    """
+    if _NAME.fullmatch(text) is None or _NIR_LONG.match(text) is not None:
         raise InputError(
             "MALFORMED",
-            f"{what} `{text[:64]}`: not a name",
-            "use a-z, 0-9, `.`, `_`, `-`; 64 at most",
+            f"{what}: not a name",
+            "use a-z, 0-9, `.`, `_`, `-`; 64 at most, 12 of them digits",
         )
     return text
 

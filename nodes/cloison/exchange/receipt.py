@@ -9,7 +9,9 @@ from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.ledger.checkpoint import Checkpoint
 from cloison.ledger.tree import leaf_hash, verify_inclusion
-from cloison.v1 import entry_pb2, receipt_pb2
+from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, statement_pb2
+
+_PERMITS = frozenset({decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,25 @@ def verify_answer(
     sealed = envelope_bytes(answer)
     if decided.sealed_hash != (sha256(sealed).digest() if sealed else b""):
         raise PeerError("BAD_RECEIPT", "receipt: the entry names another ciphertext")
+    _check_content(answer, decided, statement_pb2.Statement.FromString(statement_bytes))
     return checked
+
+
+def _check_content(
+    answer: receipt_pb2.Answer, decided: entry_pb2.Decided, statement: statement_pb2.Statement
+) -> None:
+    """What came is what such a decision on such a statement can bring, under its own label."""
+    local = statement.selection.HasField("received")
+    if (answer.sealed_release and local) or (answer.envelopes and not local):
+        raise PeerError("BAD_RECEIPT", "receipt: not the kind of answer that was asked")
+    permitted = decided.decision.outcome in _PERMITS
+    if decided.sealed_hash and not permitted:
+        raise PeerError("BAD_RECEIPT", "receipt: data came with a refusal")
+    label = decided.label
+    asked = (statement.holder, statement.selection.dataset, statement.purpose, statement.activity)
+    said = (label.holder, label.dataset, label.received_for, label.received_by)
+    if decided.peer != statement.requester or (permitted and not local and said != asked):
+        raise PeerError("BAD_RECEIPT", "receipt: the label is of another exchange")
 
 
 def envelope_bytes(answer: receipt_pb2.Answer) -> bytes:
@@ -72,6 +92,8 @@ def verify_part(
     batch_index: int,
     sealed: bytes,
     verify_checkpoint: Callable[[bytes], Checkpoint],
+    *,
+    last: bool,
 ) -> Checked:
     """The `cohort_part` entry names this statement, this place and this ciphertext.
 
@@ -84,6 +106,7 @@ def verify_part(
         checked.entry.WhichOneof("kind") == "cohort_part"
         and part.statement_hash == statement_hash
         and part.batch_index == batch_index
+        and part.last == last
         and part.sealed_hash == sha256(sealed).digest()
     )
     if not same:

@@ -192,10 +192,12 @@ def check_persons(
 
     Raises:
         InputError: `BAD_NIR`, `MALFORMED`.
-        PeerError: `DIGEST_MISMATCH`.
+        PeerError: `DIGEST_MISMATCH`; `SALT_REUSED`: two persons of the statement share a salt.
     """
     if len(digests) != len(persons):
         raise InputError("MALFORMED", "persons: not as many as the statement's digests")
+    if len({person.salt for person in persons}) != len(persons):
+        raise PeerError("SALT_REUSED", "persons: two share a salt", "draw 32 fresh bytes for each")
     for digest, person in zip(digests, persons, strict=True):
         salt = limits.check_bytes("salt", person.salt, limits.SALT_BYTES)
         if person_digest(salt, parse_nir(person.nir)) != digest:

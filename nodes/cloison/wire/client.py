@@ -296,7 +296,14 @@ class GatewayClient:
             for index, answer in enumerate(stream.answers()):
                 part = part_of(index, last=answer.last)
                 sealed = answer.sealed_release
-                verify_part(answer.receipt, reply.statement_hash, index, sealed, heads)
+                verify_part(
+                    answer.receipt,
+                    reply.statement_hash,
+                    index,
+                    sealed,
+                    heads,
+                    last=answer.last,
+                )
                 yield self._opener.open(sealed, reply.statement_hash, part)
         if not stream.ended:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")

@@ -5,14 +5,15 @@ the data are fetched and sealed to their place, the `cohort_part` entry with a t
 person is on disk, and only then the batch leaves. Memory holds one batch.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import grpc
 import pyarrow as pa
 
 from cloison.cases.proof import ProvedCase, verify_case
-from cloison.errors import InputError, PeerError
+from cloison.errors import CloisonError, InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.entries import (
     Made,
@@ -24,10 +25,10 @@ from cloison.exchange.entries import (
 from cloison.exchange.receipt import verify_answer, verify_part
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import Cohort, Statement
-from cloison.exchange.values import live
+from cloison.exchange.values import decision_from_proto, live
 from cloison.identity import parse_nir, person_digest
 from cloison.law.question import Decision
-from cloison.ledger.checkpoint import Checkpoint
+from cloison.ledger.tree import leaf_hash
 from cloison.store import PersonData
 from cloison.v1 import (
     exchange_service_pb2,
@@ -47,7 +48,7 @@ from cloison.wire.holder import (
     seal,
 )
 from cloison.wire.node import Node
-from cloison.wire.requester import Requester, unavailable
+from cloison.wire.requester import Requester, require_open_case, stored_label, unavailable
 from cloison.wire.vault import utc_day
 
 _SCHEMA = pa.schema(
@@ -88,17 +89,26 @@ def write_persons(persons: Sequence[BatchPerson]) -> bytes:
 
 
 def read_persons(data: bytes, most: int) -> list[BatchPerson]:
-    """The persons of a batch. Raises `InputError` (`MALFORMED`, `TOO_LARGE`)."""
+    """The persons of a batch.
+
+    Raises:
+        InputError: `MALFORMED`, `TOO_LARGE`.
+        PeerError: `SALT_REUSED`: two of them share a salt.
+    """
     try:
         with pa.ipc.open_stream(data) as reader:
             if reader.schema != _SCHEMA:
                 raise InputError("MALFORMED", "batch: not the columns AskMany states")
             batch = reader.read_next_batch()
-    except (pa.ArrowInvalid, StopIteration, OSError) as error:
+            limits.check_count("persons of a batch", batch.num_rows, 1, most)
+            # Offsets and text come from a peer: until checked, reading them may leave the buffer.
+            batch.validate(full=True)
+    except (pa.ArrowException, StopIteration, OSError) as error:
         raise InputError("MALFORMED", "batch: not an Arrow stream of one record batch") from error
-    limits.check_count("persons of a batch", batch.num_rows, 1, most)
     if any(column.null_count for column in batch.columns):
         raise InputError("MALFORMED", "batch: a value is missing")
+    if len(set(batch.column("salt").to_pylist())) != batch.num_rows:
+        raise PeerError("SALT_REUSED", "batch: two persons share a salt", "draw 32 fresh bytes")
     rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
     return [
         BatchPerson(
@@ -170,6 +180,7 @@ class CohortHolder:
         Raises:
             InputError: out of place, too large, malformed.
             PeerError: `BAD_CASE_PROOF`, `SALT_REUSED`, `COHORT_EXCEEDED`.
+            PolicyDenied: `NO_LONGER_PERMITTED`: a stream held open outlives no text.
         """
         if self._heard is None or self._label is None or self._done:
             raise InputError("MALFORMED", "batch: no permitted statement, or after the last batch")
@@ -182,6 +193,7 @@ class CohortHolder:
             raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
         self._check_cases(batch, people)
         now = self._node.clock()
+        self._check_still_permitted(self._heard, now)
         with self._node.vault.transaction():
             persons = [self._keep(person) for person in people]
             digests = [person_digest(person.reference.salt, person.nir) for person in persons]
@@ -208,6 +220,11 @@ class CohortHolder:
         return gateway_service_pb2.CohortAnswer(
             index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
         )
+
+    def _check_still_permitted(self, heard: Heard, now: datetime) -> None:
+        facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
+        if not self._holder.decide(heard, facts, now).permitted:
+            raise PolicyDenied("NO_LONGER_PERMITTED", "cohort: permitted when it began, not now")
 
     def _cohort(self) -> Cohort:
         cohort = self._heard.statement.cohort if self._heard else None
@@ -251,7 +268,7 @@ class CohortHolder:
         # Bound to its place: a salt that comes again, even in this cohort, is refused.
         place = self._heard.statement.hash + self._next.to_bytes(8, "big")
         self._node.vault.keep_salt(salt, nir, place)
-        return Person(nir, self._node.row_key(nir), reference)
+        return self._holder.person(nir, reference)
 
     def _fetch(self, persons: Sequence[Person]) -> list[PersonData]:
         """What is held of each person; nothing, and no reason, of those not answered about."""
@@ -289,22 +306,25 @@ class CohortRequester:
         statement = self._requester.read_statement(activity, first.header.statement)
         if statement.cohort is None:
             raise InputError("MALFORMED", "statement: announces no cohort")
-        now = self._node.clock()
-        self._node.append([asked_entry(first.header, [], now)])
+        if self._node.index.first("asked", statement.hash) is None:
+            self._node.append([asked_entry(first.header, [], self._node.clock())])
+        passing = Passing(self._node, statement, statement.cohort)
         if statement.holder == self._node.body:
-            answers = self._local(first.header, requests)
+            answers = self._local(passing, first.header, requests)
         else:
-            answers = self._remote(statement, first.header, requests)
-        heads = self._node.heads.of(statement.holder)
+            answers = self._remote(passing, first.header, requests)
         async for answer in answers:
             if answer.WhichOneof("part") == "header":
-                self._receive_header(statement, answer.header)
+                passing.receive_header(answer.header)
             else:
-                self._receive(statement, answer.batch, heads)
+                passing.receive(answer.batch)
             yield answer
+        if not passing.done:
+            raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
     async def _local(
         self,
+        passing: "Passing",
         header: statement_pb2.SignedStatement,
         requests: AsyncIterator[gateway_service_pb2.GatewayServiceAskManyRequest],
     ) -> AsyncIterator[gateway_service_pb2.GatewayServiceAskManyResponse]:
@@ -315,17 +335,20 @@ class CohortRequester:
             request = await anext(requests, None)
             if request is None:
                 raise InputError("MALFORMED", "stream: ended before its last batch")
+            passing.send(request.batch)
             answer = desk.batch(request.batch)
             yield gateway_service_pb2.GatewayServiceAskManyResponse(batch=answer)
 
     async def _remote(
         self,
-        statement: Statement,
+        passing: "Passing",
         header: statement_pb2.SignedStatement,
         requests: AsyncIterator[gateway_service_pb2.GatewayServiceAskManyRequest],
     ) -> AsyncIterator[gateway_service_pb2.GatewayServiceAskManyResponse]:
-        node, stub = self._node, self._requester.peer(statement.holder)
+        node, holder = self._node, passing.statement.holder
+        stub = self._requester.peer(holder)
         message = exchange_service_pb2.ExchangeServiceAskManyRequest
+        refused: list[CloisonError] = []
 
         async def forward() -> AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyRequest]:
             yield message(
@@ -336,6 +359,11 @@ class CohortRequester:
                 )
             )
             async for request in requests:
+                try:
+                    passing.send(request.batch)
+                except CloisonError as error:
+                    refused.append(error)  # ends the stream: the holder then says it was cut
+                    return
                 yield message(batch=request.batch)
 
         try:
@@ -347,42 +375,113 @@ class CohortRequester:
                     answer.batch.CopyFrom(response.batch)
                 yield answer
         except grpc.aio.AioRpcError as error:
-            raise unavailable(statement.holder, error) from error
+            raise (refused[0] if refused else unavailable(holder, error)) from error
 
-    def _receive_header(self, statement: Statement, answer: receipt_pb2.Answer) -> None:
-        if answer.HasField("failure"):
-            return
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch on its way: whom it is about, until its answer came."""
+
+    digests: list[bytes]
+    row_keys: list[bytes]
+
+
+class Passing:
+    """A cohort as it passes the requester's node: what it vouches for, and what it writes down."""
+
+    def __init__(self, node: Node, statement: Statement, cohort: Cohort) -> None:
+        self.statement = statement
+        self.done = False
+        self._node = node
+        self._cohort = cohort
+        self._next = 0
+        self._sent: dict[int, _Sent] = {}
+        self._label = release_pb2.Label()
+        self._verify = node.heads.of(statement.holder)
+
+    def send(self, batch: gateway_service_pb2.CohortBatch) -> None:
+        """Checks a batch and keeps who is in it, before it leaves.
+
+        Raises:
+            InputError: out of place, too large, malformed.
+            PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`.
+        """
+        if batch.index != self._next:
+            raise InputError("MALFORMED", f"batch: index {batch.index}, not {self._next}")
+        people = [one.reference for one in read_persons(batch.persons, self._cohort.batch_persons)]
+        for case in batch.cases:
+            require_open_case(self._node, leaf_hash(case.entry))
+        nirs = [parse_nir(one.nir) for one in people]
+        digests = [person_digest(one.salt, nir) for one, nir in zip(people, nirs, strict=True)]
+        if self.statement.holder != self._node.body:  # its own holder side keeps them otherwise
+            place = self.statement.hash + batch.index.to_bytes(8, "big")
+            with self._node.vault.transaction():
+                for one, nir in zip(people, nirs, strict=True):
+                    self._node.vault.keep_salt(one.salt, nir, place)
+        self._sent[batch.index] = _Sent(digests, [self._node.row_key(nir) for nir in nirs])
+        self._next += 1
+
+    def receive_header(self, answer: receipt_pb2.Answer) -> None:
+        """The decision; its `received` entry is on disk.
+
+        Raises:
+            PeerError: `BAD_RECEIPT`.
+        """
         node = self._node
-        checked = verify_answer(answer, statement.raw, node.heads.of(statement.holder))
+        checked = verify_answer(answer, self.statement.raw, self._verify)
+        decided = checked.entry.decided
         entry = received_entry(
-            statement,
+            self.statement,
             checked.leaf_index,
             answer.receipt.entry,
-            checked.entry.decided,
+            decided,
             [],
-            node.heads.see(statement.holder, answer.receipt.checkpoint),
+            node.heads.see(self.statement.holder, answer.receipt.checkpoint),
             node.clock(),
         )
         node.append([entry])
+        self._label = decided.label
+        self.done = not decision_from_proto(decided.decision).permitted
 
-    def _receive(
-        self,
-        statement: Statement,
-        answer: gateway_service_pb2.CohortAnswer,
-        heads: Callable[[bytes], Checkpoint],
-    ) -> None:
+    def receive(self, answer: gateway_service_pb2.CohortAnswer) -> None:
+        """An answered batch: kept as sealed, then its `cohort_part` entry, with a trace for each.
+
+        Raises:
+            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`.
+        """
+        node, statement, sealed = self._node, self.statement, answer.sealed_release
+        sent = self._sent.pop(answer.index, None)
+        if sent is None or self.done:
+            raise PeerError("BAD_ANSWER", "cohort: an answer to no batch")
         checked = verify_part(
-            answer.receipt, statement.hash, answer.index, answer.sealed_release, heads
+            answer.receipt, statement.hash, answer.index, sealed, self._verify, last=answer.last
         )
-        part = checked.entry.cohort_part
+        if list(checked.entry.cohort_part.person_digests) != sent.digests:
+            raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
+        now = node.clock()
+        question = statement.question
+        node.store.keep_received(
+            statement.hash,
+            stored_label(self._label),
+            sent.row_keys,
+            question.first_month,
+            question.last_month,
+            sealed,
+            checked.leaf_hash,
+            now,
+            answer.index,
+        )
+        with node.vault.transaction():
+            trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
         entry = cohort_part_entry(
             statement.hash,
             answer.index,
-            list(part.person_digests),
-            [],
-            answer.sealed_release,
+            sent.digests,
+            trace_keys,
+            sealed,
             statement.holder,
-            self._node.clock(),
+            now,
             last=answer.last,
         )
-        self._node.append([entry])
+        node.append([entry])
+        self.done = answer.last

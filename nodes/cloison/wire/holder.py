@@ -5,6 +5,7 @@ commit, one ledger append, one checkpoint and, per activity, one sealing secret.
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +53,7 @@ class Person:
 
     nir: Nir
     row_key: bytes
+    traits: bytes
     reference: statement_pb2.PersonReference
 
 
@@ -64,6 +66,7 @@ class Call:
     peer_checkpoint_hash: bytes
     now: datetime
     secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    of_case: Counter[bytes] = field(default_factory=Counter)
 
     def secret(self, keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
         """The call's fresh secret for an activity, and that secret wrapped for it."""
@@ -150,6 +153,7 @@ class Holder:
             heard = self.hear(call, item.statement, item.persons)
             if isinstance(heard, receipt_pb2.Answer):
                 return heard
+            _require_single(heard.statement)
             return self._decide_and_seal(call, heard, item)
         except (InputError, PeerError) as error:
             self._node.failures.add(call.peer, error.reason, call.now)
@@ -190,8 +194,17 @@ class Holder:
         for person in persons:
             nir = parse_nir(person.nir)
             self._node.vault.keep_salt(person.salt, nir, statement.hash)
-            kept.append(Person(nir, self._node.row_key(nir), person))
+            kept.append(self.person(nir, person))
         return tuple(kept)
+
+    def person(self, nir: Nir, reference: statement_pb2.PersonReference) -> Person:
+        """A person as this node names them. Raises `InputError` (`BAD_NAME`, `BAD_DATE`)."""
+        # Here and not when they are compared: whether traits are well spelled must not show
+        # whether the person is known.
+        traits = traits_digest(
+            self._node.row_secret, nir, reference.birth_name, reference.birth_date
+        )
+        return Person(nir, self._node.row_key(nir), traits, reference)
 
     def _check_activity(
         self, statement: Statement, signed: statement_pb2.SignedStatement
@@ -235,9 +248,13 @@ class Holder:
         sealed = b""
         question = heard.statement.question
         if decision.permitted and question.action is Action.READ_RECEIVED:
-            envelopes = self._received(heard)
+            envelopes = self._received(heard, call.now)
         elif decision.permitted:
-            data = self.fetch(heard, call.now)  # 7
+            try:
+                data = self.fetch(heard, call.now)  # 7
+            except InputError as error:  # the law permits what the catalogue cannot give
+                decision = Decision(Outcome.DENY, error.reason)
+        if data:
             label = make_label(heard.statement, decision, call.now)
             release = build_release(heard.statement, label, heard.statement.person_digests, data)
             sealed = seal(call, heard, release)  # 8
@@ -268,6 +285,8 @@ class Holder:
             try:
                 proved = self._prove(heard.statement, item)
                 before = self._node.index.count("case", proved.leaf_hash)
+                before += call.of_case[proved.leaf_hash]
+                call.of_case[proved.leaf_hash] += 1
                 case = proved.facts([person.reference for person in heard.persons], before)
             except (InputError, PeerError) as error:
                 refused = Decision(Outcome.DENY, error.reason)
@@ -283,10 +302,10 @@ class Holder:
     def decide(self, heard: Heard, facts: Facts, now: datetime) -> Decision:
         """Steps 5 and 6: the law, person facts only if it permits, then the obligations."""
         decision = decide(self._node.policy, heard.statement.question, facts, now)
-        if decision.permitted and not all(
+        # All are looked up, and there is one reason for all: a refusal says nothing of whom.
+        if decision.permitted and False in [
             self.answerable(person, decision) for person in heard.persons
-        ):
-            # One reason for all: a refusal says nothing about the person.
+        ]:
             decision = Decision(Outcome.DENY, "PERSON_NOT_ANSWERABLE")
         return refuse_unmet(decision)
 
@@ -295,12 +314,8 @@ class Holder:
         known = self._node.store.identity(person.row_key)
         if known is None or not known.permanent or known.dead:
             return False
-        reference = person.reference
-        traits = traits_digest(
-            self._node.row_secret, person.nir, reference.birth_name, reference.birth_date
-        )
         objection_counts = any(duty.kind == HONOUR_OBJECTION for duty in decision.obligations)
-        return known.traits_digest == traits and not (objection_counts and known.objected)
+        return known.traits_digest == person.traits and not (objection_counts and known.objected)
 
     def fetch(self, heard: Heard, now: datetime) -> list[PersonData]:
         """Step 7: the permitted fields and months of each person, in order."""
@@ -315,7 +330,7 @@ class Holder:
             now,
         )
 
-    def _received(self, heard: Heard) -> tuple[bytes, ...]:
+    def _received(self, heard: Heard, now: datetime) -> tuple[bytes, ...]:
         question = heard.statement.question
         return tuple(
             envelope
@@ -328,8 +343,14 @@ class Holder:
                 question.first_month,
                 question.last_month,
                 question.received_for,
+                now,
             )
         )
+
+
+def _require_single(statement: Statement) -> None:
+    if statement.cohort is not None:
+        raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
 
 
 def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Facts:

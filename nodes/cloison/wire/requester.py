@@ -122,11 +122,7 @@ class Requester:
                 "UNKNOWN_PEER", f"body `{statement.holder}`: no such node is known here"
             )
         if statement.case_leaf_hash:
-            closed = self._node.vault.case_closed(statement.case_leaf_hash)
-            if closed is None:
-                raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
-            if closed:
-                raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+            require_open_case(self._node, statement.case_leaf_hash)
         return statement
 
     def _read(self, activity: str, item: statement_pb2.AskItem) -> Forward:
@@ -139,29 +135,43 @@ class Requester:
 
     async def _forward(self, holder: BodyId, group: Sequence[Forward]) -> list[receipt_pb2.Answer]:
         now = self._node.clock()
-        fresh = self._write_asked(group, now)
+        fresh, refused = self._write_asked(group, now)
         try:
-            answers = await self._call(holder, [one.item for one in fresh])
+            answers = await self._call(holder, [one.item for one in fresh]) if fresh else []
         except PeerError as error:
             self._node.failures.add(holder, error.reason, now)
             answers = [fail(error) for _ in fresh]
         checked = [self._check(one, answer) for one, answer in zip(fresh, answers, strict=True)]
         self._write_received(holder, fresh, checked)
-        by_hash = {
+        by_hash = refused | {
             one.statement.hash: answer for one, (answer, _) in zip(fresh, checked, strict=True)
         }
         return [by_hash[one.statement.hash] for one in group]
 
-    def _write_asked(self, group: Sequence[Forward], now: datetime) -> list[Forward]:
-        """One of each statement of the group; those not asked before get their entry."""
+    def _write_asked(
+        self, group: Sequence[Forward], now: datetime
+    ) -> tuple[list[Forward], dict[bytes, receipt_pb2.Answer]]:
+        """One of each statement of the group, those not asked before entered; and those refused.
+
+        What is wrong with one statement refuses that one: others share the call, and are not its.
+        """
         node = self._node
-        once = list({one.statement.hash: one for one in group}.values())
-        new = [one for one in once if node.index.first("asked", one.statement.hash) is None]
-        if new:
-            with node.vault.transaction():
-                entries = [self._asked(one, now) for one in new]
+        once = {one.statement.hash: one for one in group}
+        refused: dict[bytes, receipt_pb2.Answer] = {}
+        entries = []
+        with node.vault.transaction():
+            for one in once.values():
+                try:
+                    if one.statement.case_leaf_hash:  # it may have been closed while this waited
+                        require_open_case(node, one.statement.case_leaf_hash)
+                    if node.index.first("asked", one.statement.hash) is None:
+                        entries.append(self._asked(one, now))
+                except PeerError as error:
+                    node.failures.add(one.statement.question.activity, error.reason, now)
+                    refused[one.statement.hash] = fail(error)
+        if entries:
             node.append(entries)
-        return once
+        return [one for key, one in once.items() if key not in refused], refused
 
     def _asked(self, one: Forward, now: datetime) -> bytes:
         if one.statement.holder != self._node.body:  # its own holder side keeps the salts otherwise
@@ -195,10 +205,12 @@ class Requester:
             return receipt_pb2.Answer(failure=answer.failure), None
         try:
             heads = self._node.heads.of(one.statement.holder)
-            return answer, verify_answer(answer, one.statement.raw, heads)
+            checked = verify_answer(answer, one.statement.raw, heads)
+            stored_label(checked.entry.decided.label)
         except CloisonError as error:
             self._node.failures.add(one.statement.holder, error.reason, self._node.clock())
             return fail(error), None
+        return answer, checked
 
     def _write_received(
         self,
@@ -253,8 +265,21 @@ class Requester:
         )
 
 
+def require_open_case(node: Node, case_leaf_hash: bytes) -> None:
+    """This node opened the case and has not closed it.
+
+    Raises:
+        PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
+    """
+    closed = node.vault.case_closed(case_leaf_hash)
+    if closed is None:
+        raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
+    if closed:
+        raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+
+
 def stored_label(label: release_pb2.Label) -> ReceivedLabel:
-    """A label as the store keeps it beside the sealed release."""
+    """A label as the store keeps it. Raises `InputError` (`MALFORMED`) on an impossible end."""
     return ReceivedLabel(
         holder=label.holder,
         dataset=label.dataset,
