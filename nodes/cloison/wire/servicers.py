@@ -17,6 +17,8 @@ from cloison.exchange.values import decision_to_proto, facts_from_proto
 from cloison.identity import Peer, body_of_certificate
 from cloison.law import explain_en, explain_fr
 from cloison.law.decide import decide
+from cloison.law.paris import paris_day
+from cloison.law.policy_set import in_force
 from cloison.ledger.log import Log
 from cloison.months import Month
 from cloison.v1 import (
@@ -362,21 +364,18 @@ class Register(register_service_pb2_grpc.RegisterServiceServicer):
         self, request: register_service_pb2.ListTextsRequest, context: Context
     ) -> register_service_pb2.ListTextsResponse:
         """The texts of the policy set, and which are in force by this node's clock."""
-        policy, today = self._node.policy, self._node.clock().date()
-        texts = []
-        for text in policy.texts.values():
-            until = text.in_force.until
-            in_force = text.in_force.from_ <= today and (until is None or today < until)
-            texts.append(
-                register_service_pb2.Text(
-                    id=text.id,
-                    title=text.title,
-                    in_force_from=text.in_force.from_.isoformat(),
-                    in_force_until=until.isoformat() if until else "",
-                    read=text.read.value,
-                    in_force=in_force,
-                )
+        policy, today = self._node.policy, paris_day(self._node.clock())
+        texts = [
+            register_service_pb2.Text(
+                id=text.id,
+                title=text.title,
+                in_force_from=text.in_force.from_.isoformat(),
+                in_force_until=text.in_force.until.isoformat() if text.in_force.until else "",
+                read=text.read.value,
+                in_force=in_force(text, today),
             )
+            for text in policy.texts.values()
+        ]
         return register_service_pb2.ListTextsResponse(texts=texts, policy_set=policy.hash)
 
     @answered
