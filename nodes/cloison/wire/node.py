@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cloison.bodies import BodyId
-from cloison.errors import PeerError
+from cloison.errors import IntegrityError, PeerError
 from cloison.exchange import entries
 from cloison.identity import ActivityPublicKeys, Nir, row_key
 from cloison.law import PolicySet
@@ -42,7 +42,7 @@ class Heads:
     def __init__(self, verifiers: dict[BodyId, NoteVerifier]) -> None:
         self._verifiers = verifiers
         self._verified = lru_cache(_CACHED_HEADS)(self._verify)
-        self._last: dict[BodyId, bytes] = {}
+        self._last: dict[BodyId, tuple[Checkpoint, bytes]] = {}
 
     def of(self, body: BodyId) -> Callable[[bytes], Checkpoint]:
         """The verifier of one body's heads. Raises `PeerError` (`UNKNOWN_PEER`)."""
@@ -54,11 +54,23 @@ class Heads:
         return verify_checkpoint(note, self._verifiers[body])
 
     def see(self, body: BodyId, note: bytes) -> bytes:
-        """Remembers a body's latest head, verified; the hash of the last seen, empty if none."""
+        """Remembers a body's longest head, verified; its hash, empty if none was seen.
+
+        Raises:
+            PeerError: `BAD_CHECKPOINT`: not that body's; `FORKED_LEDGER`: two trees of one size.
+        """
+        last = self._last.get(body)
         if note:
-            self.of(body)(note)
-            self._last[body] = sha256(note).digest()
-        return self._last.get(body, b"")
+            try:
+                head = self.of(body)(note)
+            except IntegrityError as error:
+                raise PeerError("BAD_CHECKPOINT", f"checkpoint: {error.message}") from error
+            if last and (head.size, head.root) != (last[0].size, last[0].root):
+                if head.size == last[0].size:
+                    raise PeerError("FORKED_LEDGER", f"body `{body}`: two heads of one size")
+                last = max(last, (head, sha256(note).digest()), key=lambda one: one[0].size)
+            last = self._last[body] = last or (head, sha256(note).digest())
+        return last[1] if last else b""
 
 
 class FailureCounts:

@@ -95,11 +95,13 @@ async def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         upkeep = asyncio.create_task(_upkeep(node))
-        await stop.wait()
-        upkeep.cancel()
-        with suppress(asyncio.CancelledError):
-            await upkeep
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((upkeep, stopping), return_when=asyncio.FIRST_COMPLETED)
         await _stop(served)
+        for task in (upkeep, stopping):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await upkeep  # a node that cannot write its ledger says so, and ends
     finally:
         node.close()
 

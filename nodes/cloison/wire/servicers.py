@@ -1,7 +1,8 @@
 """The six services of a node. Each call: who is speaking, then the room that does the work."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 
 from cloison.bodies import BodyId
-from cloison.errors import CloisonError, InputError, PeerError
+from cloison.errors import CloisonError, InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds, parse_statement
@@ -98,13 +99,46 @@ def answered(
         except CloisonError as error:
             await refuse(context, error)
             raise
-        except (ValueError, TypeError, LookupError, OSError, RuntimeError) as error:
-            # INVARIANT: the content of an unexpected error may hold data; only its kind is told.
-            _log.error("unexpected %s", type(error).__name__)
-            await context.abort(grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__}")
+        except Exception as error:
+            await _hide(context, error)
             raise
 
     return call
+
+
+def streamed(
+    method: Callable[[Self_, Request, Context], AsyncIterator[Response]],
+) -> Callable[[Self_, Request, Context], AsyncIterator[Response]]:
+    """As `answered`, for a stream of responses."""
+
+    @wraps(method)
+    async def call(self: Self_, request: Request, context: Context) -> AsyncIterator[Response]:
+        try:
+            async for response in method(self, request, context):
+                yield response
+        except CloisonError as error:
+            await refuse(context, error)
+        except Exception as error:
+            await _hide(context, error)
+            raise
+
+    return call
+
+
+async def _hide(context: Context, error: Exception) -> None:
+    # INVARIANT: the content of an unexpected error may hold data; only its kind is told.
+    _log.error("unexpected %s", type(error).__name__)
+    await context.abort(grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__}")
+
+
+@contextmanager
+def counted(node: Node, peer: str) -> Iterator[None]:
+    """Counts what a call as a whole failed at, before any of its questions was decided."""
+    try:
+        yield
+    except (InputError, PeerError, PolicyDenied) as error:
+        node.failures.add(peer, error.reason, node.clock())
+        raise
 
 
 class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
@@ -122,19 +156,17 @@ class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
         answers = await self._requester.ask(activity, request.items)
         return gateway_service_pb2.GatewayServiceAskResponse(answers=answers)
 
+    @streamed
     async def AskMany(
         self,
         request_iterator: AsyncIterator[gateway_service_pb2.GatewayServiceAskManyRequest],
         context: Context,
     ) -> AsyncIterator[gateway_service_pb2.GatewayServiceAskManyResponse]:
         """One statement about many persons."""
-        try:
-            activity = program_of(self._node, context)
+        activity = program_of(self._node, context)
+        with counted(self._node, activity):
             async for answer in self._cohorts.relay(activity, request_iterator):
                 yield answer
-        except CloisonError as error:
-            self._node.failures.add(self._node.body, error.reason, self._node.clock())
-            await refuse(context, error)
 
 
 class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -148,12 +180,15 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self, request: exchange_service_pb2.ExchangeServiceAskRequest, context: Context
     ) -> exchange_service_pb2.ExchangeServiceAskResponse:
         """Each statement decided, entered and answered on its own."""
-        call = self._holder.call(body_node(context), request.policy_set, request.checkpoint)
-        answers = self._holder.answer(call, request.items)
+        peer = body_node(context)
+        with counted(self._node, peer):
+            call = self._holder.call(peer, request.policy_set, request.checkpoint)
+            answers = self._holder.answer(call, request.items)
         return exchange_service_pb2.ExchangeServiceAskResponse(
             answers=answers, policy_set=self._node.policy.hash
         )
 
+    @streamed
     async def AskMany(
         self,
         request_iterator: AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyRequest],
@@ -161,8 +196,8 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyResponse]:
         """The decision, then each batch once its entry is on disk."""
         response = exchange_service_pb2.ExchangeServiceAskManyResponse
-        try:
-            peer = body_node(context)
+        peer = body_node(context)
+        with counted(self._node, peer):
             first = await anext(request_iterator, None)
             if first is None or first.WhichOneof("part") != "header":
                 raise InputError("MALFORMED", "stream: does not begin with a header")
@@ -175,9 +210,6 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 if request is None:
                     raise InputError("MALFORMED", "stream: ended before its last batch")
                 yield response(batch=desk.batch(request.batch))
-        except CloisonError as error:
-            self._node.failures.add("peer", error.reason, self._node.clock())
-            await refuse(context, error)
 
     async def Changes(
         self, request: exchange_service_pb2.ExchangeServiceChangesRequest, context: Context
@@ -194,17 +226,15 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
     def __init__(self, node: Node, desk: CaseDesk) -> None:
         self._node, self._desk = node, desk
 
+    @streamed
     async def Open(
         self, request: cases_service_pb2.OpenRequest, context: Context
     ) -> AsyncIterator[cases_service_pb2.OpenResponse]:
         """A case for each claim."""
-        try:
-            activity = program_of(self._node, context)
-            month = Month.from_number(request.month)
-            for opened in self._desk.open(activity, request.type, month, request.references):
-                yield opened
-        except CloisonError as error:
-            await refuse(context, error)
+        activity = program_of(self._node, context)
+        month = Month.from_number(request.month)
+        for opened in self._desk.open(activity, request.type, month, request.references):
+            yield opened
 
     @answered
     async def Renew(
