@@ -160,8 +160,8 @@ class CaseDesk:
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
             InputError: `TOO_LONG`: further than the activity's record allows.
         """
-        case = self._own(activity, case_leaf_hash)
         now = self._node.clock()
+        case = self._live(activity, case_leaf_hash, now)
         longest = now + _validity(self._record(activity), case.type)
         if not now < valid_until <= longest:
             raise InputError(
@@ -202,6 +202,14 @@ class CaseDesk:
             raise PeerError("CASE_UNKNOWN", "case: not one of this activity's", "open a case")
         if case.closed:
             raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+        return case
+
+    def _live(self, activity: str, case_leaf_hash: bytes, now: datetime) -> CaseFile:
+        case = self._own(activity, case_leaf_hash)
+        if case.valid_until <= now:
+            raise PeerError(
+                "CASE_CLOSED", "case: past its end", "open a new one if there is a claim"
+            )
         return case
 
 

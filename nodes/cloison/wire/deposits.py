@@ -1,6 +1,5 @@
 """`Store.Deposit`: the only way an activity writes an output, and where labels are joined."""
 
-from datetime import datetime
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError
@@ -40,8 +39,17 @@ class DepositDesk:
         content_hash = sha256(request.deposit).digest()
         deposit = self._read(activity, request)
         known = node.index.first("deposited", content_hash)
-        if known is not None:
-            return node.receipt(known)
+        receipt = (
+            self._enter(activity, deposit, content_hash) if known is None else node.receipt(known)
+        )
+        # The entry first: no output stands without one. A repeat mends what a crash left out.
+        self._keep(deposit, receipt.entry)
+        return receipt
+
+    def _enter(
+        self, activity: str, deposit: store_service_pb2.Deposit, content_hash: bytes
+    ) -> receipt_pb2.Receipt:
+        node = self._node
         now = node.clock()
         age = abs(now - from_milliseconds(deposit.signed_time_ms))
         if age > limits.CLOCK_SKEW:
@@ -52,32 +60,26 @@ class DepositDesk:
         row_keys = [node.row_key(person.nir) for person in case.members]
         with node.vault.transaction():
             entry.trace_keys.extend(node.vault.trace_keys(row_keys, utc_day(now)))
-        data = deposited_entry(entry, now)
-        self._keep(deposit, case, entry, leaf_hash(data), now)
-        (receipt,) = node.append([data])
+        (receipt,) = node.append([deposited_entry(entry, now)])
         return receipt
 
-    def _keep(
-        self,
-        deposit: store_service_pb2.Deposit,
-        case: CaseFile,
-        entry: entry_pb2.Deposited,
-        leaf: bytes,
-        now: datetime,
-    ) -> None:
-        joined = b"".join(one.SerializeToString(deterministic=True) for one in entry.labels)
+    def _keep(self, deposit: store_service_pb2.Deposit, data: bytes) -> None:
+        entry = parse_entry(data)
+        labels = entry.deposited.labels
+        joined = b"".join(one.SerializeToString(deterministic=True) for one in labels)
+        case = self._node.vault.case(deposit.case_leaf_hash)
         self._node.store.keep_output(
             Output(
-                deposit_hash=entry.content_hash,
+                deposit_hash=entry.deposited.content_hash,
                 activity=deposit.activity,
                 output=deposit.output,
-                reference=case.reference,
+                reference=case.reference if case else "",
                 case_leaf_hash=deposit.case_leaf_hash,
                 content=deposit.content,
                 label=joined,
                 statement_hashes=tuple(deposit.statement_hashes),
-                leaf_hash=leaf,
-                kept_time=now,
+                leaf_hash=leaf_hash(data),
+                kept_time=from_milliseconds(entry.entry_time_ms),
             )
         )
 
@@ -90,6 +92,9 @@ class DepositDesk:
             deposit.ParseFromString(request.deposit)
         except DecodeError as error:
             raise InputError("MALFORMED", "deposit: cannot be decoded") from error
+        deposit.DiscardUnknownFields()
+        if deposit.SerializeToString(deterministic=True) != request.deposit:
+            raise InputError("MALFORMED", "deposit: not the one accepted encoding")
         if deposit.version != VERSION or deposit.activity != activity:
             raise PeerError(
                 "NOT_YOURS", "deposit: of another version or activity than the program's"
