@@ -82,9 +82,9 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def write_addresses(folder: Path, bodies: Sequence[str]) -> Path:
+def write_addresses(folder: Path, bodies: Sequence[str], name: str = "addresses.toml") -> Path:
     """A file of addresses that nobody else uses."""
-    file = folder / "addresses.toml"
+    file = folder / name
     pairs = zip(bodies, free_ports(len(bodies)), strict=True)
     file.write_text("".join(f'{body} = "127.0.0.1:{port}"\n' for body, port in pairs), "ascii")
     return file

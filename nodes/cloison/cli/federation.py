@@ -5,6 +5,7 @@ program that runs that body from that folder.
 """
 
 import os
+import re
 import signal
 import socket
 import time
@@ -27,6 +28,7 @@ STOP_SECONDS = 20.0
 CALL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 4000
+_PID = re.compile(r"([1-9][0-9]{0,8})\n", re.ASCII)
 
 Launch = Callable[[Place, BodyId], list[str]]
 """The command line that runs one node until SIGTERM."""
@@ -88,9 +90,12 @@ def stop(nodes: Sequence[NodeAt], within_seconds: float = STOP_SECONDS) -> list[
 def running_pid(node: NodeAt) -> int | None:
     """The process of the pid file, while it is this body's node; one that ended is reaped."""
     try:
-        pid = int(node.pid_file.read_text("ascii"))
-    except (OSError, ValueError):
+        written = _PID.fullmatch(node.pid_file.read_text("utf-8", "replace"))
+    except OSError:
         return None
+    if written is None:
+        return None
+    pid = int(written[1])
     with suppress(ChildProcessError):  # started by another process, which may have left it
         os.waitpid(pid, os.WNOHANG)
     try:
