@@ -179,10 +179,10 @@ def show(console: Console, model: Model, attempts: list[Attempt]) -> None:
 
 def _show_reasons(console: Console, attempt: Attempt) -> None:
     for refusal in attempt.refusals:
-        console.print(f"\n{attempt.way}, {french_count(refusal.count)} times:")
+        console.print(f"\n{attempt.way} × {french_count(refusal.count)}")
         show_decision(console, refusal.decision)
     for reason, count in attempt.failed.items():
-        console.print(f"\n{attempt.way}, {french_count(count)} times: no decision, {reason}")
+        console.print(f"\n{attempt.way} × {french_count(count)}: no decision, {reason}")
 
 
 def exit_code(attempts: list[Attempt]) -> int:

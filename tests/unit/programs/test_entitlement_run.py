@@ -129,7 +129,7 @@ def test_run_asks_notices_where_someone_is_self_employed(
 
 
 def test_run_never_asks_incomes_of_children(gateway: FakeGateway, needs: Needs) -> None:
-    child = FakePerson("child", date(2018, 1, 1), "child", schemes="")
+    child = FakePerson("child", date(2018, 1, 1), "child")
     applicant, _ = gateway.add("C1", FakePerson(income=pay(140_000)), child)
     run(gateway, needs, JUNE)
 
@@ -148,7 +148,7 @@ def test_run_asks_in_batches_of_64(gateway: FakeGateway, needs: Needs) -> None:
 def test_run_large_household_is_asked_in_statements_of_eight(
     gateway: FakeGateway, needs: Needs
 ) -> None:
-    children = [FakePerson("child", date(2015, 1, 1), "child", schemes="") for _ in range(9)]
+    children = [FakePerson("child", date(2015, 1, 1), "child") for _ in range(9)]
     gateway.add("C1", FakePerson(income=pay(140_000)), *children)
     outcome = run(gateway, needs, JUNE)
 

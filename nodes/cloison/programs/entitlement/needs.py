@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.law.question import Granularity
-from cloison.law.records import Activity, Reads
+from cloison.law.records import Activity as Record
+from cloison.law.records import Reads
 from cloison.months import Month
-from cloison.programs.entitlement.inputs import Benefit, Household, Window
+from cloison.programs.entitlement.inputs import Activity, Benefit, Household, Window
 from cloison.programs.gateway import AskFor, Member, OpenedCase
 
 MEMBERS, HOUSEHOLDS, PAYMENTS = "members", "households", "payments"
@@ -47,14 +48,14 @@ class Needs:
         notices: Of the tax office.
     """
 
-    activity: Activity
+    activity: Record
     benefit: Benefit
     own: tuple[Reads, ...]
     incomes: tuple[Reads, ...]
     notices: tuple[Reads, ...]
 
     @classmethod
-    def of(cls, activity: Activity) -> "Needs":
+    def of(cls, activity: Record) -> "Needs":
         """Raises `InputError` (`RECORD_INCOMPLETE`) if the record does not say how to ask."""
         if activity.benefit not in set(Benefit):
             raise _incomplete(activity, "its benefit is none the calculator knows")
@@ -106,13 +107,17 @@ class Needs:
         """Only the holders the own files point to, only about the persons they point to.
 
         `schemes` holds those of each person of the case, in its order; `own` is the household as
-        the body's own files describe it.
+        the body's own files describe it. Nobody asks what a child at school earns.
         """
         situations = {person.activity.value for person in own.adults}
-        persons = list(zip(case.members, schemes, strict=True))
+        earners = [
+            (member, of_member)
+            for member, of_member, person in zip(case.members, schemes, own.persons, strict=True)
+            if person.activity is not Activity.CHILD
+        ]
         questions = []
         for read in self.incomes:
-            named = [member for member, of_member in persons if read.scheme in {None, *of_member}]
+            named = [member for member, of_member in earners if read.scheme in {None, *of_member}]
             questions += self._ask(read, case, month, named)
         for read in self.notices:
             if read.situation in {None, *situations}:
@@ -141,7 +146,7 @@ class Needs:
         ]
 
 
-def months_of(activity: Activity, read: Reads, month: Month) -> tuple[Month, Month]:
+def months_of(activity: Record, read: Reads, month: Month) -> tuple[Month, Month]:
     """First and last month of a read, both included; the month itself for what is current."""
     if read.granularity is Granularity.CURRENT:
         return month, month
@@ -153,11 +158,11 @@ def months_of(activity: Activity, read: Reads, month: Month) -> tuple[Month, Mon
     raise _incomplete(activity, f"`{read.holder}/{read.dataset}` has no granularity and window")
 
 
-def _of_datasets(activity: Activity, *datasets: str) -> tuple[Reads, ...]:
+def _of_datasets(activity: Record, *datasets: str) -> tuple[Reads, ...]:
     return tuple(read for read in activity.reads if read.dataset in datasets)
 
 
-def _incomplete(activity: Activity, why: str) -> InputError:
+def _incomplete(activity: Record, why: str) -> InputError:
     return InputError(
         "RECORD_INCOMPLETE",
         f"activity `{activity.id}`: its record does not say what to ask: {why}",
