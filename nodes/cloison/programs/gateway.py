@@ -29,13 +29,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class OpenedCase:
-    """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim."""
+    """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim.
+
+    `renewal` is the proof of its latest renewal, empty where there was none.
+    """
 
     reference: str
     leaf_hash: bytes
     proof: bytes
     members: tuple[Member, ...]
     valid_until: datetime
+    renewal: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +112,10 @@ class Gateway(Protocol):
     def open_cases(
         self, case_type: str, month: Month, references: Sequence[str] = ()
     ) -> Iterator[OpenedCase]:
-        """Opens a case per claim (all open ones where none is named); the same case if one is live."""
+        """A case per claim (every open one where none is named); a live one is given again."""
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
-        """Answers in order; every receipt checked and every seal opened, or the reply says why not."""
+        """Answers in order; each receipt checked and seal opened, or the reply says why not."""
 
     def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
         """One statement about `size` persons. `question.persons` is empty."""

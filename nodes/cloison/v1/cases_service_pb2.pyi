@@ -58,6 +58,7 @@ class OpenResponse(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    RENEWAL_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     case_leaf_hash: _builtins.bytes
     valid_until_ms: _builtins.int
@@ -67,6 +68,10 @@ class OpenResponse(_message.Message):
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseMember]:
         """The household's persons, with their case salts; `salt` is left for the program to draw."""
 
+    @_builtins.property
+    def renewal(self) -> _statement_pb2.CaseProof:
+        """Proof of the case's latest CaseRenewed entry, where it was renewed."""
+
     def __init__(
         self,
         *,
@@ -75,10 +80,11 @@ class OpenResponse(_message.Message):
         proof: _statement_pb2.CaseProof | None = ...,
         members: _abc.Iterable[Global___CaseMember] | None = ...,
         valid_until_ms: _builtins.int = ...,
+        renewal: _statement_pb2.CaseProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "renewal", b"renewal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash", "members", b"members", "proof", b"proof", "reference", b"reference", "valid_until_ms", b"valid_until_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash", "members", b"members", "proof", b"proof", "reference", b"reference", "renewal", b"renewal", "valid_until_ms", b"valid_until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -149,7 +149,13 @@ class CaseDesk:
                 for person in case.members
             ],
             valid_until_ms=to_milliseconds(case.valid_until),
+            renewal=self._renewal(case),
         )
+
+    def _renewal(self, case: CaseFile) -> statement_pb2.CaseProof | None:
+        if case.renewal_index is None:
+            return None
+        return as_proof(self._node.receipt(case.renewal_index))
 
     def renew(
         self, activity: str, case_leaf_hash: bytes, valid_until: datetime

@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -76,6 +76,7 @@ class Question:
     statement: bytes
     persons: tuple[statement_pb2.PersonReference, ...]
     case: bytes
+    renewal: bytes
 
 
 def build_statement(
@@ -113,8 +114,10 @@ def build_statement(
         nonce=os.urandom(limits.NONCE_BYTES),
         cohort=cohort,
     )
-    proof = ask.case.proof if ask.case else b""
-    return Question(statement.SerializeToString(deterministic=True), persons, proof)
+    raw = statement.SerializeToString(deterministic=True)
+    if ask.case is None:
+        return Question(raw, persons, b"", b"")
+    return Question(raw, persons, ask.case.proof, ask.case.renewal)
 
 
 def _reference(member: Member) -> statement_pb2.PersonReference:
@@ -140,10 +143,15 @@ def build_items(keys: ActivityKeys, questions: Sequence[Question]) -> list[state
                 batch_path=part.batch_path,
             ),
             persons=question.persons,
-            case=statement_pb2.CaseProof.FromString(question.case) if question.case else None,
+            case=_proof(question.case),
+            renewal=_proof(question.renewal),
         )
         for question, part in zip(questions, parts, strict=True)
     ]
+
+
+def _proof(data: bytes) -> statement_pb2.CaseProof | None:
+    return statement_pb2.CaseProof.FromString(data) if data else None
 
 
 class Opener:
@@ -331,13 +339,15 @@ class GatewayClient:
             raise PeerError("BAD_RECEIPT", "receipt: of another deposit")
         return ReceiptRef(self._keys.body, checked.leaf_index, checked.leaf_hash, checked.head.size)
 
-    def renew_case(self, case: OpenedCase, valid_until: datetime) -> None:
-        """Moves a case's end."""
+    def renew_case(self, case: OpenedCase, valid_until: datetime) -> OpenedCase:
+        """Moves a case's end; the case as it is asked under from then on."""
         request = cases_service_pb2.RenewRequest(
             case_leaf_hash=case.leaf_hash, valid_until_ms=to_milliseconds(valid_until)
         )
         with _told():
-            self._cases.Renew(request, timeout=CALL_SECONDS)
+            renewed = self._cases.Renew(request, timeout=CALL_SECONDS)
+        proof = renewed.proof.SerializeToString()
+        return replace(case, valid_until=valid_until, renewal=proof)
 
     def close_case(self, case: OpenedCase, outcome: str) -> None:
         """Closes a case."""
@@ -425,6 +435,7 @@ def _opened(opened: cases_service_pb2.OpenResponse) -> OpenedCase:
             for member in opened.members
         ),
         valid_until=from_milliseconds(opened.valid_until_ms),
+        renewal=opened.renewal.SerializeToString() if opened.HasField("renewal") else b"",
     )
 
 
