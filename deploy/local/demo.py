@@ -39,7 +39,7 @@ from cloison.bodies import BodyId
 from cloison.cli import targeting
 from cloison.cli.console import french_count, french_date, french_month, outcome_text, table
 from cloison.cli.entitlement import show_result, show_summary
-from cloison.cli.federation import launch_node, start, stop
+from cloison.cli.federation import check_port, launch_node, start, stop
 from cloison.cli.keys import read_activities, read_bodies
 from cloison.cli.ledger import load_vkey
 from cloison.cli.places import Place, read_nodes
@@ -464,6 +464,9 @@ def main() -> None:
         clear(given.var)
         place = Place(ROOT, given.var / "keys", given.var, given.addresses)
         demo = Demo(console, place, given.var / "people", load_policy(ROOT), given.dated_addresses)
+        dated = Place(ROOT, place.keys, place.var, demo.dated_addresses)
+        for node in (*read_nodes(place), *read_nodes(dated, DATED_BODIES)):
+            check_port(node)
         summary = play(demo, given.persons, given.seed)
     except (CloisonError, DemoFailedError) as error:
         sys.exit(f"the demo failed: {error}")

@@ -129,6 +129,20 @@ def ledger_size(place: Place, node: NodeAt) -> int | None:
     return int(note.split(b"\n")[1])
 
 
+def check_port(node: NodeAt) -> None:
+    """Raises `StorageError` (`PORT_IN_USE`) if another process listens where this node will."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((node.host, node.port))
+        except OSError as error:
+            raise StorageError(
+                "PORT_IN_USE",
+                f"port `{node.port}` of node `{node.body}`: {error.strerror}",
+                "stop what listens there, or move the nodes with `--addresses FILE`",
+            ) from error
+
+
 def _channel(place: Place, node: NodeAt) -> grpc.Channel:
     issued = load_tls(place.keys / node.body / "node")
     credentials = grpc.ssl_channel_credentials(
@@ -151,16 +165,7 @@ def _check_startable(place: Place, node: NodeAt) -> None:
     if pid is not None:
         message = f"node `{node.body}`: already runs, process {pid}"
         raise InputError("ALREADY_UP", message, f"run `cloison down --var {place.var}`")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((node.host, node.port))
-        except OSError as error:
-            raise StorageError(
-                "PORT_IN_USE",
-                f"port `{node.port}` of node `{node.body}`: {error.strerror}",
-                "stop what listens there, or move the nodes with `--addresses FILE`",
-            ) from error
+    check_port(node)
 
 
 def _spawn(node: NodeAt, command: list[str]) -> None:
