@@ -147,9 +147,9 @@ def _hear(
     keys = holder._check_activity(statement, item.statement)
     watch.lap("verify the signature")
     check_time(statement, call.now)
-    check_persons(statement.person_digests, item.persons)
+    nirs = check_persons(statement.person_digests, item.persons)
     watch.lap("time and digest")
-    persons = holder._keep(statement, item.persons)
+    persons = holder._keep(statement, nirs, item.persons)
     watch.lap("keep salt and NIR")
     return Heard(statement, item.statement.signature, persons, keys)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError
@@ -10,7 +11,7 @@ from google.protobuf.message import DecodeError
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
-from cloison.identity import parse_nir, person_digest
+from cloison.identity import Nir, parse_nir, person_digest
 from cloison.law.question import Action, Granularity, Question
 from cloison.months import Month
 from cloison.v1 import statement_pb2
@@ -64,7 +65,8 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 def to_milliseconds(time: datetime) -> int:
     """Unix milliseconds, as the wire has them."""
-    return (time - _EPOCH) // timedelta(milliseconds=1)
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 def parse_statement(raw: bytes) -> Statement:
@@ -102,7 +104,14 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
         requester=requester,
         holder=holder,
         agent=limits.check_agent(message.agent),
-        question=_read_question(message, requester, holder),
+        question=_read_question(
+            message.selection.SerializeToString(deterministic=True),
+            requester,
+            holder,
+            message.activity,
+            message.purpose,
+            message.legal_basis,
+        ),
         person_digests=tuple(
             limits.check_bytes("person digest", digest, limits.HASH_BYTES)
             for digest in message.person_digests
@@ -132,8 +141,17 @@ def _read_cohort(message: statement_pb2.Statement) -> Cohort:
     return Cohort(cohort.size, cohort.batch_persons, case_type, month)
 
 
-def _read_question(message: statement_pb2.Statement, requester: BodyId, holder: BodyId) -> Question:
-    selection = message.selection
+@lru_cache(maxsize=4096)
+def _read_question(
+    selected: bytes,
+    requester: BodyId,
+    holder: BodyId,
+    activity: str,
+    purpose: str,
+    legal_basis: str,
+) -> Question:
+    # Few shapes make many questions; only what was read without fault is kept.
+    selection = statement_pb2.Selection.FromString(selected)
     fields = tuple(limits.check_field(field) for field in selection.fields)
     limits.check_count("fields", len(fields), 1, limits.FIELDS)
     if list(fields) != sorted(set(fields)):
@@ -151,9 +169,9 @@ def _read_question(message: statement_pb2.Statement, requester: BodyId, holder: 
         action=Action.READ_RECEIVED if local else Action.ASK,
         requester=requester,
         holder=parse_body(received.from_holder) if local else holder,
-        activity=limits.check_name("activity", message.activity),
-        purpose=limits.check_name("purpose", message.purpose),
-        legal_basis=limits.check_name("legal basis", message.legal_basis),
+        activity=limits.check_name("activity", activity),
+        purpose=limits.check_name("purpose", purpose),
+        legal_basis=limits.check_name("legal basis", legal_basis),
         dataset=limits.check_name("dataset", selection.dataset),
         fields=fields,
         first_month=first,
@@ -187,8 +205,11 @@ def check_time(statement: Statement, now: datetime) -> None:
 
 def check_persons(
     digests: Sequence[bytes], persons: Sequence[statement_pb2.PersonReference]
-) -> None:
+) -> tuple[Nir, ...]:
     """Step 2: each NIR with its salt gives the digest the statement was signed with.
+
+    Returns:
+        The NIRs, in order.
 
     Raises:
         InputError: `BAD_NIR`, `MALFORMED`.
@@ -198,9 +219,11 @@ def check_persons(
         raise InputError("MALFORMED", "persons: not as many as the statement's digests")
     if len({person.salt for person in persons}) != len(persons):
         raise PeerError("SALT_REUSED", "persons: two share a salt", "draw 32 fresh bytes for each")
-    for digest, person in zip(digests, persons, strict=True):
+    nirs = tuple(parse_nir(person.nir) for person in persons)
+    for digest, person, nir in zip(digests, persons, nirs, strict=True):
         salt = limits.check_bytes("salt", person.salt, limits.SALT_BYTES)
-        if person_digest(salt, parse_nir(person.nir)) != digest:
+        if person_digest(salt, nir) != digest:
             raise PeerError(
                 "DIGEST_MISMATCH", "person: the digest in the statement is of another NIR or salt"
             )
+    return nirs

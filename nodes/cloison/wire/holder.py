@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from cloison.bodies import BodyId
 from cloison.cases.proof import ProvedCase, verify_case
@@ -28,7 +29,6 @@ from cloison.exchange.statement import (
 from cloison.identity import (
     ActivityPublicKeys,
     Nir,
-    parse_nir,
     seal_release,
     seal_secret,
     traits_digest,
@@ -45,6 +45,7 @@ from cloison.wire.vault import utc_day
 
 _SECRET_BYTES = 32
 _GCM_NONCE_BYTES = 12
+_CACHED_CASES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Holder:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        # A case is proved by the same bytes for each question about it; only what holds is kept.
+        self._proved = lru_cache(_CACHED_CASES)(self._verify)
 
     def call(self, peer: BodyId, policy_set: bytes, checkpoint: bytes) -> Call:
         """Step 1, for the whole call. Raises `PeerError` if the head given is not the peer's."""
@@ -184,15 +187,17 @@ class Holder:
             return repeated
         keys = self._check_activity(statement, signed)  # 3
         check_time(statement, call.now)
-        check_persons(statement.person_digests, persons)  # 2, once it is known who signed
-        return Heard(statement, signed.signature, self._keep(statement, persons), keys)
+        nirs = check_persons(statement.person_digests, persons)  # 2, once it is known who signed
+        return Heard(statement, signed.signature, self._keep(statement, nirs, persons), keys)
 
     def _keep(
-        self, statement: Statement, persons: Sequence[statement_pb2.PersonReference]
+        self,
+        statement: Statement,
+        nirs: Sequence[Nir],
+        persons: Sequence[statement_pb2.PersonReference],
     ) -> tuple[Person, ...]:
         kept = []
-        for person in persons:
-            nir = parse_nir(person.nir)
+        for nir, person in zip(nirs, persons, strict=True):
             self._node.vault.keep_salt(person.salt, nir, statement.hash)
             kept.append(self.person(nir, person))
         return tuple(kept)
@@ -293,11 +298,16 @@ class Holder:
         return make_facts(call, heard.statement, case), refused
 
     def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
-        renewal = item.renewal if item.HasField("renewal") else None
-        proved = verify_case(item.case, renewal, self._node.heads.of(statement.requester))
+        renewal = item.renewal.SerializeToString() if item.HasField("renewal") else None
+        proved = self._proved(statement.requester, item.case.SerializeToString(), renewal)
         if proved.leaf_hash != statement.case_leaf_hash:
             raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
         return proved
+
+    def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
+        parse = statement_pb2.CaseProof.FromString
+        heads = self._node.heads.of(requester)
+        return verify_case(parse(proof), None if renewal is None else parse(renewal), heads)
 
     def decide(self, heard: Heard, facts: Facts, now: datetime) -> Decision:
         """Steps 5 and 6: the law, person facts only if it permits, then the obligations."""

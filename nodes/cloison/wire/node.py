@@ -15,7 +15,7 @@ from cloison.identity import ActivityPublicKeys, Nir, row_key
 from cloison.law import PolicySet
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cloison.ledger.index import LedgerIndex
-from cloison.ledger.log import Log
+from cloison.ledger.log import Appended, Log
 from cloison.ledger.note import NoteVerifier
 from cloison.store import Store
 from cloison.v1 import receipt_pb2
@@ -113,7 +113,15 @@ class Node:
         return row_key(self.row_secret, nir)
 
     def append(self, new: Sequence[bytes]) -> list[receipt_pb2.Receipt]:
-        """The entries, on disk and included; a receipt each.
+        """As `enter`; a receipt each."""
+        entered = self.enter(new)
+        return [
+            self._receipt(entry, entered.first_index + place, entered.size, entered.checkpoint)
+            for place, entry in enumerate(new)
+        ]
+
+    def enter(self, new: Sequence[bytes]) -> Appended:
+        """The entries are on disk and in the tree, the vault's rows before them.
 
         Raises:
             StorageError: `LEDGER_WRITE`; then nothing may leave.
@@ -122,10 +130,7 @@ class Node:
         with self.vault.durable():
             appended = self.traces.append_many(new)
         self.index.add(appended.first_index, new)
-        return [
-            self._receipt(entry, appended.first_index + place, appended.size, appended.checkpoint)
-            for place, entry in enumerate(new)
-        ]
+        return appended
 
     def receipt(self, leaf_index: int) -> receipt_pb2.Receipt:
         """A receipt of an entry already there, under the present head."""

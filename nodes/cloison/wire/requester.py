@@ -21,7 +21,7 @@ from cloison.exchange.statement import (
     from_milliseconds,
     parse_statement,
 )
-from cloison.identity import Nir, parse_nir
+from cloison.identity import Nir
 from cloison.law.question import Action
 from cloison.store import ReceivedLabel
 from cloison.v1 import (
@@ -129,8 +129,7 @@ class Requester:
         statement = self.read_statement(activity, item.statement.statement)
         if statement.cohort is not None:
             raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
-        check_persons(statement.person_digests, item.persons)
-        nirs = tuple(parse_nir(person.nir) for person in item.persons)
+        nirs = check_persons(statement.person_digests, item.persons)
         return Forward(statement, item, nirs, tuple(self._node.row_key(nir) for nir in nirs))
 
     async def _forward(self, holder: BodyId, group: Sequence[Forward]) -> list[receipt_pb2.Answer]:
@@ -170,7 +169,7 @@ class Requester:
                     node.failures.add(one.statement.question.activity, error.reason, now)
                     refused[one.statement.hash] = fail(error)
         if entries:
-            node.append(entries)
+            node.enter(entries)
         return [one for key, one in once.items() if key not in refused], refused
 
     def _asked(self, one: Forward, now: datetime) -> bytes:
@@ -245,7 +244,7 @@ class Requester:
                 )
                 for one, answer, receipt in new
             ]
-        node.append(entries)
+        node.enter(entries)
 
     def _keep(
         self, one: Forward, answer: receipt_pb2.Answer, receipt: Checked, now: datetime
