@@ -33,7 +33,6 @@ from cloison.identity import (
 from cloison.law import PolicySet
 from cloison.law.question import Granularity
 from cloison.months import Month
-from cloison.programs.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.store import NewRecord, Store, load_catalogue
 from cloison.v1 import (
     entry_pb2,
@@ -45,6 +44,7 @@ from cloison.wire import client, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort import CohortRequester
 from cloison.wire.deposits import DepositDesk
+from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.requester import Requester
@@ -434,7 +434,7 @@ class Federation:
 
 
 class Program:
-    """A program of one activity: its keys, its body's node, and the production client's pure part."""
+    """A program of one activity: its keys, its node, and the production client's pure part."""
 
     def __init__(self, federation: Federation, activity: str) -> None:
         self.federation = federation

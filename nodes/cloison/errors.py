@@ -1,7 +1,7 @@
 """One error root, children by the party at fault, one stable reason each.
 
 * Every failure a user can meet is a `CloisonError` with an `UPPER_SNAKE` reason.
-* Messages: lower case, no full stop, input in backticks, "what failed: why", then a line that helps.
+* Messages: lower case, no full stop, input in backticks, "what failed: why", then a helping line.
 * No message, reason or hint ever holds a NIR or an income (DESIGN §12.2).
 
 The table from reasons to gRPC status and exit code is `cloison.wire.status`.

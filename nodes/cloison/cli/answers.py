@@ -9,9 +9,9 @@ from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 
 from cloison.cli.console import french_euros, show_decision, table
-from cloison.programs.gateway import Reply
 from cloison.store import FieldType, load_catalogue
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import Reply
 
 _STATUS = {
     release_pb2.PERIOD_STATUS_DECLARED: "declared",

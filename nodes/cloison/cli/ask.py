@@ -20,8 +20,8 @@ from cloison.identity import load_private_file, parse_nir
 from cloison.law.question import Granularity
 from cloison.law.records import Activity, Reads
 from cloison.months import Month
-from cloison.programs.gateway import AskFor, Gateway, Member, OpenedCase
 from cloison.wire.client import connect
+from cloison.wire.gateway import AskFor, Gateway, Member, OpenedCase
 from cloison.wire.node import system_clock
 from cloison.wire.status import DENIED, OK
 

@@ -24,9 +24,9 @@ from cloison.programs.entitlement.answers import Source, Value
 from cloison.programs.entitlement.inputs import Benefit, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Outcome, Result, run
-from cloison.programs.gateway import Gateway
 from cloison.store import FieldType
 from cloison.wire.client import connect
+from cloison.wire.gateway import Gateway
 from cloison.wire.node import system_clock
 
 app = typer.Typer(help="Benefits from incomes asked across the bodies.", no_args_is_help=True)

@@ -19,7 +19,6 @@ from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.law import PolicySet
 from cloison.months import Month
-from cloison.programs.gateway import Gateway, Received
 from cloison.programs.persons_file import read_members, read_persons
 from cloison.programs.targeting import (
     Attempt,
@@ -30,6 +29,7 @@ from cloison.programs.targeting import (
 )
 from cloison.programs.targeting_model import Model, load_model
 from cloison.wire.client import connect
+from cloison.wire.gateway import Gateway, Received
 from cloison.wire.node import system_clock
 from cloison.wire.status import DENIED, FAILURE, OK
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloison.errors import InputError, StorageError
 from cloison.identity import Nir, parse_nir
-from cloison.programs.gateway import Member
+from cloison.wire.gateway import Member
 
 _ADULTS = ("applicant", "partner")
 _LIST = ("nir", "birth_name", "birth_date")

@@ -14,9 +14,9 @@ from cloison.errors import InputError
 from cloison.law.question import Decision, Granularity
 from cloison.law.records import Activity, Reads
 from cloison.months import Month
-from cloison.programs.gateway import AskFor, Gateway, Member, Received, Reply
 from cloison.programs.targeting_model import Model
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import AskFor, Gateway, Member, Received, Reply
 
 MONTHLY_RESOURCES = "monthly_resources"
 _BATCH = 64

@@ -160,19 +160,23 @@ Global___RenewResponse: _TypeAlias = RenewResponse  # noqa: Y015
 class CloseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
-    case_leaf_hash: _builtins.bytes
     outcome: _builtins.str
+    """`decided`, `withdrawn`, `set-aside`."""
+    @_builtins.property
+    def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """1 to 64 cases of the activity; all are closed or, if one cannot be, none."""
+
     def __init__(
         self,
         *,
-        case_leaf_hash: _builtins.bytes = ...,
+        case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         outcome: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hashes", b"case_leaf_hashes", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,16 +186,19 @@ Global___CloseRequest: _TypeAlias = CloseRequest  # noqa: Y015
 class CloseResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    LEAF_INDEX_FIELD_NUMBER: _builtins.int
-    leaf_index: _builtins.int
+    LEAF_INDEXES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def leaf_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The entries, in order."""
+
     def __init__(
         self,
         *,
-        leaf_index: _builtins.int = ...,
+        leaf_indexes: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_index", b"leaf_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_indexes", b"leaf_indexes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,7 +72,7 @@ class CasesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Close(self, request, context):
-        """Closes a case: its questions are refused from then on.
+        """Closes cases: their questions are refused from then on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class CasesServiceStub:
     Renew: _grpc.UnaryUnaryMultiCallable[_cases_service_pb2.RenewRequest, _cases_service_pb2.RenewResponse]
     """Prolongs a case; its window does not move."""
     Close: _grpc.UnaryUnaryMultiCallable[_cases_service_pb2.CloseRequest, _cases_service_pb2.CloseResponse]
-    """Closes a case: its questions are refused from then on."""
+    """Closes cases: their questions are refused from then on."""
 
 @_typing.type_check_only
 class CasesServiceAsyncStub(CasesServiceStub):
@@ -54,7 +54,7 @@ class CasesServiceAsyncStub(CasesServiceStub):
     Renew: _aio.UnaryUnaryMultiCallable[_cases_service_pb2.RenewRequest, _cases_service_pb2.RenewResponse]  # type: ignore[assignment]
     """Prolongs a case; its window does not move."""
     Close: _aio.UnaryUnaryMultiCallable[_cases_service_pb2.CloseRequest, _cases_service_pb2.CloseResponse]  # type: ignore[assignment]
-    """Closes a case: its questions are refused from then on."""
+    """Closes cases: their questions are refused from then on."""
 
 class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Cases of the body, for the programs of the activities that open them."""
@@ -83,6 +83,6 @@ class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_service_pb2.CloseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cases_service_pb2.CloseResponse, _abc.Awaitable[_cases_service_pb2.CloseResponse]]:
-        """Closes a case: its questions are refused from then on."""
+        """Closes cases: their questions are refused from then on."""
 
 def add_CasesServiceServicer_to_server(servicer: CasesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/store_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"4\n\x0e\x44\x65positRequest\x12\x0f\n\x07\x64\x65posit\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xa6\x01\n\x07\x44\x65posit\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\x0e\n\x06output\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x18\n\x10statement_hashes\x18\x06 \x03(\x0c\x12\x16\n\x0esigned_time_ms\x18\x07 \x01(\x03\x12\r\n\x05nonce\x18\x08 \x01(\x0c\"7\n\x0f\x44\x65positResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt2R\n\x0cStoreService\x12\x42\n\x07\x44\x65posit\x12\x1a.cloison.v1.DepositRequest\x1a\x1b.cloison.v1.DepositResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/store_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"=\n\x0e\x44\x65positRequest\x12+\n\x08\x64\x65posits\x18\x01 \x03(\x0b\x32\x19.cloison.v1.SignedDeposit\"3\n\rSignedDeposit\x12\x0f\n\x07\x64\x65posit\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xa6\x01\n\x07\x44\x65posit\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\x0e\n\x06output\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x18\n\x10statement_hashes\x18\x06 \x03(\x0c\x12\x16\n\x0esigned_time_ms\x18\x07 \x01(\x03\x12\r\n\x05nonce\x18\x08 \x01(\x0c\"=\n\x0f\x44\x65positResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.cloison.v1.DepositResult\"[\n\rDepositResult\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Failure2R\n\x0cStoreService\x12\x42\n\x07\x44\x65posit\x12\x1a.cloison.v1.DepositRequest\x1a\x1b.cloison.v1.DepositResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.store_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DEPOSITREQUEST']._serialized_start=72
-  _globals['_DEPOSITREQUEST']._serialized_end=124
-  _globals['_DEPOSIT']._serialized_start=127
-  _globals['_DEPOSIT']._serialized_end=293
-  _globals['_DEPOSITRESPONSE']._serialized_start=295
-  _globals['_DEPOSITRESPONSE']._serialized_end=350
-  _globals['_STORESERVICE']._serialized_start=352
-  _globals['_STORESERVICE']._serialized_end=434
+  _globals['_DEPOSITREQUEST']._serialized_end=133
+  _globals['_SIGNEDDEPOSIT']._serialized_start=135
+  _globals['_SIGNEDDEPOSIT']._serialized_end=186
+  _globals['_DEPOSIT']._serialized_start=189
+  _globals['_DEPOSIT']._serialized_end=355
+  _globals['_DEPOSITRESPONSE']._serialized_start=357
+  _globals['_DEPOSITRESPONSE']._serialized_end=418
+  _globals['_DEPOSITRESULT']._serialized_start=420
+  _globals['_DEPOSITRESULT']._serialized_end=511
+  _globals['_STORESERVICE']._serialized_start=513
+  _globals['_STORESERVICE']._serialized_end=595
 # @@protoc_insertion_point(module_scope)

@@ -23,6 +23,28 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class DepositRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    DEPOSITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deposits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedDeposit]:
+        """1 to 64, each taken or refused on its own."""
+
+    def __init__(
+        self,
+        *,
+        deposits: _abc.Iterable[Global___SignedDeposit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deposits", b"deposits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepositRequest: _TypeAlias = DepositRequest  # noqa: Y015
+
+@_typing.final
+class SignedDeposit(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
     DEPOSIT_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     deposit: _builtins.bytes
@@ -41,7 +63,7 @@ class DepositRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DepositRequest: _TypeAlias = DepositRequest  # noqa: Y015
+Global___SignedDeposit: _TypeAlias = SignedDeposit  # noqa: Y015
 
 @_typing.final
 class Deposit(_message.Message):
@@ -92,18 +114,46 @@ Global___Deposit: _TypeAlias = Deposit  # noqa: Y015
 class DepositResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    RECEIPT_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _receipt_pb2.Receipt: ...
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepositResult]:
+        """In order."""
+
     def __init__(
         self,
         *,
-        receipt: _receipt_pb2.Receipt | None = ...,
+        results: _abc.Iterable[Global___DepositResult] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DepositResponse: _TypeAlias = DepositResponse  # noqa: Y015
+
+@_typing.final
+class DepositResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _receipt_pb2.Receipt:
+        """The `deposited` entry; absent on a failure."""
+
+    @_builtins.property
+    def failure(self) -> _receipt_pb2.Failure: ...
+    def __init__(
+        self,
+        *,
+        receipt: _receipt_pb2.Receipt | None = ...,
+        failure: _receipt_pb2.Failure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepositResult: _TypeAlias = DepositResult  # noqa: Y015

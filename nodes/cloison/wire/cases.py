@@ -180,27 +180,33 @@ class CaseDesk:
             self._node.vault.renew_case(case_leaf_hash, receipt.leaf_index, valid_until)
         return as_proof(receipt)
 
-    def close(self, activity: str, case_leaf_hash: bytes, outcome: str) -> int:
-        """Closes a case; the leaf index of the entry.
+    def close(self, activity: str, case_leaf_hashes: Sequence[bytes], outcome: str) -> list[int]:
+        """Closes cases, all or none; the leaf index of each entry.
 
         Raises:
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
-            InputError: `MALFORMED`: not an outcome.
+            InputError: `MALFORMED`, `TOO_LARGE`: not an outcome, not 1 to 64 cases, one twice.
         """
+        limits.check_count("cases", len(case_leaf_hashes), 1, limits.ITEMS_PER_CALL)
         if outcome not in OUTCOMES:
             raise InputError(
                 "MALFORMED",
                 f"outcome `{outcome[:32]}`: unknown",
                 "use decided, withdrawn, set-aside",
             )
-        self._own(activity, case_leaf_hash)
+        if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
+            raise InputError("MALFORMED", "cases: one is named twice")
+        for leaf in case_leaf_hashes:
+            self._own(activity, leaf)
         # The vault first: a case that is closed there but not yet in the ledger answers nothing.
         with self._node.vault.transaction():
-            self._node.vault.close_case(case_leaf_hash)
-        (receipt,) = self._node.append(
-            [case_closed_entry(case_leaf_hash, outcome, self._node.clock())]
+            for leaf in case_leaf_hashes:
+                self._node.vault.close_case(leaf)
+        now = self._node.clock()
+        receipts = self._node.append(
+            [case_closed_entry(leaf, outcome, now) for leaf in case_leaf_hashes]
         )
-        return receipt.leaf_index
+        return [receipt.leaf_index for receipt in receipts]
 
     def _own(self, activity: str, case_leaf_hash: bytes) -> CaseFile:
         case = self._node.vault.case(case_leaf_hash)

@@ -7,7 +7,7 @@ Two users share the pure part (`build_statement`, `build_item`, `check_and_open`
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -37,14 +37,6 @@ from cloison.identity import (
 )
 from cloison.ledger.checkpoint import Checkpoint
 from cloison.months import Month
-from cloison.programs.gateway import (
-    AskFor,
-    CohortReply,
-    Member,
-    OpenedCase,
-    ReceiptRef,
-    Reply,
-)
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
@@ -58,6 +50,15 @@ from cloison.v1 import (
 )
 from cloison.wire.cohort import BatchPerson, part_of, write_persons
 from cloison.wire.deposits import DOMAIN
+from cloison.wire.gateway import (
+    AskFor,
+    CohortReply,
+    Deposit,
+    Member,
+    OpenedCase,
+    ReceiptRef,
+    Reply,
+)
 from cloison.wire.node import Clock, Heads, system_clock
 from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.settings import default_addresses, known_ledgers
@@ -316,28 +317,44 @@ class GatewayClient:
         if not stream.ended:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
-    def deposit(
-        self, output: str, case: OpenedCase, content: Mapping[str, object], cited: Sequence[Reply]
-    ) -> ReceiptRef:
-        """Writes an output. Raises `CloisonError` as the node says."""
+    def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
+        """Writes outputs, in calls of at most 64. Raises `CloisonError` at the first refused."""
+        receipts: list[ReceiptRef] = []
+        for start in range(0, len(deposits), limits.ITEMS_PER_CALL):
+            receipts.extend(self._deposit(deposits[start : start + limits.ITEMS_PER_CALL]))
+        return receipts
+
+    def _deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
+        signed = [self._signed(deposit) for deposit in deposits]
+        with _told():
+            response = self._store.Deposit(
+                store_service_pb2.DepositRequest(deposits=signed), timeout=CALL_SECONDS
+            )
+        heads = self._heads.of(self._keys.body)
+        receipts = []
+        for one, result in zip(signed, response.results, strict=True):
+            if result.HasField("failure"):
+                raise error_of(result.failure)
+            checked = verify_receipt(result.receipt, heads)
+            if checked.entry.deposited.content_hash != sha256(one.deposit).digest():
+                raise PeerError("BAD_RECEIPT", "receipt: of another deposit")
+            place = (checked.leaf_index, checked.leaf_hash, checked.head.size)
+            receipts.append(ReceiptRef(self._keys.body, *place))
+        return receipts
+
+    def _signed(self, one: Deposit) -> store_service_pb2.SignedDeposit:
         deposit = store_service_pb2.Deposit(
             version=_VERSION,
             activity=self.activity,
-            output=output,
-            case_leaf_hash=case.leaf_hash,
-            content=json.dumps(content, ensure_ascii=False, sort_keys=True).encode("utf-8"),
-            statement_hashes=[one.statement_hash for one in cited],
+            output=one.output,
+            case_leaf_hash=one.case.leaf_hash,
+            content=json.dumps(one.content, ensure_ascii=False, sort_keys=True).encode("utf-8"),
+            statement_hashes=[cited.statement_hash for cited in one.cited],
             signed_time_ms=to_milliseconds(self._clock()),
             nonce=os.urandom(limits.NONCE_BYTES),
         ).SerializeToString(deterministic=True)
         signature = self._keys.sign(DOMAIN + sha256(deposit).digest())
-        request = store_service_pb2.DepositRequest(deposit=deposit, signature=signature)
-        with _told():
-            response = self._store.Deposit(request, timeout=CALL_SECONDS)
-        checked = verify_receipt(response.receipt, self._heads.of(self._keys.body))
-        if checked.entry.deposited.content_hash != sha256(deposit).digest():
-            raise PeerError("BAD_RECEIPT", "receipt: of another deposit")
-        return ReceiptRef(self._keys.body, checked.leaf_index, checked.leaf_hash, checked.head.size)
+        return store_service_pb2.SignedDeposit(deposit=deposit, signature=signature)
 
     def renew_case(self, case: OpenedCase, valid_until: datetime) -> OpenedCase:
         """Moves a case's end; the case as it is asked under from then on."""
@@ -349,11 +366,15 @@ class GatewayClient:
         proof = renewed.proof.SerializeToString()
         return replace(case, valid_until=valid_until, renewal=proof)
 
-    def close_case(self, case: OpenedCase, outcome: str) -> None:
-        """Closes a case."""
-        request = cases_service_pb2.CloseRequest(case_leaf_hash=case.leaf_hash, outcome=outcome)
-        with _told():
-            self._cases.Close(request, timeout=CALL_SECONDS)
+    def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
+        """Closes cases, in calls of at most 64."""
+        for start in range(0, len(cases), limits.ITEMS_PER_CALL):
+            some = cases[start : start + limits.ITEMS_PER_CALL]
+            request = cases_service_pb2.CloseRequest(
+                case_leaf_hashes=[case.leaf_hash for case in some], outcome=outcome
+            )
+            with _told():
+                self._cases.Close(request, timeout=CALL_SECONDS)
 
     def close(self) -> None:
         """Closes the channel."""

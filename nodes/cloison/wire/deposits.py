@@ -1,22 +1,34 @@
 """`Store.Deposit`: the only way an activity writes an output, and where labels are joined."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError
 
-from cloison.errors import InputError, PeerError
+from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import deposited_entry, parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.law import Activity
 from cloison.ledger.tree import leaf_hash
 from cloison.store import Output
-from cloison.v1 import entry_pb2, receipt_pb2, release_pb2, store_service_pb2
+from cloison.v1 import entry_pb2, release_pb2, store_service_pb2
 from cloison.wire.node import Node
+from cloison.wire.status import failure_of
 from cloison.wire.vault import CaseFile, utc_day
 
 DOMAIN = b"cloison/v1 deposit\n"
 VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A deposit that may be written; `known` is its leaf where it already is."""
+
+    deposit: store_service_pb2.Deposit
+    entry: bytes
+    known: int | None
 
 
 class DepositDesk:
@@ -26,42 +38,49 @@ class DepositDesk:
         self._node = node
 
     def deposit(
-        self, activity: str, request: store_service_pb2.DepositRequest
-    ) -> receipt_pb2.Receipt:
-        """Writes an output, its labels joined from every receipt it cites; twice changes nothing.
+        self, activity: str, deposits: Sequence[store_service_pb2.SignedDeposit]
+    ) -> list[store_service_pb2.DepositResult]:
+        """Writes outputs, each label joined from the receipts it cites; twice changes nothing.
 
         Raises:
-            InputError: `MALFORMED`, `TOO_LARGE`, `UNKNOWN_OUTPUT`.
-            PeerError: `BAD_SIGNATURE`, `NOT_YOURS`, `STATEMENT_TOO_OLD`, `CASE_UNKNOWN`,
-                `CASE_CLOSED`, `RECEIPT_UNKNOWN`.
+            InputError: `TOO_LARGE`, `MALFORMED`: not 1 to 64. One refused on its own carries
+                its failure: `UNKNOWN_OUTPUT`, `BAD_SIGNATURE`, `NOT_YOURS`, `STATEMENT_TOO_OLD`,
+                `CASE_UNKNOWN`, `CASE_CLOSED`, `RECEIPT_UNKNOWN`, …
+            StorageError: The disk refused; nothing is acknowledged.
         """
+        limits.check_count("deposits", len(deposits), 1, limits.ITEMS_PER_CALL)
         node = self._node
-        content_hash = sha256(request.deposit).digest()
-        deposit = self._read(activity, request)
-        known = node.index.first("deposited", content_hash)
-        receipt = (
-            self._enter(activity, deposit, content_hash) if known is None else node.receipt(known)
-        )
-        # The entry first: no output stands without one. A repeat mends what a crash left out.
-        self._keep(deposit, receipt.entry)
-        return receipt
-
-    def _enter(
-        self, activity: str, deposit: store_service_pb2.Deposit, content_hash: bytes
-    ) -> receipt_pb2.Receipt:
-        node = self._node
-        now = node.clock()
-        age = abs(now - from_milliseconds(deposit.signed_time_ms))
-        if age > limits.CLOCK_SKEW:
-            raise PeerError("STATEMENT_TOO_OLD", "deposit: not signed within 60 s of this clock")
-        record = node.policy.activities[activity]
-        case = self._case(activity, deposit.case_leaf_hash)
-        entry = self._entry(record, deposit, content_hash)
-        row_keys = [node.row_key(person.nir) for person in case.members]
         with node.vault.transaction():
-            entry.trace_keys.extend(node.vault.trace_keys(row_keys, utc_day(now)))
-        (receipt,) = node.append([deposited_entry(entry, now)])
-        return receipt
+            prepared = {one.deposit: self._prepare(activity, one) for one in deposits}
+        taken = [one for one in prepared.values() if isinstance(one, _Taken)]
+        new = [one for one in taken if one.known is None]
+        fresh = iter(node.append([one.entry for one in new]) if new else [])
+        receipts = {
+            id(one): next(fresh) if one.known is None else node.receipt(one.known) for one in taken
+        }
+        # The entry first: no output stands without one. A repeat mends what a crash left out.
+        with node.store.transaction():
+            for one in taken:
+                self._keep(one.deposit, receipts[id(one)].entry)
+        return [
+            store_service_pb2.DepositResult(receipt=receipts[id(one)])
+            if isinstance(one, _Taken)
+            else store_service_pb2.DepositResult(failure=failure_of(one))
+            for one in (prepared[signed.deposit] for signed in deposits)
+        ]
+
+    def _prepare(
+        self, activity: str, signed: store_service_pb2.SignedDeposit
+    ) -> "_Taken | CloisonError":
+        try:
+            deposit = self._read(activity, signed)
+            content_hash = sha256(signed.deposit).digest()
+            known = self._node.index.first("deposited", content_hash)
+            entry = b"" if known is not None else self._entry(activity, deposit, content_hash)
+        except (InputError, PeerError) as error:
+            self._node.failures.add(activity, error.reason, self._node.clock())
+            return error
+        return _Taken(deposit, entry, known)
 
     def _keep(self, deposit: store_service_pb2.Deposit, data: bytes) -> None:
         entry = parse_entry(data)
@@ -84,7 +103,7 @@ class DepositDesk:
         )
 
     def _read(
-        self, activity: str, request: store_service_pb2.DepositRequest
+        self, activity: str, request: store_service_pb2.SignedDeposit
     ) -> store_service_pb2.Deposit:
         limits.check_count("deposit bytes", len(request.deposit), 1, limits.DEPOSIT_BYTES)
         deposit = store_service_pb2.Deposit()
@@ -114,6 +133,19 @@ class DepositDesk:
         return case
 
     def _entry(
+        self, activity: str, deposit: store_service_pb2.Deposit, content_hash: bytes
+    ) -> bytes:
+        node = self._node
+        now = node.clock()
+        if abs(now - from_milliseconds(deposit.signed_time_ms)) > limits.CLOCK_SKEW:
+            raise PeerError("STATEMENT_TOO_OLD", "deposit: not signed within 60 s of this clock")
+        case = self._case(activity, deposit.case_leaf_hash)
+        entry = self._labelled(node.policy.activities[activity], deposit, content_hash)
+        row_keys = [node.row_key(person.nir) for person in case.members]
+        entry.trace_keys.extend(node.vault.trace_keys(row_keys, utc_day(now)))
+        return deposited_entry(entry, now)
+
+    def _labelled(
         self, record: Activity, deposit: store_service_pb2.Deposit, content_hash: bytes
     ) -> entry_pb2.Deposited:
         output = record.output(deposit.output)

@@ -250,10 +250,10 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
     async def Close(
         self, request: cases_service_pb2.CloseRequest, context: Context
     ) -> cases_service_pb2.CloseResponse:
-        """Closes a case."""
+        """Closes cases."""
         activity = program_of(self._node, context)
-        leaf_index = self._desk.close(activity, request.case_leaf_hash, request.outcome)
-        return cases_service_pb2.CloseResponse(leaf_index=leaf_index)
+        leaf_indexes = self._desk.close(activity, request.case_leaf_hashes, request.outcome)
+        return cases_service_pb2.CloseResponse(leaf_indexes=leaf_indexes)
 
 
 class Store(store_service_pb2_grpc.StoreServiceServicer):
@@ -266,9 +266,10 @@ class Store(store_service_pb2_grpc.StoreServiceServicer):
     async def Deposit(
         self, request: store_service_pb2.DepositRequest, context: Context
     ) -> store_service_pb2.DepositResponse:
-        """Writes an output."""
+        """Writes outputs."""
         activity = program_of(self._node, context)
-        return store_service_pb2.DepositResponse(receipt=self._desk.deposit(activity, request))
+        results = self._desk.deposit(activity, request.deposits)
+        return store_service_pb2.DepositResponse(results=results)
 
 
 class Ledger(ledger_service_pb2_grpc.LedgerServiceServicer):

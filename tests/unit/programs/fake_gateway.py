@@ -17,8 +17,8 @@ from cloison.errors import PeerError
 from cloison.identity import Nir
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.months import Month
-from cloison.programs.gateway import AskFor, CohortReply, Member, OpenedCase, ReceiptRef, Reply
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import AskFor, CohortReply, Deposit, Member, OpenedCase, ReceiptRef, Reply
 
 PERMIT = Decision(Outcome.PERMIT, "PERMITTED")
 Values = Mapping[str, int | str | bool]
@@ -132,17 +132,21 @@ class FakeGateway:
         )
         return CohortReply(reply, batches)
 
-    def deposit(
-        self, output: str, case: OpenedCase, content: Mapping[str, object], cited: Sequence[Reply]
-    ) -> ReceiptRef:
-        """Keeps it."""
-        self.deposits.append((output, case.reference, dict(content), len(cited)))
-        return ReceiptRef(BodyId("caf"), 900 + len(self.deposits), b"\7" * 32, 1_000)
+    def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
+        """Keeps them."""
+        receipts = []
+        for one in deposits:
+            kept = (one.output, one.case.reference, dict(one.content), len(one.cited))
+            self.deposits.append(kept)
+            place = 900 + len(self.deposits)
+            receipts.append(ReceiptRef(BodyId("caf"), place, b"\7" * 32, 1_000))
+        return receipts
 
-    def close_case(self, case: OpenedCase, outcome: str) -> None:
-        """Keeps how it ended; a case ends once."""
-        assert case.reference not in self.closed
-        self.closed[case.reference] = outcome
+    def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
+        """Keeps how each ended; a case ends once."""
+        for case in cases:
+            assert case.reference not in self.closed
+            self.closed[case.reference] = outcome
 
     def close(self) -> None:
         """Nothing to close."""

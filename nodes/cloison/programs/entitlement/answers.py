@@ -9,8 +9,8 @@ from cloison.errors import InputError
 from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.programs.entitlement.inputs import SetAside
-from cloison.programs.gateway import AskFor, Member, ReceiptRef, Reply
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import AskFor, Member, ReceiptRef, Reply
 
 Value = int | str | bool | None
 

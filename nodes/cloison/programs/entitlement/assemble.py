@@ -28,7 +28,7 @@ from cloison.programs.entitlement.inputs import (
     TaxUnit,
 )
 from cloison.programs.entitlement.needs import HOUSEHOLDS, MEMBERS, PAYMENTS, TAX_NOTICES
-from cloison.programs.gateway import OpenedCase
+from cloison.wire.gateway import OpenedCase
 
 _Code = TypeVar("_Code", bound=StrEnum)
 

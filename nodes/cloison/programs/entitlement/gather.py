@@ -16,7 +16,7 @@ from cloison.programs.entitlement.assemble import (
 from cloison.programs.entitlement.inputs import Household, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.unasked import depends_on_unasked
-from cloison.programs.gateway import AskFor, Gateway, OpenedCase
+from cloison.wire.gateway import AskFor, Gateway, OpenedCase
 
 _T = TypeVar("_T")
 

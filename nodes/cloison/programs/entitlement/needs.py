@@ -14,7 +14,7 @@ from cloison.law.records import Activity as Record
 from cloison.law.records import Reads
 from cloison.months import Month
 from cloison.programs.entitlement.inputs import Activity, Benefit, Household, Window
-from cloison.programs.gateway import AskFor, Member, OpenedCase
+from cloison.wire.gateway import AskFor, Member, OpenedCase
 
 MEMBERS, HOUSEHOLDS, PAYMENTS = "members", "households", "payments"
 MONTHLY_RESOURCES, TAX_NOTICES = "monthly_resources", "tax_notices"

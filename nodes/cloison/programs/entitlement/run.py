@@ -1,7 +1,7 @@
 """One run of the calculator: open, gather, compute all at once, deposit, close."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloison.errors import InputError
@@ -11,7 +11,7 @@ from cloison.programs.entitlement.answers import Source, sources
 from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
 from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
-from cloison.programs.gateway import Gateway, ReceiptRef
+from cloison.wire.gateway import Deposit, Gateway, ReceiptRef
 
 _CASES_AT_ONCE = 256
 
@@ -75,10 +75,7 @@ def run(
         "month": str(month),
         "legislation": openfisca_adapter.legislation(),
     }
-    results = tuple(
-        _conclude(gateway, output, about, file, amount)
-        for file, amount in zip(files, _amounts(needs, month, files), strict=True)
-    )
+    results = _conclude(gateway, output, about, files, _amounts(needs, month, files))
     return Outcome(results, _summary(results, gatherer.tally))
 
 
@@ -91,19 +88,41 @@ def _amounts(needs: Needs, month: Month, files: Sequence[File]) -> list[int | No
 
 
 def _conclude(
-    gateway: Gateway, output: str, about: Mapping[str, str], file: File, amount: int | None
-) -> Result:
-    reference = file.case.reference
-    if amount is None:
-        gateway.close_case(file.case, "set-aside")
-        return Result(reference, None, file.set_aside)
-    found = tuple(source for answer in file.answers for source in sources(answer))
-    inputs = [source.record() for source in found]
-    content = {**about, "amount_cents": amount, "inputs": inputs}
-    cited = [answer.reply for answer in file.answers]
-    receipt = gateway.deposit(output, file.case, content, cited)
-    gateway.close_case(file.case, "decided")
-    return Result(reference, amount, None, found, receipt)
+    gateway: Gateway,
+    output: str,
+    about: Mapping[str, str],
+    files: Sequence[File],
+    amounts: Sequence[int | None],
+) -> tuple[Result, ...]:
+    """Deposits every amount, then closes every case: those decided and those set aside."""
+    found = [tuple(_found(file)) if file.household else () for file in files]
+    deposits = [
+        Deposit(
+            output,
+            file.case,
+            {**about, "amount_cents": amount, "inputs": [one.record() for one in sources_]},
+            tuple(answer.reply for answer in file.answers),
+        )
+        for file, amount, sources_ in zip(files, amounts, found, strict=True)
+        if amount is not None
+    ]
+    receipts = iter(gateway.deposit(deposits))
+    results = tuple(
+        Result(file.case.reference, None, file.set_aside)
+        if amount is None
+        else Result(file.case.reference, amount, None, sources_, next(receipts))
+        for file, amount, sources_ in zip(files, amounts, found, strict=True)
+    )
+    computed = [amount is not None for amount in amounts]
+    for outcome, kept in (("decided", True), ("set-aside", False)):
+        cases = [file.case for file, one in zip(files, computed, strict=True) if one is kept]
+        gateway.close_cases(cases, outcome)
+    return results
+
+
+def _found(file: File) -> Iterator[Source]:
+    for answer in file.answers:
+        yield from sources(answer)
 
 
 def _summary(results: Sequence[Result], tally: Tally) -> Summary:

@@ -95,6 +95,16 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Deposit:
+    """An output of the activity about a case, and the answers it rests on; amounts in cents."""
+
+    output: str
+    case: OpenedCase
+    content: Mapping[str, object]
+    cited: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CohortReply:
     """The decision on a cohort's statement; batches follow only if it permits."""
 
@@ -120,10 +130,8 @@ class Gateway(Protocol):
     def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
         """One statement about `size` persons. `question.persons` is empty."""
 
-    def deposit(
-        self, output: str, case: OpenedCase, content: Mapping[str, object], cited: Sequence[Reply]
-    ) -> ReceiptRef:
-        """Writes an output of the activity, with the labels of every answer cited."""
+    def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
+        """Writes outputs of the activity, each with the labels of every answer it cites."""
 
-    def close_case(self, case: OpenedCase, outcome: str) -> None:
-        """Closes the case: `decided`, `withdrawn` or `set-aside`."""
+    def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
+        """Closes the cases: `decided`, `withdrawn` or `set-aside`."""
