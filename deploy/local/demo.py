@@ -53,11 +53,11 @@ from cloison.population.make import Manifest, make_population
 from cloison.programs.entitlement import run as calculator
 from cloison.programs.entitlement.inputs import Benefit
 from cloison.programs.entitlement.needs import Needs
-from cloison.programs.gateway import Received
 from cloison.programs.persons_file import read_members
 from cloison.programs.targeting import Attempt, File, Wish
 from cloison.programs.targeting_model import load_model
 from cloison.wire.client import GatewayClient, connect
+from cloison.wire.gateway import Received
 from cloison.wire.settings import NodeSettings, create_state, default_addresses
 
 if TYPE_CHECKING:

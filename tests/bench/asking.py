@@ -16,7 +16,6 @@ from cloison.law import PolicySet
 from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.programs.entitlement.needs import months_of
-from cloison.programs.gateway import AskFor, OpenedCase, Reply
 from cloison.v1 import gateway_service_pb2, gateway_service_pb2_grpc, statement_pb2
 from cloison.wire.client import (
     Opener,
@@ -26,6 +25,7 @@ from cloison.wire.client import (
     check_and_open,
     connect,
 )
+from cloison.wire.gateway import AskFor, OpenedCase, Reply
 from cloison.wire.node import Heads, system_clock
 from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.settings import known_ledgers

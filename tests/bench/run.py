@@ -22,7 +22,7 @@ from tests.bench.report import Line, Result, Spent
 
 from cloison.bodies import BodyId
 from cloison.cli.places import Place
-from cloison.programs.gateway import AskFor
+from cloison.wire.gateway import AskFor
 
 REQUESTER = BodyId("caf")
 PERSONS, SEED = 1000, 20260601

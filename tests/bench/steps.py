@@ -23,9 +23,9 @@ from cloison.exchange.statement import check_persons, check_time, parse_statemen
 from cloison.identity import seal_secret
 from cloison.law import PolicySet, decide
 from cloison.law.decide import _decided
-from cloison.programs.gateway import AskFor
 from cloison.v1 import receipt_pb2, statement_pb2
 from cloison.wire.client import check_and_open
+from cloison.wire.gateway import AskFor
 from cloison.wire.holder import Call, Heard, Holder, make_facts, make_label, seal
 from cloison.wire.node import Node, system_clock
 from cloison.wire.requester import Forward, Requester

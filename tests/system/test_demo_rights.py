@@ -16,13 +16,13 @@ from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.inputs import Benefit, Household, Window
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Outcome, Result, run
-from cloison.programs.gateway import Received
 from cloison.programs.persons_file import read_members
 from cloison.programs.targeting import Attempt, Wish, ask_from_afar, ask_locally
 from cloison.programs.targeting_model import load_model
 from cloison.v1.decision_pb2 import OUTCOME_DENY
 from cloison.v1.entry_pb2 import Entry
 from cloison.v1.statement_pb2 import Statement
+from cloison.wire.gateway import Received
 
 MONTH = Month.of(2026, 6)
 COMPARED = 6

@@ -14,8 +14,8 @@ from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Outcome as RunOutcome
 from cloison.programs.entitlement.run import run
-from cloison.programs.gateway import AskFor, Reply
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import AskFor, Reply
 
 JUNE = Month.of(2026, 6)
 WINDOW = list((JUNE - 4).to(JUNE - 2))

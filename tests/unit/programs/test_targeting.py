@@ -11,10 +11,10 @@ from cloison.errors import InputError, StorageError
 from cloison.law import PolicySet
 from cloison.law.question import Decision, Outcome
 from cloison.months import Month
-from cloison.programs.gateway import AskFor, Received
 from cloison.programs.persons_file import read_members, read_persons
 from cloison.programs.targeting import Wish, ask_from_afar, ask_locally
 from cloison.programs.targeting_model import Model, load_model
+from cloison.wire.gateway import AskFor, Received
 
 MAY = Month.of(2026, 5)
 DENY = Decision(Outcome.DENY, "FORBIDDEN")
