@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -245,7 +245,7 @@ def _case(activity: str, case_type: str, case_month: str, now: datetime) -> Case
         activity=activity,
         month=month,
         opened_time=now,
-        valid_until=now,
+        valid_until=now + timedelta(days=1),
         covers_persons=True,
         questions_before=0,
     )

@@ -131,7 +131,7 @@ def _case_shape(
     month, first, last = case.month.index, question.first_month.index, question.last_month.index
     return CaseShape(
         case.type,
-        case.opened_time <= now <= case.valid_until,
+        case.opened_time <= now < case.valid_until,
         own,
         case.covers_persons,
         case.questions_before if counted else 0,

@@ -12,7 +12,7 @@ from datetime import datetime
 import grpc
 import pyarrow as pa
 
-from cloison.cases.proof import ProvedCase, verify_case
+from cloison.cases.proof import ProvedCase, allow_skew, verify_case
 from cloison.errors import CloisonError, InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.entries import (
@@ -256,7 +256,7 @@ class CohortHolder:
             cohort.case_month,
             activity,
         )
-        if not kept or not live(case.facts([], 0), now):
+        if not kept or not live(allow_skew(case.facts([], 0), now), now):
             raise PeerError("BAD_CASE_PROOF", "batch: a case is not what the statement promised")
 
     def _keep(self, person: BatchPerson) -> Person:

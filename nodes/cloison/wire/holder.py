@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cloison.bodies import BodyId
-from cloison.cases.proof import ProvedCase, verify_case
+from cloison.cases.proof import ProvedCase, allow_skew, verify_case
 from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import Made, decided_entry
@@ -293,6 +293,7 @@ class Holder:
                 before += call.of_case[proved.leaf_hash]
                 call.of_case[proved.leaf_hash] += 1
                 case = proved.facts([person.reference for person in heard.persons], before)
+                case = allow_skew(case, call.now)
             except (InputError, PeerError) as error:
                 refused = Decision(Outcome.DENY, error.reason)
         return make_facts(call, heard.statement, case), refused

@@ -22,8 +22,8 @@ from tests.federation import (
 from cloison.exchange import limits
 from cloison.law.question import Granularity, Outcome
 from cloison.months import Month
-from cloison.programs.gateway import Reply
 from cloison.v1 import release_pb2
+from cloison.wire.gateway import Reply
 
 
 def values(release: release_pb2.Release | None) -> list[list[int | str]]:
