@@ -8,7 +8,6 @@
 """
 
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from cloison.ledger.commit import Committed, GroupCommit
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Appended, Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
@@ -19,9 +18,7 @@ from cloison.ledger.tree import leaf_hash, root_of, verify_consistency, verify_i
 __all__ = [
     "Appended",
     "Checkpoint",
-    "Committed",
     "EntryReader",
-    "GroupCommit",
     "LedgerIndex",
     "LedgerReader",
     "Log",

@@ -129,6 +129,7 @@ def test_index_ahead_of_the_log_is_made_again(
 def test_index_left_open_by_a_killed_process_is_believed(
     index: LedgerIndex, log: Log, path: Path, tmp_path: Path
 ) -> None:
+    index.flush()
     for name in (path.name, path.name + "-wal"):
         shutil.copy(tmp_path / name, tmp_path / f"killed-{name}")
     asked: list[bytes] = []
@@ -157,7 +158,22 @@ def test_index_left_open_under_another_boot_is_made_again(
     again.close()
 
 
+def test_index_killed_with_terms_in_memory_finds_them_again(
+    index: LedgerIndex, log: Log, path: Path, tmp_path: Path
+) -> None:
+    index.flush()
+    append(log, b"quince")
+    index.add(log.size - 1, [b"quince"])
+    assert index.find("whole", b"quince") == [log.size - 1]
+    for name in (path.name, path.name + "-wal"):
+        shutil.copy(tmp_path / name, tmp_path / f"killed-{name}")
+    again = LedgerIndex(tmp_path / f"killed-{path.name}", log, terms)
+    assert again.find("whole", b"quince") == [log.size - 1]
+    again.close()
+
+
 def test_failing_query_is_told_as_ours(index: LedgerIndex) -> None:
+    index.flush()
     index._database.execute("DROP TABLE term")
     with pytest.raises(StorageError) as raised:
         index.find("whole", b"pear")

@@ -14,7 +14,7 @@ CREATE TABLE received (
   sealed BLOB NOT NULL,
   kept_ms INTEGER NOT NULL,
   PRIMARY KEY (statement_hash, part)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX received_until ON received (until_ms) WHERE until_ms IS NOT NULL;
 
