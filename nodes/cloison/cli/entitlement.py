@@ -130,7 +130,7 @@ def show_summary(console: Console, benefit: Benefit, month: Month, outcome: Outc
     """How many were computed, what they come to, and why the others were set aside."""
     summary = outcome.summary
     name = f"{benefit.value.upper()} · {french_month(month)}"
-    shown = table("", "", right=("",), title=name)
+    shown = table("", " ", right=(" ",), title=name)
     rights = [one.amount_cents for one in outcome.results if one.amount_cents]
     for label, text in (
         ("cases", french_count(summary.cases)),
@@ -166,7 +166,7 @@ def show_result(console: Console, root: Path, result: Result) -> None:
 def source_row(source: Source, types: dict[str, FieldType]) -> Sequence[str]:
     """An input as the table shows it; `receipt` is the leaf of the holder's entry."""
     row = source.row
-    values = ", ".join(
+    values = "\n".join(
         f"{name} {_value(value, types.get(name))}"
         for name, value in row.values.items()
         if value not in {None, ""}
