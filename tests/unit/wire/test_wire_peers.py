@@ -1,0 +1,381 @@
+"""Peers that lie, die or answer something else; statements that wait while the world changes."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from tests.federation import (
+    CAF,
+    CNAV,
+    MSA,
+    AskResponse,
+    Federation,
+    Program,
+    run,
+)
+
+from cloison.errors import PeerError
+from cloison.identity import seal_secret
+from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, statement_pb2
+from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
+
+Items = tuple[statement_pb2.AskItem, statement_pb2.AskItem]
+
+
+@pytest.fixture
+def items(ppa: Program) -> Items:
+    """Two lawful questions about two households."""
+    first, second = ppa.items(ppa.question(ppa.open_case("C1")), ppa.question(ppa.open_case("C2")))
+    return first, second
+
+
+def reasons(answers: list[receipt_pb2.Answer]) -> list[str]:
+    return [answer.failure.reason for answer in answers]
+
+
+def _swap_receipts(response: AskResponse) -> None:
+    first, second = response.answers
+    kept = receipt_pb2.Receipt.FromString(first.receipt.SerializeToString())
+    first.receipt.CopyFrom(second.receipt)
+    second.receipt.CopyFrom(kept)
+
+
+def _swap_answers(response: AskResponse) -> None:
+    first, second = response.answers
+    kept = receipt_pb2.Answer.FromString(first.SerializeToString())
+    first.CopyFrom(second)
+    second.CopyFrom(kept)
+
+
+def _swap_ciphertexts(response: AskResponse) -> None:
+    first, second = response.answers
+    first.sealed_release, second.sealed_release = second.sealed_release, first.sealed_release
+
+
+def _no_receipt(response: AskResponse) -> None:
+    for answer in response.answers:
+        answer.ClearField("receipt")
+
+
+def _no_ciphertext(response: AskResponse) -> None:
+    for answer in response.answers:
+        answer.sealed_release = b""
+
+
+def _flip_entry(response: AskResponse) -> None:
+    for answer in response.answers:
+        entry = entry_pb2.Entry.FromString(answer.receipt.entry)
+        entry.decided.decision.outcome = decision_pb2.OUTCOME_DENY
+        answer.receipt.entry = entry.SerializeToString(deterministic=True)
+
+
+def _old_checkpoint(response: AskResponse) -> None:
+    for answer in response.answers:
+        answer.receipt.checkpoint = answer.receipt.checkpoint.replace(b"\n2\n", b"\n3\n")
+
+
+def _smuggle_envelope(response: AskResponse) -> None:
+    for answer in response.answers:
+        answer.envelopes.append(answer.sealed_release)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _swap_receipts,
+        _swap_answers,
+        _swap_ciphertexts,
+        _no_receipt,
+        _no_ciphertext,
+        _flip_entry,
+        _old_checkpoint,
+        _smuggle_envelope,
+    ],
+)
+def test_ask_answer_that_its_receipt_does_not_vouch_for_is_handed_to_nobody(
+    federation: Federation, ppa: Program, items: Items, spoil: Callable[[AskResponse], None]
+) -> None:
+    federation.link(CAF, CNAV).after = spoil
+    answers = ppa.put(*items)
+    assert reasons(answers) == ["BAD_RECEIPT", "BAD_RECEIPT"]
+    assert not any(answer.sealed_release for answer in answers)
+    assert federation.entries(CAF, "received") == []
+    assert federation.failures(CAF) == {"cnav": {"BAD_RECEIPT": 2}}
+
+
+def forged(
+    federation: Federation, change: Callable[[entry_pb2.Decided], object]
+) -> Callable[[AskResponse], None]:
+    """A dishonest holder: enters what it likes in its own ledger, with a true receipt of it."""
+
+    def spoil(response: AskResponse) -> None:
+        for answer in response.answers:
+            entry = entry_pb2.Entry.FromString(answer.receipt.entry)
+            change(entry.decided)
+            raw = entry.SerializeToString(deterministic=True)
+            answer.receipt.CopyFrom(federation.node(CNAV).append([raw])[0])
+
+    return spoil
+
+
+def _label_for(field: str, value: str) -> Callable[[entry_pb2.Decided], None]:
+    def change(decided: entry_pb2.Decided) -> None:
+        setattr(decided.label, field, value)
+
+    return change
+
+
+def _endless(decided: entry_pb2.Decided) -> None:
+    decided.label.until_ms = 2**62
+
+
+def _refused(decided: entry_pb2.Decided) -> None:
+    decided.decision.outcome = decision_pb2.OUTCOME_DENY
+
+
+def _for_another_peer(decided: entry_pb2.Decided) -> None:
+    decided.peer = "msa"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_label_for("received_for", "control-targeting"), "BAD_RECEIPT"),
+        (_label_for("received_by", "caf-dmde"), "BAD_RECEIPT"),
+        (_label_for("holder", "dgfip"), "BAD_RECEIPT"),
+        (_label_for("dataset", "pensions"), "BAD_RECEIPT"),
+        (_refused, "BAD_RECEIPT"),
+        (_for_another_peer, "BAD_RECEIPT"),
+        (_endless, "MALFORMED"),
+    ],
+)
+def test_ask_dishonest_holder_cannot_label_an_answer_for_another_use(
+    federation: Federation,
+    ppa: Program,
+    items: Items,
+    change: Callable[[entry_pb2.Decided], object],
+    reason: str,
+) -> None:
+    federation.link(CAF, CNAV).after = forged(federation, change)
+    assert reasons(ppa.put(*items)) == [reason, reason]
+    assert federation.entries(CAF, "received") == []
+
+
+def test_ask_receipt_of_another_bodys_ledger_is_refused(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    def spoil(response: AskResponse) -> None:
+        for answer in response.answers:
+            answer.receipt.CopyFrom(federation.node(MSA).append([answer.receipt.entry])[0])
+
+    federation.link(CAF, CNAV).after = spoil
+    assert reasons(ppa.put(*items)) == ["BAD_RECEIPT", "BAD_RECEIPT"]
+
+
+def test_ask_fewer_answers_than_statements_fails_them_all(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    def drop(response: AskResponse) -> None:
+        del response.answers[1]
+
+    federation.link(CAF, CNAV).after = drop
+    assert reasons(ppa.put(*items)) == ["BAD_ANSWER", "BAD_ANSWER"]
+
+
+def test_ask_peer_down_fails_and_asking_again_with_the_same_bytes_works(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    link = federation.link(CAF, CNAV)
+    link.down = True
+    assert reasons(ppa.put(*items)) == ["PEER_UNAVAILABLE"] * 2
+    link.down = False
+    assert all(answer.sealed_release for answer in ppa.put(*items))
+    assert len(federation.entries(CAF, "asked")) == 2
+
+
+def test_ask_answer_lost_on_its_way_is_given_again(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    link = federation.link(CAF, CNAV)
+    link.after = lambda _: setattr(link, "down", True)
+    assert reasons(ppa.put(*items)) == ["PEER_UNAVAILABLE"] * 2
+    link.after, link.down = None, False
+    assert all(answer.sealed_release for answer in ppa.put(*items))
+    assert len(federation.entries(CNAV, "decided")) == len(federation.entries(CAF, "received")) == 2
+
+
+def test_ask_failure_message_of_a_peer_never_names_what_was_sent(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    federation.link(CAF, CNAV).down = True
+    for item, answer in zip(items, ppa.put(*items), strict=True):
+        assert item.persons[0].nir not in str(answer)
+
+
+def test_ask_the_same_statement_in_two_calls_at_once_is_decided_and_entered_once(
+    federation: Federation, items: Items
+) -> None:
+    requester = federation.requester(CAF)
+
+    async def both() -> list[list[receipt_pb2.Answer]]:
+        calls = (requester.ask("caf-ppa", items[:1]) for _ in range(3))
+        return await asyncio.gather(*calls)
+
+    answers = run(both())
+    assert len({answer.sealed_release for (answer,) in answers}) == 1
+    assert len(federation.entries(CNAV, "decided")) == 1
+    assert len(federation.entries(CAF, "asked")) == len(federation.entries(CAF, "received")) == 1
+
+
+def test_ask_many_callers_share_calls_to_the_same_holder(
+    federation: Federation, ppa: Program
+) -> None:
+    case = ppa.open_case()
+    items = ppa.items(*(ppa.question(case) for _ in range(24)))
+    requester = federation.requester(CAF)
+
+    async def all_at_once() -> list[list[receipt_pb2.Answer]]:
+        return await asyncio.gather(*(requester.ask("caf-ppa", [item]) for item in items))
+
+    assert all(answer.sealed_release for (answer,) in run(all_at_once()))
+    assert len(federation.link(CAF, CNAV).calls) < len(items) / 4
+
+
+def test_ask_case_closed_while_the_statement_waits_is_not_asked(
+    federation: Federation, ppa: Program
+) -> None:
+    case, other = ppa.open_case("C1"), ppa.open_case("C2")
+    waiting = ppa.item(ppa.question(case))
+    busy = [ppa.item(ppa.question(other)) for _ in range(2)]
+    requester = federation.requester(CAF)
+
+    async def race() -> list[list[receipt_pb2.Answer]]:
+        # Two calls are in flight for the holder; the third statement waits its turn.
+        first = [asyncio.create_task(requester.ask("caf-ppa", [one])) for one in busy[:1]]
+        await asyncio.sleep(0)
+        first += [asyncio.create_task(requester.ask("caf-ppa", [one])) for one in busy[1:]]
+        await asyncio.sleep(0)
+        last = asyncio.create_task(requester.ask("caf-ppa", [waiting]))
+        await asyncio.sleep(0)
+        ppa.cases.close("caf-ppa", [case.leaf_hash], "withdrawn")
+        return [await task for task in (*first, last)]
+
+    *_, (late,) = run(race())
+    assert late.failure.reason == "CASE_CLOSED"
+    assert len(federation.entries(CAF, "asked")) == len(busy)
+
+
+def test_answer_head_of_another_ledger_is_refused(federation: Federation) -> None:
+    foreign = federation.node(MSA).traces.checkpoint()
+    with pytest.raises(PeerError, match="checkpoint") as caught:
+        federation.holder(CNAV).call(CAF, b"", foreign)
+    assert caught.value.reason == "BAD_CHECKPOINT"
+
+
+def test_heads_two_trees_of_one_size_are_seen_as_a_fork(
+    federation: Federation, ppa: Program
+) -> None:
+    ppa.open_case("C1")
+    heads = federation.node(CNAV).heads
+    heads.see(CAF, federation.node(CAF).traces.checkpoint())
+    twin = Federation(federation.template, federation._directory / "twin")
+    try:
+        twin.program("caf-ppa").open_case("C1")
+        with pytest.raises(PeerError, match="two heads") as caught:
+            heads.see(CAF, twin.node(CAF).traces.checkpoint())
+    finally:
+        twin.close()
+    assert caught.value.reason == "FORKED_LEDGER"
+
+
+def test_heads_an_older_head_does_not_replace_a_longer_one(
+    federation: Federation, ppa: Program
+) -> None:
+    node, heads = federation.node(CAF), federation.node(CNAV).heads
+    old = node.traces.checkpoint()
+    ppa.open_case("C1")
+    longest = heads.see(CAF, node.traces.checkpoint())
+    assert heads.see(CAF, old) == longest != b""
+
+
+def test_answer_entry_holds_the_peers_last_head(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    ppa.put(*items)
+    assert all(
+        len(entry.decided.peer_checkpoint_hash) == 32
+        for entry in federation.entries(CNAV, "decided")
+    )
+
+
+def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
+    ppa: Program, items: Items
+) -> None:
+    assert len(seal_secret(ppa.keys.public, bytes(32))) > 1000  # anyone can seal to an activity
+    first, second = ppa.put(*items)
+    first.sealed_release = second.sealed_release
+    assert ppa.open(items[0], first).failure is not None
+
+
+def test_release_is_not_openable_by_another_activity(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    (answer, _) = ppa.put(*items)
+    reply = federation.program("caf-dmde").open(items[0], answer)
+    assert reply.failure is not None
+    assert reply.failure.reason == "NOT_FOR_THIS_ACTIVITY"
+
+
+# --- the coalescer -------------------------------------------------------------------------------
+
+
+def test_coalescer_failure_fails_its_call_and_nothing_else() -> None:
+    calls: list[int] = []
+
+    async def process(group: list[int]) -> list[int]:
+        calls.append(len(group))
+        await asyncio.sleep(0)
+        if 0 in group:
+            raise PeerError("BROKEN", "broken")
+        return group
+
+    async def main() -> tuple[object, object]:
+        queue: Coalescer[int, int] = Coalescer(process)  # type: ignore[arg-type]
+        first = asyncio.create_task(queue.put([0]))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(queue.put(list(range(1, 100))))
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    broken, fine = run(main())
+    assert isinstance(broken, PeerError)
+    assert fine == list(range(1, 100))
+    assert max(calls) <= ITEMS_PER_CALL
+
+
+def test_coalescer_too_few_results_fail_those_that_have_none() -> None:
+    async def process(group: list[int]) -> list[int]:
+        return group[:-1]
+
+    async def main() -> list[int]:
+        queue: Coalescer[int, int] = Coalescer(process)  # type: ignore[arg-type]
+        return await queue.put([1, 2])
+
+    with pytest.raises(ValueError, match="shorter"):
+        run(main())
+
+
+def test_coalescer_caller_that_went_away_does_not_stop_the_others() -> None:
+    async def process(group: list[int]) -> list[int]:
+        await asyncio.sleep(0.01)
+        return group
+
+    async def main() -> list[int]:
+        queue: Coalescer[int, int] = Coalescer(process)  # type: ignore[arg-type]
+        gone = asyncio.create_task(queue.put([1]))
+        await asyncio.sleep(0)
+        stays = asyncio.create_task(queue.put([2]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await stays
+
+    assert run(main()) == [2]
