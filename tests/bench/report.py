@@ -32,7 +32,8 @@ class Line:
     """One way of asking, on both sides; medians of interleaved rounds.
 
     Attributes:
-        name: `1`, `8`, `64` callers, or `open-500`.
+        name: `1`, `8`, `64` callers, one question a call; `64-together`: what they ask at once in
+            one call, as a program's client may; `open-500`.
     """
 
     name: str

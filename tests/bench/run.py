@@ -40,7 +40,7 @@ class Side:
     """Cloison or the relay: how a question is put, and the CPU of program, node and holder."""
 
     ask: Ask
-    cpu: Callable[[], tuple[float, float, float]]
+    cpu: Callable[[], tuple[float, ...]]
 
 
 @dataclass(slots=True)
@@ -83,15 +83,24 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The three that take turns. `echo` is the relay's holder alone, one hop."""
+    """Those that take turns. `echo` is the relay's holder alone, one hop."""
 
     cloison: Side
+    together: Side
     relay: Side
     echo: Side
 
 
-def loops() -> dict[str, Loop]:
-    """Every line of the table: closed loops, then the open one."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One line of the table: how questions come; `together`: the program puts many in a call."""
+
+    loop: Loop
+    together: bool = False
+
+
+def ways() -> dict[str, Way]:
+    """Every line: closed loops, then the open one."""
 
     def closed(callers: int) -> Loop:
         return lambda ask, seconds: load.closed_loop(ask, callers, seconds)
@@ -99,21 +108,26 @@ def loops() -> dict[str, Loop]:
     def steady(ask: Ask, seconds: float) -> Awaitable[Measured]:
         return load.open_loop(ask, STEADY_PER_SECOND, seconds, SEED)
 
-    return {str(n): closed(n) for n in CALLERS} | {f"open-{STEADY_PER_SECOND}": steady}
+    return {
+        **{str(callers): Way(closed(callers)) for callers in CALLERS},
+        f"{_MOST}-together": Way(closed(_MOST), together=True),
+        f"open-{STEADY_PER_SECOND}": Way(steady),
+    }
 
 
 async def take_turns(sides: Sides, rounds: int, seconds: float, console: Console) -> Turns:
     """Every line on both sides, in turns; the side that begins changes with the round."""
-    lines = loops()
+    lines = ways()
     found = {name: (Rounds(), Rounds()) for name in lines}
     echo = Rounds()
     for number in range(rounds):
-        for name, loop in lines.items():
+        for name, way in lines.items():
             console.print(f"[dim]round {number + 1} of {rounds}, {name}[/]", highlight=False)
-            turns = list(zip(found[name], (sides.cloison, sides.relay), strict=True))
+            ours = sides.together if way.together else sides.cloison
+            turns = list(zip(found[name], (ours, sides.relay), strict=True))
             for kept, side in turns if number % 2 else reversed(turns):
-                await kept.add(side, loop, seconds)
-        await echo.add(sides.echo, lines[str(_MOST)], seconds)
+                await kept.add(side, way.loop, seconds)
+        await echo.add(sides.echo, lines[str(_MOST)].loop, seconds)
     others = [cores for pair in found.values() for one in pair for cores in one.others]
     made = tuple(
         Line(name, load.figures(ours.measured), load.figures(bare.measured), ours.cpu, bare.cpu)
@@ -154,15 +168,16 @@ async def measure(
 
                 return Side(ask, lambda: (own_cpu(), run.node.cpu_seconds, run.holder.cpu_seconds))
 
-            ours = Side(
-                program.asker(asks),
-                lambda: (
-                    own_cpu(),
-                    federation.cpu_of(pair.requester),
-                    federation.cpu_of(pair.holder),
-                ),
+            def full(ask: Ask) -> Side:
+                nodes = pair.requester, pair.holder
+                return Side(ask, lambda: (own_cpu(), *map(federation.cpu_of, nodes)))
+
+            sides = Sides(
+                full(program.asker(asks)),
+                full(program.asker_together(asks)),
+                bare(relay.caller(node)),
+                bare(relay.caller(holder)),
             )
-            sides = Sides(ours, bare(relay.caller(node)), bare(relay.caller(holder)))
             turns = await take_turns(sides, given.rounds, given.seconds, console)
     return report.Sizes(len(request), len(answer)), turns
 
