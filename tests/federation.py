@@ -289,7 +289,7 @@ class Link:
             servicer = servicers.Exchange(*self.federation.holding(self.holder))
             response = await servicer.Ask(received, context)
         except Aborted as error:
-            raise _rpc_error(error.code, error.details) from error
+            raise _rpc_error(error.code, error.details, error.reason) from error
         sent = AskResponse.FromString(response.SerializeToString())
         if self.after:
             self.after(sent)
@@ -309,7 +309,7 @@ class Link:
                 count += 1
                 self._check_up(self.dies_after == count)
         except Aborted as error:
-            raise _rpc_error(error.code, error.details) from error
+            raise _rpc_error(error.code, error.details, error.reason) from error
 
     @staticmethod
     def _check_up(down: bool) -> None:
@@ -317,8 +317,9 @@ class Link:
             raise _rpc_error(grpc.StatusCode.UNAVAILABLE, "connection refused")
 
 
-def _rpc_error(code: grpc.StatusCode, details: str) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details, "")
+def _rpc_error(code: grpc.StatusCode, details: str, reason: str = "") -> grpc.aio.AioRpcError:
+    trailing = grpc.aio.Metadata(*((("reason", reason),) if reason else ()))
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details, "")
 
 
 class Federation:

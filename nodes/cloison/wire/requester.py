@@ -4,9 +4,11 @@ The node checks what it can vouch for: the program's certificate, that the state
 activity's, that its case is open. The holder checks the rest; a local question takes the same path.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import grpc
 
@@ -37,6 +39,7 @@ from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
 CALL_SECONDS = 30.0
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +293,11 @@ def stored_label(label: release_pb2.Label) -> ReceivedLabel:
 
 
 def unavailable(holder: BodyId, error: grpc.aio.AioRpcError) -> PeerError:
-    """A peer's transport error, without anything of what was sent."""
+    """A peer's transport error: the reason it told, if it did; nothing of what was sent."""
+    trailing = cast("Iterable[tuple[str, object]]", error.trailing_metadata() or ())
+    for key, told in trailing:
+        if key == "reason" and _REASON.fullmatch(str(told)):
+            return PeerError(str(told), f"body `{holder}`: {error.details()}")
     return PeerError(
         "PEER_UNAVAILABLE",
         f"body `{holder}`: {error.code().name}",

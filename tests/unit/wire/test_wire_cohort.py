@@ -1,0 +1,468 @@
+"""Many persons under one statement: every batch entered before it leaves, every person traced."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.federation import (
+    ANNE,
+    BRUNO,
+    CAF,
+    CNAV,
+    DENIS,
+    MONTH,
+    NOBODY,
+    Federation,
+    ManyResponse,
+    Program,
+    Someone,
+    run,
+)
+
+from cloison.errors import CloisonError, InputError
+from cloison.law import PolicySet
+from cloison.law.decide import decide
+from cloison.law.question import Decision, Granularity, Outcome
+from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
+from cloison.wire import client, holder
+from cloison.wire.cohort import BatchPerson, part_of, read_persons, write_persons
+from cloison.wire.gateway import OpenedCase
+
+Request = gateway_service_pb2.GatewayServiceAskManyRequest
+Response = gateway_service_pb2.GatewayServiceAskManyResponse
+Batch = gateway_service_pb2.CohortBatch
+
+
+def person(
+    someone: Someone, case: int = -1, case_salt: bytes = b"", salt: bytes | None = None
+) -> BatchPerson:
+    reference = statement_pb2.PersonReference(
+        nir=someone.nir,
+        salt=os.urandom(32) if salt is None else salt,
+        birth_name=someone.birth_name,
+        birth_date=someone.birth_date.isoformat(),
+        case_salt=case_salt,
+    )
+    return BatchPerson(reference, case)
+
+
+class Cohort:
+    """A cohort of the prime d'activité, every person in a live case, ready to be spoiled."""
+
+    def __init__(self, program: Program, claims: Sequence[str] = ("C1", "C2")) -> None:
+        self.program = program
+        self.cases = [program.open_case(claim) for claim in claims]
+        self.size = 10
+        self.sent: list[int] = []
+
+    def header(self) -> statement_pb2.SignedStatement:
+        cohort = statement_pb2.Cohort(
+            size=self.size, batch_persons=5, case_type="claim", case_month=MONTH.number
+        )
+        question = replace(self.program.question(None), persons=())
+        now = self.program.federation.clock()
+        built = client.build_statement(self.program.keys, question, now, cohort)
+        return client.build_items(self.program.keys, [built])[0].statement
+
+    def batch(self, index: int, *cases: OpenedCase, last: bool = False) -> Batch:
+        """One batch: the applicant of each case."""
+        members = [case.members[0] for case in cases]
+        people = [
+            person(Someone(one.nir, one.birth_name, one.birth_date), place, one.case_salt)
+            for place, one in enumerate(members)
+        ]
+        proofs = [statement_pb2.CaseProof.FromString(case.proof) for case in cases]
+        return Batch(index=index, last=last, persons=write_persons(people), cases=proofs)
+
+    def plain(self) -> list[Batch]:
+        return [self.batch(0, self.cases[0]), self.batch(1, self.cases[1], last=True)]
+
+    def ask(
+        self, batches: Sequence[Batch], header: statement_pb2.SignedStatement | None = None
+    ) -> list[Response]:
+        async def requests() -> AsyncIterator[Request]:
+            yield Request(header=header or self.header())
+            for batch in batches:
+                self.sent.append(batch.index)
+                yield Request(batch=batch)
+
+        relay = self.program.federation.cohorts(self.program.body)
+
+        async def collect() -> list[Response]:
+            stream = relay.relay(self.program.activity, requests())
+            return [answer async for answer in stream]
+
+        return run(collect())
+
+
+@pytest.fixture
+def cohort(ppa: Program) -> Cohort:
+    return Cohort(ppa)
+
+
+@pytest.fixture(autouse=True)
+def permitted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], None]:
+    """No text read opens a cohort to a benefit: the mechanics are tested as if one did."""
+
+    def decide_as(outcome: Outcome) -> None:
+        def decided(policy: PolicySet, *arguments: Any) -> Decision:
+            made = decide(policy, *arguments)
+            return replace(made, outcome=outcome, reason="PERMITTED", nearest=(), rules=())
+
+        monkeypatch.setattr(holder, "decide", decided)
+
+    decide_as(Outcome.PERMIT)
+    return decide_as
+
+
+def refused(cohort: Cohort, batches: Sequence[Batch]) -> str:
+    with pytest.raises(CloisonError) as caught:
+        cohort.ask(batches)
+    return caught.value.reason
+
+
+def parts(federation: Federation) -> tuple[int, int]:
+    """How many `cohort_part` entries the holder and the requester wrote."""
+    return (
+        len(federation.entries(CNAV, "cohort_part")),
+        len(federation.entries(CAF, "cohort_part")),
+    )
+
+
+def test_ask_many_answers_each_batch_sealed_to_its_place(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header = cohort.header()
+    _, *answers = cohort.ask(cohort.plain(), header)
+    assert [(one.batch.index, one.batch.last) for one in answers] == [(0, False), (1, True)]
+    statement_hash = federation.entries(CAF, "received")[-1].received.statement_hash
+    opened = [
+        cohort.program.opener.open(
+            one.batch.sealed_release, statement_hash, part_of(index, last=one.batch.last)
+        )
+        for index, one in enumerate(answers)
+    ]
+    assert all(release.persons[0].periods for release in opened)
+
+
+def test_ask_many_leaves_a_trace_of_each_person_at_both_ends(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.ask(cohort.plain())
+    for body in (CNAV, CAF):
+        entries = [entry.cohort_part for entry in federation.entries(body, "cohort_part")]
+        assert [len(part.trace_keys) for part in entries] == [1, 1]
+        assert [len(part.person_digests) for part in entries] == [1, 1]
+
+
+def test_ask_many_is_kept_sealed_and_labelled_at_the_requester(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.ask(cohort.plain())
+    node = federation.node(CAF)
+    question = cohort.program.question(None)
+    kept = [
+        node.store.received(
+            "caf-ppa",
+            "cnav",
+            "monthly_resources",
+            node.row_key(one.nir),
+            question.first,
+            question.last,
+        )
+        for one in (ANNE, DENIS)
+    ]
+    assert [len(one) for one in kept] == [1, 1]
+
+
+def test_ask_many_refused_ends_after_the_decision(
+    federation: Federation, cohort: Cohort, permitted: Callable[[Outcome], None]
+) -> None:
+    permitted(Outcome.DENY)
+    (answer,) = cohort.ask(cohort.plain())
+    assert not answer.header.sealed_release
+    assert parts(federation) == (0, 0)
+    assert len(federation.entries(CAF, "received")) == 1
+
+
+def test_ask_many_says_nothing_of_those_it_cannot_answer_about(
+    federation: Federation, ppa: Program
+) -> None:
+    cohort = Cohort(ppa, ("C1", "C5"))
+    assert cohort.cases[1].members[0].nir == NOBODY.nir
+    _, answer = cohort.ask([cohort.batch(0, *cohort.cases, last=True)])
+    statement_hash = federation.entries(CAF, "received")[-1].received.statement_hash
+    release = ppa.opener.open(answer.batch.sealed_release, statement_hash, part_of(0, last=True))
+    assert [len(one.periods) for one in release.persons] == [3, 0]
+
+
+def test_ask_many_peer_killed_in_the_middle_is_an_error_and_what_came_stands_entered(
+    federation: Federation, cohort: Cohort
+) -> None:
+    federation.link(CAF, CNAV).dies_after = 2  # the decision and one batch
+    assert refused(cohort, cohort.plain()) == "PEER_UNAVAILABLE"
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_peer_that_ends_early_is_an_error_never_an_end(
+    federation: Federation, cohort: Cohort
+) -> None:
+    def drop_last(response: ManyResponse) -> ManyResponse | None:
+        return None if response.batch.last else response
+
+    federation.link(CAF, CNAV).after_part = drop_last
+    assert refused(cohort, cohort.plain()) == "COHORT_CUT"
+
+
+def test_ask_many_program_that_ends_early_is_an_error(
+    federation: Federation, cohort: Cohort
+) -> None:
+    assert refused(cohort, cohort.plain()[:1]) == "MALFORMED"
+    assert federation.failures(CNAV) == {"caf": {"MALFORMED": 1}}
+
+
+def test_ask_many_batch_out_of_order_is_refused(federation: Federation, cohort: Cohort) -> None:
+    first, second = cohort.plain()
+    second.index = 2
+    assert refused(cohort, [first, second]) == "MALFORMED"
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_batch_twice_is_refused(federation: Federation, cohort: Cohort) -> None:
+    first, _ = cohort.plain()
+    assert refused(cohort, [first, first]) == "MALFORMED"
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_more_persons_than_announced_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.size = 1
+    assert refused(cohort, cohort.plain()) == "COHORT_EXCEEDED"
+    assert federation.failures(CNAV) == {"caf": {"COHORT_EXCEEDED": 1}}
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_more_persons_in_a_batch_than_announced_is_refused(cohort: Cohort) -> None:
+    batch = Batch(index=0, last=True, persons=write_persons([person(ANNE) for _ in range(6)]))
+    assert refused(cohort, [batch]) == "TOO_LARGE"
+
+
+def test_ask_many_case_of_another_person_is_refused(federation: Federation, cohort: Cohort) -> None:
+    batch = cohort.batch(0, cohort.cases[0], last=True)
+    stranger = cohort.cases[1].members[0]
+    batch.persons = write_persons([person(DENIS, 0, stranger.case_salt)])
+    assert refused(cohort, [batch]) == "BAD_CASE_PROOF"
+    assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
+    assert parts(federation) == (0, 0)
+
+
+@pytest.mark.parametrize("place", [-1, 1, 7])
+def test_ask_many_person_in_no_case_of_the_batch_is_refused(
+    federation: Federation, cohort: Cohort, place: int
+) -> None:
+    batch = cohort.batch(0, cohort.cases[0], last=True)
+    member = cohort.cases[0].members[0]
+    batch.persons = write_persons([person(ANNE, place, member.case_salt)])
+    assert refused(cohort, [batch]) == "BAD_CASE_PROOF"
+    assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
+
+
+def test_ask_many_case_of_another_activity_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    rsa = federation.program("caf-rsa")
+    (claim,) = federation.node(CAF).store.claims("ppa", MONTH, ["C1"])
+    del claim
+    other = Cohort(cohort.program)
+    other.program = rsa
+    assert refused(other, other.plain()) == "BAD_CASE_PROOF"
+    assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
+
+
+def test_ask_many_closed_case_is_refused_by_the_requesters_own_node(
+    federation: Federation, cohort: Cohort
+) -> None:
+    batches = cohort.plain()
+    cohort.program.cases.close("caf-ppa", [cohort.cases[1].leaf_hash], "decided")
+    assert refused(cohort, batches) == "CASE_CLOSED"
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_case_past_its_end_is_refused(federation: Federation, cohort: Cohort) -> None:
+    federation.clock.now = cohort.cases[0].valid_until + timedelta(seconds=1)
+    assert refused(cohort, cohort.plain()) == "BAD_CASE_PROOF"
+    assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
+
+
+def test_ask_many_salt_used_before_is_refused(cohort: Cohort) -> None:
+    first, second = cohort.plain()
+    salt = read_persons(first.persons, 5)[0].reference.salt
+    case_salt = cohort.cases[1].members[0].case_salt
+    second.persons = write_persons([person(DENIS, 0, case_salt, salt)])
+    assert refused(cohort, [first, second]) == "SALT_REUSED"
+
+
+def test_ask_many_salt_shared_within_a_batch_is_refused(cohort: Cohort) -> None:
+    persons = write_persons([person(ANNE, salt=bytes(32)), person(BRUNO, salt=bytes(32))])
+    assert refused(cohort, [Batch(index=0, last=True, persons=persons)]) == "SALT_REUSED"
+
+
+def test_ask_many_the_same_statement_again_is_a_replay(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header = cohort.header()
+    cohort.ask(cohort.plain(), header)
+    with pytest.raises(CloisonError, match="answered before"):
+        cohort.ask(cohort.plain(), header)
+    assert federation.failures(CNAV) == {"caf": {"REPLAYED": 1}}
+    assert len(federation.entries(CAF, "asked")) == 1
+
+
+def test_ask_many_stream_held_open_past_its_text_is_ended(
+    federation: Federation, cohort: Cohort, permitted: Callable[[Outcome], None]
+) -> None:
+    class Turning(list[Batch]):
+        def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - a list's
+            for batch in super().__iter__():
+                yield batch
+                permitted(Outcome.DENY)
+
+    assert refused(cohort, Turning(cohort.plain())) == "NO_LONGER_PERMITTED"
+    assert federation.failures(CNAV) == {"caf": {"NO_LONGER_PERMITTED": 1}}
+    assert parts(federation) == (1, 1)
+
+
+def test_ask_many_answer_for_other_persons_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    def swap(response: ManyResponse) -> ManyResponse:
+        if response.WhichOneof("part") == "batch":
+            response.batch.sealed_release += b"\x00"
+        return response
+
+    federation.link(CAF, CNAV).after_part = swap
+    assert refused(cohort, cohort.plain()) == "BAD_RECEIPT"
+
+
+def test_ask_many_last_flag_moved_is_refused(federation: Federation, cohort: Cohort) -> None:
+    def cut(response: ManyResponse) -> ManyResponse:
+        if response.WhichOneof("part") == "batch":
+            response.batch.last = True
+        return response
+
+    federation.link(CAF, CNAV).after_part = cut
+    assert refused(cohort, cohort.plain()) == "BAD_RECEIPT"
+
+
+def test_ask_many_of_the_bodys_own_node_takes_the_same_path(
+    federation: Federation, ppa: Program
+) -> None:
+    cohort = Cohort(ppa)
+    question = replace(
+        ppa.question(None),
+        persons=(),
+        holder=CAF,
+        dataset="members",
+        fields=("role",),
+        granularity=Granularity.CURRENT,
+        legal_basis="gdpr-5",
+    )
+    announced = statement_pb2.Cohort(
+        size=2, batch_persons=2, case_type="claim", case_month=MONTH.number
+    )
+    built = client.build_statement(ppa.keys, question, federation.clock(), announced)
+    header = client.build_items(ppa.keys, [built])[0].statement
+    assert len(cohort.ask(cohort.plain(), header)) == 3
+    assert len(federation.entries(CAF, "cohort_part")) == 4  # as holder, then as requester
+
+
+def test_ask_many_of_the_bodys_own_node_that_ends_early_is_an_error(
+    federation: Federation, ppa: Program
+) -> None:
+    cohort = Cohort(ppa)
+
+    def own(statement: statement_pb2.Statement) -> None:
+        statement.holder = CAF
+
+    item = statement_pb2.AskItem(statement=cohort.header())
+    header = ppa.altered(item, own).statement
+    with pytest.raises(InputError, match="ended before its last batch"):
+        cohort.ask([], header)
+    assert parts(federation) == (0, 0)
+
+
+def test_ask_many_without_a_cohort_is_refused(cohort: Cohort) -> None:
+    item = cohort.program.item(cohort.program.question(cohort.cases[0]))
+    with pytest.raises(InputError, match="announces no cohort"):
+        cohort.ask([], item.statement)
+
+
+# --- the Arrow table of a batch ------------------------------------------------------------------
+
+
+def test_persons_written_and_read_are_the_same() -> None:
+    people = [person(ANNE, 3, bytes(32)), person(BRUNO)]
+    assert read_persons(write_persons(people), 2) == people
+
+
+def _other_columns() -> bytes:
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([pa.array(["x"])], names=["nir"])
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _no_batch() -> bytes:
+    sink = pa.BufferOutputStream()
+    schema = pa.ipc.open_stream(write_persons([person(ANNE)])).schema
+    pa.ipc.new_stream(sink, schema).close()
+    return bytes(sink.getvalue())
+
+
+def _with_null() -> bytes:
+    batch = pa.ipc.open_stream(write_persons([person(ANNE)])).read_next_batch()
+    columns = [pa.array([None], batch.schema.field(0).type), *batch.columns[1:]]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=batch.schema))
+    return bytes(sink.getvalue())
+
+
+def _not_utf8() -> bytes:
+    written = write_persons([person(ANNE)])
+    name = ANNE.birth_name.encode()
+    return written.replace(name, b"\xff" * len(name))
+
+
+def _offsets_beyond_the_buffer() -> bytes:
+    written = write_persons([person(ANNE)])
+    offsets = (0).to_bytes(4, "little") + (15).to_bytes(4, "little")
+    return written.replace(offsets, (0).to_bytes(4, "little") + (1 << 30).to_bytes(4, "little"), 1)
+
+
+@pytest.mark.parametrize(
+    "make", [_other_columns, _no_batch, _with_null, _not_utf8, _offsets_beyond_the_buffer]
+)
+def test_persons_in_another_shape_are_malformed(make: Callable[[], bytes]) -> None:
+    with pytest.raises(InputError) as caught:
+        read_persons(make(), 5)
+    assert caught.value.reason == "MALFORMED"
+
+
+def test_persons_any_cut_of_the_table_is_malformed() -> None:
+    written = write_persons([person(ANNE)])
+    for end in range(0, len(written) - 16, 7):
+        with pytest.raises(InputError):
+            read_persons(written[:end], 5)
+
+
+def test_release_of_a_batch_is_bound_to_its_place() -> None:
+    places = {part_of(index, last=last) for index in range(3) for last in (False, True)}
+    assert len(places) == 6
+    assert release_pb2.SealedRelease(part=part_of(0, last=True)).part == bytes(8) + b"\x01"
