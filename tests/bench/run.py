@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,6 +32,7 @@ STEADY_PER_SECOND = 500
 _MOST = max(CALLERS)
 _WARM_SECONDS = 0.4
 _SYNCS = 200
+_COLUMNS = 110  # of a file; a terminal says its own
 
 Loop = Callable[[Ask, float], Awaitable[Measured]]
 
@@ -240,7 +242,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     parser.add_argument("--profile", type=Path, help="leave BODY.prof of each node in this folder")
     given = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _COLUMNS)
     home = ROOT / "var/bench"
     home.mkdir(parents=True, exist_ok=True)
     # Where a node's state would be: on a memory disk every entry would be durable for free.
