@@ -1,7 +1,11 @@
-"""Bytes of policy files to strict values; a refusal names the file and, where known, the line."""
+"""Bytes of policy files to strict values; a refusal names the file and, where known, the line.
+
+A draft may come from anyone: its size and its nesting have a limit before any parser sees it.
+"""
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -14,6 +18,9 @@ from cloison.law.records import Example
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _EXAMPLE = TypeAdapter(Example)
+_MOST_BYTES = 1 << 18
+_MOST_NESTED = 500
+_NESTING = re.compile(r"[(\[{<>=.!*+-]|&&|\|\||\b(?:if|in|has|is|like)\b")
 
 
 def refuse(path: str, line: int | None, why: str, hint: str = "") -> InputError:
@@ -23,12 +30,23 @@ def refuse(path: str, line: int | None, why: str, hint: str = "") -> InputError:
 
 
 def parse_text(path: str, content: bytes) -> str:
-    """UTF-8 text. Raises `InputError` (`BAD_POLICY_FILE`)."""
+    """UTF-8 text of at most 256 KiB. Raises `InputError` (`BAD_POLICY_FILE`)."""
+    if len(content) > _MOST_BYTES:
+        raise refuse(path, None, f"more than {_MOST_BYTES} bytes")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise refuse(path, line, "not UTF-8 text") from error
+
+
+def check_nesting(path: str, line: int | None, text: str) -> None:
+    """Refuses what could nest deeper than Cedar's parser bears: it would end the process.
+
+    Every bracket and operator counts; comments and strings are the caller's to leave out.
+    """
+    if len(_NESTING.findall(text)) > _MOST_NESTED:
+        raise refuse(path, line, f"more than {_MOST_NESTED} brackets and operators", "split it")
 
 
 def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
@@ -40,6 +58,8 @@ def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
         match = re.search(r"at line (\d+)", str(error))
         line = int(match[1]) if match else text.count("\n") + 1
         raise refuse(path, line, f"not TOML: {error}") from error
+    except RecursionError as error:
+        raise refuse(path, None, "not TOML: nested too deep") from error
     except ValidationError as error:
         first = _first(error)
         raise refuse(path, _toml_line(text, first["loc"]), _words_of(first)) from error
@@ -48,19 +68,41 @@ def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
 def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
     """A YAML list of examples. Raises `InputError` (`BAD_POLICY_FILE`)."""
     text = parse_text(path, content)
+    loader = _ExampleLoader(text)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        items = yaml.safe_load(text)
+        node = loader.get_single_node()
+        items = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        raise refuse(path, line, "not YAML", "each example is a list item") from error
+        problem = getattr(error, "problem", None) or "cannot be read"
+        why = f"not YAML: {problem}"
+        raise refuse(path, line, why, "each example is a list item") from error
+    except RecursionError as error:
+        raise refuse(path, None, "not YAML: nested too deep") from error
     if not isinstance(node, yaml.SequenceNode) or not items:
         raise refuse(path, 1, "no example", "a text without an example is not tested")
     return tuple(
         _example(path, child.start_mark.line + 1, item)
         for child, item in zip(node.value, items, strict=True)
     )
+
+
+class _ExampleLoader(yaml.SafeLoader):
+    """YAML without what lets a file say two things at once: aliases, and a key given twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias", self.get_mark())
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        keys = Counter(key.value for key, _ in node.value)
+        if keys.total() > len(keys):
+            twice = keys.most_common(1)[0][0]
+            problem = f"`{twice}` is given twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _example(path: str, line: int, item: object) -> Example:

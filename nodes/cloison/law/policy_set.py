@@ -13,7 +13,7 @@ from typing import Self
 import cedarpy
 
 from cloison.law.entities import build_entities, family_of
-from cloison.law.files import parse_examples, parse_text, parse_toml, refuse
+from cloison.law.files import check_nesting, parse_examples, parse_text, parse_toml, refuse
 from cloison.law.records import (
     Activity,
     Dataset,
@@ -208,8 +208,10 @@ def _parse_rules(files: Mapping[str, bytes], texts: Mapping[str, Text]) -> tuple
 
 def _parse_schema(files: Mapping[str, bytes]) -> cedarpy.Schema:
     path = "schema.cedarschema"
+    text = parse_text(path, files[path])
+    check_nesting(path, None, re.sub(r"//[^\n]*", "", text))
     try:
-        return cedarpy.Schema.from_str(parse_text(path, files[path]))
+        return cedarpy.Schema.from_str(text)
     except ValueError as error:
         raise refuse(path, None, f"not a Cedar schema: {error}") from error
 

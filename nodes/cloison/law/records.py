@@ -1,10 +1,19 @@
 """The shapes of the policy files, one class a file: strict, frozen, unknown keys refused."""
 
+from collections import Counter
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from cloison.law.question import Granularity, Outcome
 
@@ -14,6 +23,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Body = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 WordList = Annotated[tuple[Words, ...], Field(min_length=1)]
+Day = Annotated[date, Strict()]
+"""A date as TOML and YAML write it: no string, no number, no time of day."""
 MonthText = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
 
 
@@ -58,8 +69,8 @@ class PurposesFile(_File):
 class Dates(_File):
     """When a text is in force: from the first day, until the first day it no longer is."""
 
-    from_: date = Field(alias="from")
-    until: date | None = None
+    from_: Day = Field(alias="from")
+    until: Day | None = None
     certainty: Certainty = Certainty.READ
     until_certainty: Certainty = Certainty.READ
     note: str = ""
@@ -84,7 +95,7 @@ class Source(_File):
     code: Words
     where: Words
     part: Words
-    binding: bool = True
+    binding: StrictBool = True
     """False for an opinion or a comment: cited, never a ground."""
 
 
@@ -92,8 +103,8 @@ class Opening(_File):
     """A promise this text opens, and when."""
 
     promise: Id
-    from_: date = Field(alias="from")
-    until: date | None = None
+    from_: Day = Field(alias="from")
+    until: Day | None = None
 
 
 class Text(_File):
@@ -118,14 +129,14 @@ class CaseType(_File):
 
     type: Id
     title: Words
-    validity_days: Annotated[int, Field(ge=1, le=3660)]
+    validity_days: Annotated[int, Field(strict=True, ge=1, le=3660)]
 
 
 class ReadWindow(_File):
     """Months counted from the month the right concerns, both included: `-4` is four before."""
 
-    first: Annotated[int, Field(ge=-60, le=0)]
-    last: Annotated[int, Field(ge=-60, le=0)]
+    first: Annotated[int, Field(strict=True, ge=-60, le=0)]
+    last: Annotated[int, Field(strict=True, ge=-60, le=0)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -153,7 +164,7 @@ class Reads(_File):
     why: Words
     granularity: Granularity | None = None
     window: ReadWindow | None = None
-    years: Annotated[int, Field(ge=-5, le=0)] | None = None
+    years: Annotated[int, Field(strict=True, ge=-5, le=0)] | None = None
     scheme: Name | None = None
     situation: Name | None = None
     purpose: Id | None = None
@@ -207,6 +218,16 @@ class Activity(_File):
     case_types: tuple[CaseType, ...] = ()
     reads: tuple[Reads, ...] = ()
     outputs: tuple[Output, ...] = ()
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        named = [f"{reads.holder}/{reads.dataset}" for reads in self.reads]
+        named += [f"case type {case.type}" for case in self.case_types]
+        named += [f"output {output.id}" for output in self.outputs]
+        twice = [name for name, count in Counter(named).items() if count > 1]
+        if twice:
+            raise ValueError(f"`{twice[0]}` is given twice")
+        return self
 
     def fields_of(self, holder: str, dataset: str) -> frozenset[str] | None:
         """The fields of the record for one dataset; None where the record does not name it."""
@@ -289,10 +310,10 @@ class ExampleCase(_File):
 
     type: Id
     month: MonthText
-    live: bool = True
-    own: bool = True
-    covers: bool = True
-    questions_before: Annotated[int, Field(ge=0)] = 0
+    live: StrictBool = True
+    own: StrictBool = True
+    covers: StrictBool = True
+    questions_before: Annotated[int, Field(strict=True, ge=0)] = 0
 
 
 class ExampleReceived(_File):
@@ -306,7 +327,7 @@ class Example(_File):
     """An expected decision a jurist wrote."""
 
     name: Words
-    day: date
+    day: Day
     """Day of the decision, in Paris."""
     activity: str
     purpose: str
@@ -318,14 +339,14 @@ class Example(_File):
     requester: Body | None = None
     case: ExampleCase | None = None
     received: ExampleReceived | None = None
-    cohort: Annotated[int, Field(ge=1)] | None = None
-    persons: Annotated[int, Field(ge=1, le=8)] = 1
-    named_agent: bool = False
+    cohort: Annotated[int, Field(strict=True, ge=1)] | None = None
+    persons: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
+    named_agent: StrictBool = False
     expect: Outcome
     reason: str | None = None
     rules: tuple[str, ...] | None = None
     obligations: tuple[str, ...] | None = None
-    provisional: bool | None = None
+    provisional: StrictBool | None = None
     nearest: str | None = None
     """The first of the nearest permits, `text/rule`."""
     why: str = ""

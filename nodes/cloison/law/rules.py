@@ -9,7 +9,7 @@ import cedarpy
 from cedarpy import pst
 
 from cloison.errors import InputError
-from cloison.law.files import refuse
+from cloison.law.files import check_nesting, refuse
 from cloison.law.question import Obligation, RuleRef
 from cloison.law.records import Certainty, Text
 
@@ -134,6 +134,7 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
 
 
 def _parse_template(path: str, line: int, source: str) -> pst.Template:
+    check_nesting(path, line, _TOKEN.sub("", source))
     try:
         parsed = cedarpy.policies_to_pst(source)
     except ValueError as error:
@@ -240,7 +241,7 @@ def check_types(rules: tuple[Rule, ...], source: str, schema: cedarpy.Schema) ->
     if not result.errors:
         raise InputError("BAD_POLICY_FILE", "policy rules: the schema refuses them")
     first = result.errors[0]
-    name = result.id_annotations_by_policy_id.get(first.policy_id, "")
-    rule = next((rule for rule in rules if rule.ref.rule == name), rules[0])
+    # Cedar names policies by their place: two texts may have a rule of one name.
+    rule = rules[int(first.policy_id.removeprefix("policy"))]
     why = re.sub(r"^for policy `[^`]*`, ", "", first.error)
-    raise refuse(rule.path, rule.line, f"rule `{name}`: {why}")
+    raise refuse(rule.path, rule.line, f"rule `{rule.ref.rule}`: {why}")
