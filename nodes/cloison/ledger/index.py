@@ -110,12 +110,14 @@ class LedgerIndex:
         if self._closed:
             return
         self._closed = True
-        self.flush()
-        with _guard(self._path):
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            sync_path(self._path)
-            self._mark(self._path, _CLOSED)
+        try:
+            self.flush()
+            with _guard(self._path):
+                self._database.execute("PRAGMA synchronous = FULL")
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                sync_path(self._path)
+                self._mark(self._path, _CLOSED)
+        finally:
             self._database.close()
 
     def _mark(self, path: Path, open_under: str) -> None:

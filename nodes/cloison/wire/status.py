@@ -27,7 +27,6 @@ _BY_REASON = {
     "BAD_CERTIFICATE": grpc.StatusCode.UNAUTHENTICATED,
     "BAD_SIGNATURE": grpc.StatusCode.UNAUTHENTICATED,
     "NOT_YOURS": grpc.StatusCode.PERMISSION_DENIED,
-    "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "PEER_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
 }

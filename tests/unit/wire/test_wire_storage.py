@@ -1,0 +1,231 @@
+"""Disks that fill up, turn read-only or lose a node's parts: nothing leaves without its entry."""
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+from tests.federation import (
+    ANNE,
+    BRUNO,
+    CAF,
+    CANARY_CENTS,
+    CNAV,
+    NOW,
+    PEOPLE,
+    Federation,
+    Program,
+    run,
+)
+
+from cloison.errors import CloisonError, StorageError
+from cloison.ledger.log import Log
+from cloison.v1 import release_pb2
+from cloison.wire import server
+from cloison.wire.settings import create_state, open_node
+
+
+def fill_disk(log: Log) -> None:
+    """Every later write to the ledger meets a device without room."""
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, log._journal._descriptor)
+    os.close(full)
+
+
+def make_read_only(log: Log) -> None:
+    """The ledger's file can be read and no more."""
+    path = Path(f"/proc/self/fd/{log._journal._descriptor}").readlink()
+    readable = os.open(path, os.O_RDONLY)
+    os.dup2(readable, log._journal._descriptor)
+    os.close(readable)
+
+
+@pytest.mark.parametrize("spoil", [fill_disk, make_read_only])
+def test_answer_ledger_that_cannot_write_lets_nothing_leave(
+    federation: Federation, ppa: Program, spoil: object
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    node = federation.node(CNAV)
+    spoil(node.traces)  # type: ignore[operator]
+    with pytest.raises(StorageError) as caught:
+        federation.answer(CNAV, CAF, [item])
+    assert caught.value.reason == "LEDGER_WRITE"
+
+
+@pytest.mark.parametrize("spoil", [fill_disk, make_read_only])
+def test_ask_holder_that_cannot_write_gives_the_requester_no_sealed_bytes(
+    federation: Federation, ppa: Program, spoil: object
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    spoil(federation.node(CNAV).traces)  # type: ignore[operator]
+    (answer,) = ppa.put(item)
+    assert not answer.sealed_release
+    assert answer.failure.reason == "LEDGER_WRITE"
+    assert federation.entries(CAF, "received") == []
+
+
+def test_ask_holder_back_on_a_disk_with_room_answers_the_same_bytes(
+    federation: Federation, ppa: Program
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    fill_disk(federation.node(CNAV).traces)
+    ppa.put(item)
+    federation.kill(CNAV)
+    (answer,) = ppa.put(item)
+    assert answer.sealed_release
+    assert len(federation.entries(CNAV, "decided")) == 1
+
+
+def test_ask_requester_that_cannot_write_asks_nobody(federation: Federation, ppa: Program) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    fill_disk(federation.node(CAF).traces)
+    with pytest.raises(StorageError):
+        ppa.put(item)
+    assert federation.link(CAF, CNAV).calls == []
+
+
+def test_ask_requester_whose_disk_fills_after_asking_hands_nothing_to_the_program(
+    federation: Federation, ppa: Program
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    link = federation.link(CAF, CNAV)
+    link.after = lambda _: fill_disk(federation.node(CAF).traces)
+    with pytest.raises(StorageError):
+        ppa.put(item)
+    link.after = None
+    federation.kill(CAF)
+    (answer,) = ppa.put(item)
+    assert answer.sealed_release
+    assert len(federation.entries(CAF, "received")) == 1
+
+
+def test_open_case_ledger_that_cannot_write_opens_none(
+    federation: Federation, ppa: Program
+) -> None:
+    fill_disk(federation.node(CAF).traces)
+    with pytest.raises(StorageError):
+        ppa.open_case()
+    federation.kill(CAF)
+    assert federation.entries(CAF, "case_opened") == []
+
+
+def test_close_node_whose_ledger_is_stopped_still_closes_every_file(
+    federation: Federation, ppa: Program
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    item.persons[0].nir = "nonsense"
+    federation.answer(CNAV, CAF, [item])
+    node = federation._nodes.pop(CNAV)
+    fill_disk(node.traces)
+    with pytest.raises(StorageError):
+        node.close()
+    assert federation.node(CNAV).traces.size >= 0  # its lock was let go
+
+
+def test_upkeep_of_a_node_that_cannot_write_ends_it(
+    federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    item.persons[0].nir = "nonsense"
+    federation.answer(CNAV, CAF, [item])
+    federation.clock.advance(minutes=2)
+    node = federation.node(CNAV)
+    fill_disk(node.traces)
+    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
+    with pytest.raises(StorageError):
+        run(server._upkeep(node))
+
+
+# --- starting ------------------------------------------------------------------------------------
+
+
+def start_refused(federation: Federation, *, without: str) -> str:
+    settings = federation.settings(CAF)
+    (settings.state / without).rename(settings.state / "elsewhere")
+    with pytest.raises(CloisonError) as caught:
+        open_node(settings, federation.policy, federation.clock)
+    return caught.value.reason
+
+
+def test_open_node_without_ledger_is_refused(federation: Federation) -> None:
+    assert start_refused(federation, without="ledger") == "NO_LEDGER"
+
+
+def test_open_node_without_keys_is_refused(federation: Federation, tmp_path: Path) -> None:
+    settings = federation.settings(CAF)
+    moved = type(settings)(CAF, settings.root, tmp_path / "none", settings.state, {})
+    with pytest.raises(StorageError) as caught:
+        open_node(moved, federation.policy, federation.clock)
+    assert caught.value.reason == "NO_KEYS"
+
+
+def test_open_node_on_another_bodys_state_is_refused(
+    federation: Federation, tmp_path: Path
+) -> None:
+    settings = federation.settings(CAF)
+    stolen = type(settings)(CNAV, settings.root, settings.keys, settings.state, {})
+    with pytest.raises(CloisonError):
+        open_node(stolen, federation.policy, federation.clock)
+    assert not (tmp_path / "none").exists()
+
+
+def test_open_node_twice_on_the_same_state_is_refused(federation: Federation) -> None:
+    federation.node(CAF)
+    with pytest.raises(StorageError) as caught:
+        open_node(federation.settings(CAF), federation.policy, federation.clock)
+    assert caught.value.reason == "LEDGER_LOCKED"
+
+
+def test_create_state_never_makes_a_ledger_anew(federation: Federation) -> None:
+    with pytest.raises(StorageError) as caught:
+        create_state(federation.settings(CAF))
+    assert caught.value.reason == "STATE_EXISTS"
+
+
+def test_open_node_is_an_entry_of_its_register(federation: Federation) -> None:
+    register = federation.node(CAF).register
+    assert federation.policy.hash in register.entry(register.size - 1)
+
+
+# --- canaries ------------------------------------------------------------------------------------
+
+
+def spellings(text: str) -> list[bytes]:
+    """Raw, hexadecimal and base64 at each of its three alignments."""
+    raw = text.encode()
+    aligned = [base64.b64encode(b"\x00" * shift + raw)[4:-4] for shift in range(3)]
+    return [raw, raw.hex().encode(), *(one for one in aligned if len(one) >= 8)]
+
+
+def test_no_nir_and_no_income_stands_in_any_ledger_file_or_vault(
+    federation: Federation, ppa: Program
+) -> None:
+    case = ppa.open_case()
+    ppa.ask(ppa.question(case), ppa.question(None), ppa.question(case, ANNE.member()))
+    bad = ppa.item(ppa.question(case))
+    bad.persons[0].nir = BRUNO.nir
+    ppa.put(bad)
+    folders = [federation.settings(body).state for body in (CAF, CNAV)]
+    federation.close()
+    files = [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith("store.sqlite")
+    ]
+    held = b"".join(path.read_bytes() for path in files)
+    canaries = [one.nir for one in PEOPLE] + [str(CANARY_CENTS), f"{CANARY_CENTS / 100:.2f}"]
+    assert len(held) > 10_000
+    assert NOW.isoformat()
+    found = [canary for canary in canaries for one in spellings(canary) if one in held]
+    assert found == []
+
+
+def test_no_nir_and_no_income_stands_in_an_entry_as_a_number(
+    federation: Federation, ppa: Program
+) -> None:
+    ppa.ask(ppa.question(ppa.open_case()))
+    raw = b"".join(federation.raw_entries(CAF) + federation.raw_entries(CNAV))
+    varint = release_pb2.Value(integer=CANARY_CENTS).SerializeToString()[1:]
+    assert varint not in raw
+    assert int(ANNE.nir).to_bytes(8, "big") not in raw
