@@ -44,7 +44,7 @@ def build_entities(
         *map(_purpose, purposes.values()),
         *map(_activity, activities.values()),
         *(_dataset(holder, dataset) for (holder, _), dataset in datasets.items()),
-        *_received(purposes, activities.values()),
+        *_received(activities.values()),
     ]
     try:
         return cedarpy.Entities.from_json_str(json.dumps(entities), schema)
@@ -86,7 +86,7 @@ def _dataset(holder: str, dataset: Dataset) -> _Entity:
     return _entity("Dataset", f"{holder}/{dataset.id}", attrs, parents)
 
 
-def _received(purposes: Mapping[str, Purpose], activities: Iterable[Activity]) -> Iterator[_Entity]:
+def _received(activities: Iterable[Activity]) -> Iterator[_Entity]:
     """Data each activity may have received, for each purpose it declares."""
     for activity in activities:
         for reads in activity.reads:
@@ -95,7 +95,6 @@ def _received(purposes: Mapping[str, Purpose], activities: Iterable[Activity]) -
                 attrs = {
                     "received_for": _ref("Purpose", purpose),
                     "received_by": _ref("Activity", activity.id),
-                    "family": _ref("Purpose", family_of(purposes, purpose)),
                 }
                 parents = [_uid("Dataset", f"{reads.holder}/{reads.dataset}")]
                 yield _entity("Received", name, attrs, parents)

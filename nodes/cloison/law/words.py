@@ -68,10 +68,7 @@ _PATTERNS = {
         "the data were received by this same activity",
         "les données ont été reçues par ce même traitement",
     ),
-    "same_family": (
-        "the data were received for a purpose of the same family",
-        "les données ont été reçues pour une finalité de la même famille",
-    ),
+    "received_for": ("the data were received for {x}", "les données ont été reçues pour {x}"),
     "relies": ("the question relies on {x}", "la demande se fonde sur {x}"),
     "from_until": (
         "the decision falls from {x} to before {y}",
@@ -100,6 +97,8 @@ _BOUNDS = {
     ("context", "purpose", "eq"): "purpose",
     ("context", "purpose", "in"): "purpose",
     ("principal", "benefit", "eq"): "benefit",
+    ("resource", "received_for", "eq"): "received_for",
+    ("resource", "received_for", "in"): "received_for",
     ("principal", "", "eq"): "principal",
     ("principal", "", "in"): "principal",
 }
@@ -108,7 +107,6 @@ _WHOLE = {
     "(resource.purposes).contains(context.purpose)": "collected",
     "(resource.received_by) == principal": "same_activity",
     "principal == (resource.received_by)": "same_activity",
-    "(context.purpose) in (resource.family)": "same_family",
 }
 
 
@@ -184,8 +182,8 @@ def _path(expr: pst.Expr) -> tuple[str, str]:
             return "case", attr
         case pst.GetAttr(pst.Var("context"), attr):
             return "context", attr
-        case pst.GetAttr(pst.Var("principal"), attr):
-            return "principal", attr
+        case pst.GetAttr(pst.Var("principal" | "resource" as name), attr):
+            return name, attr
         case pst.Var(name):
             return name, ""
         case _:

@@ -32,7 +32,7 @@ _BAD = [
     ("text that is too long", _TEXT, 'read = "whole"', 'read = "whole" #' + "x" * (1 << 18), "more than 262144 bytes"),
     ("rule nested too deep", _RULES, "unless { ", "unless { " + "(" * 5000, ":21`: more than 500 brackets"),
     ("rule that goes on too long", _RULES, "unless { ", "unless { " + "context.cohort && " * 5000, ":21`: more than 500 brackets"),
-    ("schema nested too deep", "schema.cedarschema", "family: Purpose,", "family: " + "Set<" * 9999 + "Long" + ">" * 9999 + ",", "more than 500 brackets"),
+    ("schema nested too deep", "schema.cedarschema", "received_by: Activity,", "received_by: " + "Set<" * 9999 + "Long" + ">" * 9999 + ",", "more than 500 brackets"),
     ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:32`: rule `read-back`"),
     ("not TOML", _TEXT, 'read = "whole"', "read = whole", ":3`: not TOML"),
     ("rule without article", _RULES, '@article("II, al. 2")\n', "", ":21`: a rule without @article"),
@@ -80,7 +80,7 @@ _BAD = [
     ("promise given twice", "promises.toml", '"nothing-outside-the-record"', '"income-never-targets"', "given twice"),
     ("promise of unknown kind", "promises.toml", '"only-record"', '"only-hope"', "`promise.2`"),
     ("not a Cedar schema", "schema.cedarschema", "entity Body;", "entity Body", "not a Cedar schema"),
-    ("schema that wants more of an entity", "schema.cedarschema", "family: Purpose,", "family: Purpose,\n  place: String,", "schema.cedarschema`"),
+    ("schema that wants more of an entity", "schema.cedarschema", "received_by: Activity,", "received_by: Activity,\n  place: String,", "schema.cedarschema`"),
 ]  # fmt: skip
 
 
