@@ -1,11 +1,12 @@
 """A whole federation in real processes: people, keys, stores, four nodes over mutual TLS."""
 
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cloison.wire.client import GatewayClient, connect
 
 ROOT = Path(__file__).resolve().parents[2]
 PERSONS, SEED = 300, 5
+LISTEN_PORTS = (20_000, 32_000)
 CANARY_EUROS = "91827.36"
 Done = subprocess.CompletedProcess[str]
 
@@ -72,13 +74,17 @@ def succeed(done: Done) -> Done:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine nobody listens on, distinct."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
+    """Ports of this machine nobody listens on, distinct.
+
+    Below those the system gives to clients: a client that calls a node while it is down could be
+    given the node's own port, and the node could not come back.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.SystemRandom().randrange(*LISTEN_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
     return ports
 
 

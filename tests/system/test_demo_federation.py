@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.system.conftest import ROOT, Federation, cloison, write_addresses
 
-from cloison.cli.federation import health, running_pid, start
+from cloison.cli.federation import has_ended, health, running_pid, start
 from cloison.cli.places import NodeAt, Place, read_nodes
 from cloison.errors import InputError, PeerError, StorageError
 from cloison.identity import Peer, load_certificate, load_tls
@@ -193,7 +193,7 @@ def kill_while_it_answers(federation: Federation, node: NodeAt) -> dict[int, byt
         os.kill(pid, signal.SIGKILL)
         with suppress(PeerError):
             asking.result(timeout=30)
-    while running_pid(node) is not None:
+    while not has_ended(pid):
         time.sleep(0.05)
     return acknowledged
 

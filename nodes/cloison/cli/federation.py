@@ -77,7 +77,7 @@ def stop(nodes: Sequence[NodeAt], within_seconds: float = STOP_SECONDS) -> list[
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + within_seconds
     for node, pid in running.items():
-        while running_pid(node) is not None:
+        while not has_ended(pid):
             if time.monotonic() > deadline:
                 message = f"node `{node.body}`: process {pid} does not end"
                 raise StorageError("STILL_RUNNING", message, f"see `{node.log_file}`")
@@ -88,22 +88,30 @@ def stop(nodes: Sequence[NodeAt], within_seconds: float = STOP_SECONDS) -> list[
 
 
 def running_pid(node: NodeAt) -> int | None:
-    """The process of the pid file, while it is this body's node; one that ended is reaped."""
+    """The process of the pid file, while it is this body's node."""
     try:
         written = _PID.fullmatch(node.pid_file.read_text("utf-8", "replace"))
     except OSError:
         return None
-    if written is None:
+    if written is None or has_ended(pid := int(written[1])):
         return None
-    pid = int(written[1])
-    with suppress(ChildProcessError):  # started by another process, which may have left it
-        os.waitpid(pid, os.WNOHANG)
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
         return None
     ours = {str(node.body), str(node.folder.parent.resolve())}
     return pid if ours <= set(words) else None
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, its ports with it; one of ours that ended is reaped."""
+    with suppress(ChildProcessError):  # started by another process, which may have left it
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1]
+    except OSError:
+        return True
+    return state in {"Z", "X"}
 
 
 def health(place: Place, node: NodeAt, timeout_seconds: float = CALL_SECONDS) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from cloison.bodies import BodyId
 from cloison.cli.app import run
-from cloison.cli.federation import Launch, health, launch_node, running_pid, start, stop
+from cloison.cli.federation import Launch, has_ended, health, launch_node, running_pid, start, stop
 from cloison.cli.places import NodeAt, Place, read_addresses, read_nodes
 from cloison.errors import InputError, StorageError
 from cloison.identity import init_keys
@@ -170,6 +170,14 @@ def test_running_pid_of_a_bad_pid_file_is_none(place: Place, content: str) -> No
     (node,) = read_nodes(place, ["aa"])
     node.pid_file.write_text(content)
     assert running_pid(node) is None
+
+
+def test_start_after_stop_finds_the_port_free_every_time(place: Place) -> None:
+    nodes = read_nodes(place, ["aa"])
+    for _ in range(5):
+        start(place, nodes, fake)
+        stop(nodes)
+    assert not has_ended(os.getpid())
 
 
 def test_launch_node_gives_the_command_a_user_would_type(place: Place) -> None:
