@@ -181,7 +181,7 @@ def spoil_decision(decision: Decision | None) -> Callable[[FakeGateway], None]:
     return spoil
 
 
-def spoil_own(dataset: str, **values: str) -> Callable[[FakeGateway], None]:
+def spoil_own(dataset: str, **values: str | int) -> Callable[[FakeGateway], None]:
     def spoil(gateway: FakeGateway) -> None:
         (member,) = gateway.add("BAD", FakePerson())
         rows = gateway.held["caf", dataset, member.nir]
@@ -228,6 +228,15 @@ SPOILED = {
     "unknown home": (spoil_own("households", status="houseboat"), SetAside.UNKNOWN_CODE),
     "unknown activity": (spoil_own("members", activity="astronaut"), SetAside.UNKNOWN_CODE),
     "unknown marital": (spoil_own("members", marital="?"), SetAside.OWN_FILE_INCOMPLETE),
+    "no scheme": (spoil_own("members", schemes=""), SetAside.OWN_FILE_INCOMPLETE),
+    "a scheme nobody holds": (
+        spoil_own("members", schemes="general marins"),
+        SetAside.OWN_FILE_INCOMPLETE,
+    ),
+    "unemployed on no day": (
+        spoil_own("members", activity="unemployed", unemployed_since=2026_02_31),
+        SetAside.UNKNOWN_CODE,
+    ),
     "unemployed since?": (
         spoil_own("members", activity="unemployed"),
         SetAside.OWN_FILE_INCOMPLETE,

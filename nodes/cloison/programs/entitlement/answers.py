@@ -82,7 +82,10 @@ class Row:
     def day(self, field: str) -> date | None:
         """A date; None where the source left it out."""
         number = self.cents(field)
-        return date(number // 10_000, number // 100 % 100, number % 100) if number else None
+        try:
+            return date(number // 10_000, number // 100 % 100, number % 100) if number else None
+        except (ValueError, OverflowError) as error:
+            raise NotComputable(SetAside.UNKNOWN_CODE) from error
 
 
 @dataclass(frozen=True, slots=True)

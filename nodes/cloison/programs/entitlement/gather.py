@@ -70,7 +70,7 @@ class Gatherer:
         files = [_go_on(File(case), _admit) for case in cases]
         own = self._ask([self._own_questions(file) for file in files])
         files = [
-            _go_on(replace(file, own=answers), _know)
+            _go_on(replace(file, own=answers), self._know)
             for file, answers in zip(files, own, strict=True)
         ]
         outside = self._ask([self._outside_questions(file) for file in files])
@@ -78,6 +78,12 @@ class Gatherer:
             _go_on(replace(file, outside=answers), self._complete)
             for file, answers in zip(files, outside, strict=True)
         ]
+
+    def _know(self, file: File) -> File:
+        household = own_household(file.case, file.own)
+        if not self.needs.can_ask_all(schemes(file.case, file.own), household):
+            raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
+        return replace(file, household=household)
 
     def _own_questions(self, file: File) -> list[AskFor]:
         return [] if file.set_aside else self.needs.own_questions(file.case, self.month)
@@ -127,7 +133,3 @@ def _admit(file: File) -> File:
     if any(is_temporary(member.nir) for member in file.case.members):
         raise NotComputable(SetAside.NO_PERMANENT_NIR)
     return replace(file, case=order_members(file.case))
-
-
-def _know(file: File) -> File:
-    return replace(file, household=own_household(file.case, file.own))

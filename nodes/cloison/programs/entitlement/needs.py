@@ -124,6 +124,15 @@ class Needs:
                 questions += self._ask(read, case, month, case.members[: len(own.adults)])
         return questions
 
+    def can_ask_all(self, schemes: Iterable[frozenset[str]], own: Household) -> bool:
+        """Whether each scheme of each earner has a holder: asked of nobody is not paid nothing."""
+        asked = {read.scheme for read in self.incomes}
+        return None in asked or all(
+            of_member and of_member <= asked
+            for of_member, person in zip(schemes, own.persons, strict=True)
+            if person.activity is not Activity.CHILD
+        )
+
     def _ask(
         self, read: Reads, case: OpenedCase, month: Month, persons: Iterable[Member]
     ) -> list[AskFor]:
