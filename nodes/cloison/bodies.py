@@ -3,12 +3,11 @@
 import re
 from typing import NewType
 
-from cloison.errors import InputError
+from cloison.errors import InputError, shown
 
 BodyId = NewType("BodyId", str)
 """`caf`, `cnav`, …: the name of a folder under `nodes/` and of a certificate's SAN."""
 
-_NIR_DIGITS = 13
 _BODY = re.compile(r"[a-z][a-z0-9-]{1,31}", re.ASCII)
 
 
@@ -19,7 +18,5 @@ def parse_body(text: str) -> BodyId:
         InputError: `BAD_BODY`: not lower-case letters, digits and hyphens, 2 to 32 of them.
     """
     if _BODY.fullmatch(text) is None:
-        # What has a NIR's digits may be one, put in the wrong place: it is not quoted.
-        said = text if sum(map(str.isdigit, text)) < _NIR_DIGITS else "…"
-        raise InputError("BAD_BODY", f"body `{said}`: not a body id", "use a-z, 0-9 and `-`")
+        raise InputError("BAD_BODY", f"body `{shown(text)}`: not a body id", "use a-z, 0-9 and `-`")
     return BodyId(text)

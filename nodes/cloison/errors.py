@@ -7,6 +7,13 @@
 The table from reasons to gRPC status and exit code is `cloison.wire.status`.
 """
 
+_NIR_DIGITS = 13
+
+
+def shown(text: str) -> str:
+    """What was given, as a message may quote it; `…` where it has as many digits as a NIR."""
+    return text if sum(map(str.isdigit, text)) < _NIR_DIGITS else "…"
+
 
 class CloisonError(Exception):
     """A failure with a stable reason and, where one exists, a line that helps.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self, overload
 
-from cloison.errors import InputError
+from cloison.errors import InputError, shown
 
 _TEXT = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -28,7 +28,9 @@ class Month:
     def of(cls, year: int, month: int) -> Self:
         """The month `month` (1 to 12) of `year`."""
         if not 1 <= month <= 12 or not 1000 <= year <= 2999:  # noqa: PLR2004
-            raise InputError("BAD_MONTH", f"month `{year}-{month}`: not a month", "use YYYY-MM")
+            raise InputError(
+                "BAD_MONTH", f"month `{shown(f'{year}-{month}')}`: not a month", "use YYYY-MM"
+            )
         return cls(year * 12 + month - 1)
 
     @classmethod
@@ -36,7 +38,7 @@ class Month:
         """One accepted spelling: `YYYY-MM`. Raises `InputError` (`BAD_MONTH`)."""
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise InputError("BAD_MONTH", f"month `{text}`: not a month", "use YYYY-MM")
+            raise InputError("BAD_MONTH", f"month `{shown(text)}`: not a month", "use YYYY-MM")
         return cls.of(int(match[1]), int(match[2]))
 
     @classmethod

@@ -11,6 +11,7 @@ from cloison.declarations.lines import refuse
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
 from cloison.declarations.persons import RowKeys
+from cloison.declarations.spelling import parse_text
 from cloison.declarations.tabular import TableLoader, read_lines
 from cloison.errors import InputError, StorageError
 from cloison.store import Catalogue, Loading, Store
@@ -65,7 +66,8 @@ def load_files(
         progress: Called after each file.
 
     Raises:
-        InputError: the first thing wrong, as `file:line: place: why`. `UNKNOWN_FORMAT`.
+        InputError: the first thing wrong, as `file:line: place: why`. `UNKNOWN_FORMAT`;
+            `NIR_IN_TEXT`: the file's own name holds one.
         StorageError: `FILE_READ`, `STORE_WRITE`.
     """
     mappings = compile_messages(catalogue)
@@ -99,6 +101,7 @@ class _FileLoader:
         self._now = now
 
     def load(self, path: Path) -> FileReport:
+        _check_name(path.name)
         digest, start = _digest(path)
         if self._store.has_loaded(digest):
             return FileReport(path.name, loaded=False, lines=0, declarations=0, records=0)
@@ -136,6 +139,18 @@ class _FileLoader:
         if dataset.table is None:
             raise InputError("UNKNOWN_DATASET", f"dataset `{name}`: does not come as a table")
         return TableLoader(name, dataset, dataset.table, loading, self._row_keys)
+
+
+def _check_name(name: str) -> None:
+    """A file's name is kept, cited as a source and printed: it names no person.
+
+    Raises:
+        InputError: `NIR_IN_TEXT`, `TEXT_TOO_LONG`; the name is not quoted.
+    """
+    try:
+        parse_text(name)
+    except InputError as error:
+        raise InputError(error.reason, f"name of a file: {error.message}", "rename it") from error
 
 
 def _digest(path: Path) -> tuple[bytes, bytes]:

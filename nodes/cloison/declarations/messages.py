@@ -11,7 +11,7 @@ from cloison.declarations.neodes import Block, read_blocks
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import parse_day_first, siret
 from cloison.errors import InputError
-from cloison.store import Loading, NewRecord, Slot
+from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
 
 _MONTH = 100
 
@@ -139,15 +139,22 @@ class MessageLoader:
         self._unit = None
         try:
             subject = self._row_keys(unit.around[mapping.message.subject])
+            place = self._place(subject)
             period = mapping.period(unit)
             record = NewRecord(subject, period, mapping.payload(unit))
         except InputError as error:
             raise refuse(self._name, unit.line, mapping.message.unit, error) from error
-        place = self._places.get(subject, 0)
-        self._places[subject] = place + 1
         self._loading.append(slot, place, record)
         self._loading.cover(mapping.dataset, period)
         self._records += 1
+
+    def _place(self, subject: bytes) -> int:
+        """Counts a person's records within the declaration."""
+        place = self._places.get(subject, 0)
+        if place > MOST_PLACE:
+            raise InputError("TOO_MANY_RECORDS", "more payments of one person than are kept")
+        self._places[subject] = place + 1
+        return place
 
     def _at(self, block: Block, step: Callable[[Block], None]) -> None:
         try:

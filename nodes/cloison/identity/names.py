@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from cloison.bodies import BodyId, parse_body
-from cloison.errors import InputError
+from cloison.errors import InputError, shown
 
 _ACTIVITY = re.compile(r"[a-z][a-z0-9-]{1,63}")
 _URI = re.compile(r"cloison://([a-z0-9-]+)(?:/activity/([a-z0-9-]+))?")
@@ -18,7 +18,7 @@ def parse_activity(text: str) -> str:
     """
     if _ACTIVITY.fullmatch(text) is None:
         raise InputError(
-            "BAD_ACTIVITY", f"activity `{text}`: not an activity id", "use a-z, 0-9 and `-`"
+            "BAD_ACTIVITY", f"activity `{shown(text)}`: not an activity id", "use a-z, 0-9 and `-`"
         )
     return text
 
@@ -53,6 +53,8 @@ def parse_uri(uri: str) -> Peer:
     """
     match = _URI.fullmatch(uri)
     if match is None:
-        raise InputError("BAD_URI", f"name `{uri}`: not a cloison name", "use cloison://BODY")
+        raise InputError(
+            "BAD_URI", f"name `{shown(uri)}`: not a cloison name", "use cloison://BODY"
+        )
     activity = None if match[2] is None else parse_activity(match[2])
     return Peer(parse_body(match[1]), activity)

@@ -12,7 +12,7 @@
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.layouts import pack
-from cloison.store.loading import Loading, NewRecord, Slot
+from cloison.store.loading import MOST_PLACE, Loading, NewRecord, Slot
 from cloison.store.node_file import NodeFile, load_nodes
 from cloison.store.store import Store
 from cloison.store.values import (
@@ -29,6 +29,7 @@ from cloison.store.values import (
 )
 
 __all__ = [
+    "MOST_PLACE",
     "Catalogue",
     "Claim",
     "ClaimMember",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from cloison.errors import InputError
+from cloison.errors import InputError, shown
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database
@@ -64,7 +64,7 @@ class Claims:
                 yield Claim(str(name), str(household), benefit, self._household(household, month))
             if reference is not None and not found:
                 raise InputError(
-                    "UNKNOWN_CLAIM", f"claim `{reference}`: no open claim for `{benefit}`"
+                    "UNKNOWN_CLAIM", f"claim `{shown(reference)}`: no open claim for `{benefit}`"
                 )
 
     def _household(self, household: Value, month: Month) -> tuple[ClaimMember, ...]:

@@ -16,6 +16,8 @@ from cloison.store.people import People
 from cloison.store.values import IdentityFacts
 
 _KEY_BYTES = 12
+MOST_PLACE = 0xFFFF
+"""Last place of a person's records within a declaration, counted from 0."""
 _SORT_ROWS = 20_000
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
 
@@ -143,7 +145,7 @@ class Loading:
         self.written += len(ended)
 
     def append(self, slot: Slot, place: int, record: NewRecord) -> None:
-        """Writes a record of a declaration; `place` counts a person's records within it."""
+        """Writes a record of a declaration; `place`, to `MOST_PLACE`, counts a person's in it."""
         ids = self._ids[slot.dataset]
         self._waiting.append(
             (

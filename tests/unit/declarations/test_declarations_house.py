@@ -10,6 +10,7 @@ from tests.unit.declarations.written import ANNE, BRUNO, Declaration, Folder, Pa
 
 from cloison.bodies import BodyId
 from cloison.cli.app import run
+from cloison.declarations import messages
 from cloison.errors import InputError
 from cloison.identity import init_keys
 from cloison.months import Month
@@ -133,6 +134,34 @@ def test_load_leaves_no_nir_in_the_store_files(caf: Body, cnav: Body, folder: Fo
         found = [one for nir in (ANNE, BRUNO) for one in spellings(nir) if one in data]
         assert found == []
         assert b"Canarinette" not in data
+
+
+def test_load_file_named_after_a_person_is_refused_without_quoting_it(
+    cnav: Body, folder: Folder
+) -> None:
+    path = folder.dsn(Declaration())
+    named = path.rename(path.with_name(f"paie-{ANNE}.dsn"))
+
+    with pytest.raises(InputError) as caught:
+        cnav.load(named)
+
+    assert caught.value.reason == "NIR_IN_TEXT"
+    assert ANNE[:13] not in str(caught.value)
+
+
+def test_load_more_payments_than_are_kept_is_refused_whole(
+    cnav: Body, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "MOST_PLACE", 1)
+    cnav.load(folder.dsn(Declaration((Pay(), Pay()), month="01012026")))
+
+    with pytest.raises(InputError) as caught:
+        cnav.load(folder.dsn(Declaration((Pay(), Pay(), Pay()))))
+
+    assert caught.value.reason == "TOO_MANY_RECORDS"
+    assert (
+        len(cnav.fetch("monthly_resources", ("mns",), "2026-02", "2026-02").periods[0].records) == 2
+    )
 
 
 def test_load_population_gives_every_claim_its_members_and_months(

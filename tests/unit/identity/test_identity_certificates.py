@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloison.bodies import BodyId
+from cloison.bodies import BodyId, parse_body
 from cloison.errors import InputError, PeerError
 from cloison.identity import (
     Authority,
@@ -26,6 +26,7 @@ from cloison.identity import (
     parse_activity,
     parse_uri,
 )
+from cloison.months import Month
 
 NOW = datetime(2026, 11, 21, 12, 30, 15, 999, tzinfo=UTC)
 CAF = Peer(BodyId("caf"))
@@ -137,6 +138,13 @@ def test_parse_activity_not_an_id_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_activity(text)
     assert caught.value.reason == "BAD_ACTIVITY"
+
+
+@pytest.mark.parametrize("parse", [parse_activity, parse_uri, parse_body, Month.parse])
+def test_parse_nir_in_the_wrong_place_is_not_quoted(parse: Callable[[str], object]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse("255081416802538")
+    assert "25508" not in str(caught.value)
 
 
 def who_asks(_: bytes, context: grpc.ServicerContext) -> bytes:
