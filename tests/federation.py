@@ -41,7 +41,7 @@ from cloison.v1 import (
     receipt_pb2,
     statement_pb2,
 )
-from cloison.wire import client, servicers
+from cloison.wire import client, questions, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort import CohortRequester
 from cloison.wire.deposits import DepositDesk
@@ -447,7 +447,7 @@ class Program:
         self.keys: ActivityKeys = load_activity_keys(
             federation.keys / record.body / "activities" / activity
         )
-        self.opener = client.Opener(self.keys)
+        self.opener = questions.Opener(self.keys)
 
     @property
     def cases(self) -> CaseDesk:
@@ -477,10 +477,10 @@ class Program:
         }
         return AskFor(**{**plain, **changes})
 
-    def items(self, *questions: AskFor) -> list[statement_pb2.AskItem]:
+    def items(self, *asked: AskFor) -> list[statement_pb2.AskItem]:
         now = self.federation.clock()
-        built = [client.build_statement(self.keys, one, now) for one in questions]
-        return client.build_items(self.keys, built)
+        built = [questions.build_statement(self.keys, one, now) for one in asked]
+        return questions.build_items(self.keys, built)
 
     def item(self, question: AskFor) -> statement_pb2.AskItem:
         return self.items(question)[0]
@@ -493,11 +493,13 @@ class Program:
     def open(self, item: statement_pb2.AskItem, answer: receipt_pb2.Answer) -> Reply:
         holder = BodyId(statement_of(item).holder)
         heads = self.federation.node(self.body).heads.of(holder)
-        return client.check_and_open(self.opener, holder, item.statement.statement, answer, heads)
+        return questions.check_and_open(
+            self.opener, holder, item.statement.statement, answer, heads
+        )
 
-    def ask(self, *questions: AskFor) -> list[Reply]:
+    def ask(self, *asked: AskFor) -> list[Reply]:
         """Asked, answered, checked and opened."""
-        items = self.items(*questions)
+        items = self.items(*asked)
         return [self.open(*pair) for pair in zip(items, self.put(*items), strict=True)]
 
     def altered(

@@ -17,17 +17,17 @@ from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.programs.entitlement.needs import months_of
 from cloison.v1 import gateway_service_pb2, gateway_service_pb2_grpc, statement_pb2
-from cloison.wire.client import (
+from cloison.wire.async_client import AsyncAsker
+from cloison.wire.client import connect
+from cloison.wire.gateway import AskFor, OpenedCase, Reply
+from cloison.wire.node import Heads, system_clock
+from cloison.wire.questions import (
     Opener,
     Question,
     build_items,
     build_statement,
     check_and_open,
-    connect,
 )
-from cloison.wire.coalescer import Coalescer
-from cloison.wire.gateway import AskFor, OpenedCase, Reply
-from cloison.wire.node import Heads, system_clock
 from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.settings import known_ledgers
 
@@ -140,37 +140,23 @@ class Program:
             raise RuntimeError(f"not answered with data: {reply.decision} {reply.failure}")
         return Exchanged(request, response)
 
-    async def ask_together(self, asks: Sequence[AskFor]) -> list[Reply]:
-        """Up to 64 questions under one signature, in one call; as `ask` otherwise."""
-        now = system_clock()
-        built = [build_statement(self.keys, ask, now) for ask in asks]
-        request = gateway_service_pb2.GatewayServiceAskRequest(items=build_items(self.keys, built))
-        response = await self.gateway.Ask(request)
-        heads = self.heads.of(HOLDER)
-        replies = [
-            check_and_open(self.opener, HOLDER, question.statement, answer, heads)
-            for question, answer in zip(built, response.answers, strict=True)
-        ]
-        for reply in replies:
-            if not holds_records(reply):
-                raise RuntimeError(f"not answered with data: {reply.decision} {reply.failure}")
-        return replies
-
-    def asker_together(self, asks: Sequence[AskFor]) -> Ask:
-        """As `asker`, but what callers ask at once travels together, as it does between nodes."""
-        turn: Iterator[AskFor] = cycle(asks)
-        together = Coalescer(self.ask_together)
-
-        async def ask() -> None:
-            await together.put([next(turn)])
-
-        return ask
-
     def asker(self, asks: Sequence[AskFor]) -> Ask:
-        """Puts the questions one after the other, without end."""
+        """Puts the questions one after the other, without end, each signed and sent on its own."""
         turn: Iterator[AskFor] = cycle(asks)
 
         async def ask() -> None:
             await self.ask(next(turn))
 
         return ask
+
+
+def asker_of(client: AsyncAsker, asks: Sequence[AskFor]) -> Ask:
+    """The client of a program with many callers, as it is shipped; every answer must hold data."""
+    turn: Iterator[AskFor] = cycle(asks)
+
+    async def ask() -> None:
+        reply = await client.ask(next(turn))
+        if not holds_records(reply):
+            raise RuntimeError(f"not answered with data: {reply.decision} {reply.failure}")
+
+    return ask

@@ -32,8 +32,8 @@ class Line:
     """One way of asking, on both sides; medians of interleaved rounds.
 
     Attributes:
-        name: `1`, `8`, `64` callers, one question a call; `64-together`: what they ask at once in
-            one call, as a program's client may; `open-500`.
+        name: `1`, `8`, `64` callers of one program, whose client puts what they ask at once in one
+            call under one signature; `64-apart`: each signed and sent on its own; `open-500`.
     """
 
     name: str

@@ -23,6 +23,7 @@ from tests.bench.report import Line, Result, Spent
 
 from cloison.bodies import BodyId
 from cloison.cli.places import Place
+from cloison.wire.async_client import connect_async
 from cloison.wire.gateway import AskFor
 
 REQUESTER = BodyId("caf")
@@ -88,17 +89,17 @@ class Sides:
     """Those that take turns. `echo` is the relay's holder alone, one hop."""
 
     cloison: Side
-    together: Side
+    apart: Side
     relay: Side
     echo: Side
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One line of the table: how questions come; `together`: the program puts many in a call."""
+    """One line of the table: how questions come; `apart`: each is signed and sent on its own."""
 
     loop: Loop
-    together: bool = False
+    apart: bool = False
 
 
 def ways() -> dict[str, Way]:
@@ -112,7 +113,7 @@ def ways() -> dict[str, Way]:
 
     return {
         **{str(callers): Way(closed(callers)) for callers in CALLERS},
-        f"{_MOST}-together": Way(closed(_MOST), together=True),
+        f"{_MOST}-apart": Way(closed(_MOST), apart=True),
         f"open-{STEADY_PER_SECOND}": Way(steady),
     }
 
@@ -125,7 +126,7 @@ async def take_turns(sides: Sides, rounds: int, seconds: float, console: Console
     for number in range(rounds):
         for name, way in lines.items():
             console.print(f"[dim]round {number + 1} of {rounds}, {name}[/]", highlight=False)
-            ours = sides.together if way.together else sides.cloison
+            ours = sides.apart if way.apart else sides.cloison
             turns = list(zip(found[name], (ours, sides.relay), strict=True))
             for kept, side in turns if number % 2 else reversed(turns):
                 await kept.add(side, way.loop, seconds)
@@ -153,6 +154,8 @@ async def measure(
 ) -> tuple[report.Sizes, Turns]:
     """The relay beside the running federation, its messages of the size of a real exchange."""
     program = asking.Program.of(place, REQUESTER, pair.requester.address)
+    address = pair.requester.address
+    client = connect_async(place.keys, asking.ACTIVITY, place.root, address=address)
     exchanged = await program.ask(asks[0])
     request = exchanged.request.SerializeToString()
     answer = exchanged.response.SerializeToString()
@@ -175,12 +178,13 @@ async def measure(
                 return Side(ask, lambda: (own_cpu(), *map(federation.cpu_of, nodes)))
 
             sides = Sides(
+                full(asking.asker_of(client, asks)),
                 full(program.asker(asks)),
-                full(program.asker_together(asks)),
                 bare(relay.caller(node)),
                 bare(relay.caller(holder)),
             )
             turns = await take_turns(sides, given.rounds, given.seconds, console)
+            await client.close()
     return report.Sizes(len(request), len(answer)), turns
 
 

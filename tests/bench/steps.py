@@ -24,10 +24,10 @@ from cloison.identity import seal_secret
 from cloison.law import PolicySet, decide
 from cloison.law.decide import _decided
 from cloison.v1 import receipt_pb2, statement_pb2
-from cloison.wire.client import check_and_open
 from cloison.wire.gateway import AskFor
 from cloison.wire.holder import Call, Heard, Holder, make_facts, make_label, seal
 from cloison.wire.node import Node, system_clock
+from cloison.wire.questions import check_and_open
 from cloison.wire.requester import Forward, Requester
 from cloison.wire.settings import NodeSettings, open_node
 from cloison.wire.vault import utc_day

@@ -24,6 +24,7 @@ Terms = Callable[[bytes], Iterable[tuple[str, bytes]]]
 
 _CATCH_UP_ENTRIES = 4_096
 _HELD_TERMS = 384
+_COUNTED_TERMS = 100_000
 _SCHEMA = """
 CREATE TABLE term (
     kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
@@ -56,6 +57,7 @@ class LedgerIndex:
         self._closed = False
         self._held: dict[tuple[str, bytes], list[int]] = {}
         self._held_terms = 0
+        self._counted: dict[tuple[str, bytes], int] = {}
         with _guard(path):
             self._database = self._open(path)
             self._mark(path, _BOOT_ID.read_text("ascii").strip())
@@ -86,11 +88,18 @@ class LedgerIndex:
         return held[0] if held else None
 
     def count(self, kind: str, key: bytes) -> int:
-        """How many entries are found under this term."""
+        """How many entries are found under this term; a second time without counting."""
+        known = self._counted.get((kind, key))
+        if known is not None:
+            return known
         query = "SELECT count(*) FROM term WHERE kind = ? AND key = ?"
         with _guard(self._path):
             kept = int(self._database.execute(query, (kind, key)).fetchone()[0])
-        return kept + len(self._held.get((kind, key), ()))
+        count = kept + len(self._held.get((kind, key), ()))
+        if len(self._counted) >= _COUNTED_TERMS:
+            self._counted.clear()
+        self._counted[kind, key] = count
+        return count
 
     def add(self, first_index: int, entries: Sequence[bytes]) -> None:
         """Index entries just committed; calls may come late, twice or out of order."""
@@ -132,9 +141,16 @@ class LedgerIndex:
                 if not leaves or leaves[-1] != index:
                     leaves.append(index)
                     self._held_terms += 1
+                    if term in self._counted:
+                        self._counted[term] += 1
         self._size += len(entries)
         if self._held_terms >= _HELD_TERMS:
             self.flush()
+
+    def defer_checkpoints(self) -> None:
+        """Leave it to another connection to move the write-ahead log into the file."""
+        with _guard(self._path):
+            self._database.execute("PRAGMA wal_autocheckpoint = 0")
 
     def flush(self) -> None:
         """Write the terms held in memory. Raises `StorageError` (`LEDGER_INDEX`)."""

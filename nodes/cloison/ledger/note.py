@@ -16,6 +16,8 @@ from cloison.ledger.base64_text import parse_base64, print_base64
 
 MAX_NOTE_BYTES = 65_536
 MAX_SIGNATURES = 64
+_KEY_NAME = re.compile(r"[^\s+\x00-\x1f]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _ED25519 = b"\x01"
 _KEY_ID_BYTES = 4
 _PUBLIC_KEY_BYTES = 32
@@ -132,7 +134,7 @@ def key_id(name: str, public_key: bytes) -> bytes:
 
 def is_key_name(name: str) -> bool:
     """Not empty, printable, no Unicode space, no `+`."""
-    return bool(name) and not any(c.isspace() or c == "+" or c < " " for c in name)
+    return _KEY_NAME.fullmatch(name) is not None
 
 
 def parse_note(data: bytes) -> Note:
@@ -148,7 +150,7 @@ def parse_note(data: bytes) -> Note:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _bad_note("not UTF-8") from error
-    if any(c < " " and c != "\n" for c in whole):
+    if _CONTROL.search(whole):
         raise _bad_note("holds a control character")
     text, blank, tail = whole.rpartition("\n\n")
     lines = tail.splitlines() if blank else []

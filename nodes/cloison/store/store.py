@@ -208,6 +208,10 @@ class Store:
         """The key that names rows, for `cloison.identity.row_key` and `traits_digest`."""
         return self._database.row_key
 
+    def defer_checkpoints(self) -> None:
+        """Leave it to another connection to move the write-ahead log into the file."""
+        self._database.connection.execute("PRAGMA wal_autocheckpoint = 0")
+
     def settle(self) -> None:
         """Flushes everything to the main file, as after a load."""
         self._database.checkpoint()

@@ -1,40 +1,24 @@
 """A program's client: signs statements, checks receipts, opens seals. Its one peer is its node.
 
-Two users share the pure part (`build_statement`, `build_item`, `check_and_open`): the synchronous
-`GatewayClient` here, and whoever drives the gateway's stub otherwise.
+`GatewayClient` is for programs that go one step at a time; `AsyncAsker` for many callers at once.
 """
 
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 import grpc
-from google.protobuf.message import DecodeError
 
-from cloison.bodies import BodyId
-from cloison.errors import CloisonError, IntegrityError, PeerError
+from cloison.errors import PeerError
 from cloison.exchange import limits
-from cloison.exchange.receipt import verify_answer, verify_part, verify_receipt
-from cloison.exchange.statement import GRANULARITY_NUMBERS, from_milliseconds, to_milliseconds
-from cloison.exchange.values import decision_from_proto
-from cloison.identity import (
-    ActivityKeys,
-    load_activity_keys,
-    load_certificate,
-    load_tls,
-    open_release,
-    open_secret,
-    parse_nir,
-    person_digest,
-    sign_batch,
-)
+from cloison.exchange.receipt import verify_part, verify_receipt
+from cloison.exchange.statement import from_milliseconds, to_milliseconds
+from cloison.identity import ActivityKeys, parse_nir
 from cloison.ledger.checkpoint import Checkpoint
 from cloison.months import Month
 from cloison.v1 import (
@@ -60,163 +44,18 @@ from cloison.wire.gateway import (
     Reply,
 )
 from cloison.wire.node import Clock, Heads, system_clock
-from cloison.wire.server import channel_credentials, channel_options
-from cloison.wire.settings import default_addresses, known_ledgers
+from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
+from cloison.wire.questions import (
+    Opener,
+    build_items,
+    build_statement,
+    check_and_open,
+    person_reference,
+)
 from cloison.wire.status import error_of
 
-CALL_SECONDS = 60.0
 COHORT_BATCH = 250
-_CACHED_SECRETS = 64
 _VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A statement ready to be signed, and what goes beside it."""
-
-    statement: bytes
-    persons: tuple[statement_pb2.PersonReference, ...]
-    case: bytes
-    renewal: bytes
-
-
-def build_statement(
-    keys: ActivityKeys,
-    ask: AskFor,
-    now: datetime,
-    cohort: statement_pb2.Cohort | None = None,
-) -> Question:
-    """A statement with fresh salts and nonce."""
-    persons = tuple(_reference(member) for member in ask.persons)
-    selection = statement_pb2.Selection(
-        dataset=ask.dataset,
-        fields=sorted(ask.fields),
-        first_month=ask.first.number,
-        last_month=ask.last.number,
-        granularity=GRANULARITY_NUMBERS[ask.granularity],
-    )
-    if ask.received is not None:
-        selection.received.from_holder = ask.received.holder
-        selection.received.received_for = ask.received.purpose
-        selection.received.received_by = ask.received.activity
-    statement = statement_pb2.Statement(
-        version=_VERSION,
-        requester=keys.body,
-        holder=ask.holder,
-        activity=keys.activity,
-        purpose=ask.purpose,
-        legal_basis=ask.legal_basis,
-        agent=ask.agent,
-        selection=selection,
-        person_digests=[person_digest(one.salt, parse_nir(one.nir)) for one in persons],
-        case_leaf_hash=ask.case.leaf_hash if ask.case else b"",
-        sealing_key_id=keys.public.sealing_key_id,
-        signed_time_ms=to_milliseconds(now),
-        nonce=os.urandom(limits.NONCE_BYTES),
-        cohort=cohort,
-    )
-    raw = statement.SerializeToString(deterministic=True)
-    if ask.case is None:
-        return Question(raw, persons, b"", b"")
-    return Question(raw, persons, ask.case.proof, ask.case.renewal)
-
-
-def _reference(member: Member) -> statement_pb2.PersonReference:
-    return statement_pb2.PersonReference(
-        nir=member.nir,
-        salt=os.urandom(limits.SALT_BYTES),
-        birth_name=member.birth_name,
-        birth_date=member.birth_date.isoformat(),
-        case_salt=member.case_salt,
-    )
-
-
-def build_items(keys: ActivityKeys, questions: Sequence[Question]) -> list[statement_pb2.AskItem]:
-    """1 to 64 questions under one signature."""
-    parts = sign_batch(keys, [question.statement for question in questions])
-    return [
-        statement_pb2.AskItem(
-            statement=statement_pb2.SignedStatement(
-                statement=question.statement,
-                signature=part.signature,
-                batch_index=part.batch_index,
-                batch_size=part.batch_size,
-                batch_path=part.batch_path,
-            ),
-            persons=question.persons,
-            case=_proof(question.case),
-            renewal=_proof(question.renewal),
-        )
-        for question, part in zip(questions, parts, strict=True)
-    ]
-
-
-def _proof(data: bytes) -> statement_pb2.CaseProof | None:
-    return statement_pb2.CaseProof.FromString(data) if data else None
-
-
-class Opener:
-    """Opens sealed releases; a call's secret is unwrapped once."""
-
-    def __init__(self, keys: ActivityKeys) -> None:
-        self._keys = keys
-        self._secrets: OrderedDict[bytes, bytes] = OrderedDict()
-
-    def open(self, data: bytes, statement_hash: bytes, part: bytes = b"") -> release_pb2.Release:
-        """The release, bound to that statement and place.
-
-        Raises:
-            IntegrityError: `NOT_FOR_THIS_ACTIVITY`, `BAD_SEAL`.
-        """
-        try:
-            sealed = release_pb2.SealedRelease.FromString(data)
-            secret = self._secret(sealed.wrapped_secret)
-            plain = open_release(secret, sealed.nonce, sealed.ciphertext, statement_hash, part)
-            release = release_pb2.Release.FromString(plain)
-        except DecodeError as error:
-            raise IntegrityError("BAD_SEAL", "release: cannot be decoded") from error
-        if release.statement_hash != statement_hash:
-            raise IntegrityError("BAD_SEAL", "release: of another statement")
-        return release
-
-    def open_envelope(self, data: bytes) -> release_pb2.Release:
-        """A release handed back later: it says itself which statement it answers."""
-        try:
-            sealed = release_pb2.SealedRelease.FromString(data)
-        except DecodeError as error:
-            raise IntegrityError("BAD_SEAL", "release: cannot be decoded") from error
-        return self.open(data, sealed.statement_hash, sealed.part)
-
-    def _secret(self, wrapped: bytes) -> bytes:
-        secret = self._secrets.get(wrapped)
-        if secret is None:
-            secret = self._secrets[wrapped] = open_secret(self._keys, wrapped)
-            if len(self._secrets) > _CACHED_SECRETS:
-                self._secrets.popitem(last=False)
-        return secret
-
-
-def check_and_open(
-    opener: Opener,
-    holder: BodyId,
-    statement: bytes,
-    answer: receipt_pb2.Answer,
-    verify_checkpoint: Callable[[bytes], Checkpoint],
-) -> Reply:
-    """Step 9: the receipt is checked before anything is opened."""
-    statement_hash = sha256(statement).digest()
-    if answer.HasField("failure"):
-        return Reply(statement_hash, None, None, None, error_of(answer.failure))
-    try:
-        checked = verify_answer(answer, statement, verify_checkpoint)
-        decision = decision_from_proto(checked.entry.decided.decision)
-        sealed = answer.sealed_release
-        release = opener.open(sealed, statement_hash) if sealed else None
-        envelopes = tuple(opener.open_envelope(one) for one in answer.envelopes)
-    except CloisonError as error:
-        return Reply(statement_hash, None, None, None, error)
-    receipt = ReceiptRef(holder, checked.leaf_index, checked.leaf_hash, checked.head.size)
-    return Reply(statement_hash, decision, receipt, release, envelopes=envelopes)
 
 
 class GatewayClient:
@@ -250,7 +89,7 @@ class GatewayClient:
         request = cases_service_pb2.OpenRequest(
             type=case_type, month=month.number, references=references
         )
-        with _told():
+        with told():
             for opened in self._cases.Open(request):
                 yield _opened(opened)
 
@@ -264,30 +103,17 @@ class GatewayClient:
     def _ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         now = self._clock()
         built = [build_statement(self._keys, question, now) for question in questions]
-        items = build_items(self._keys, built)
-        with _told():
-            response = self._gateway.Ask(
-                gateway_service_pb2.GatewayServiceAskRequest(items=items), timeout=CALL_SECONDS
-            )
-        if len(response.answers) != len(items):
-            raise PeerError("BAD_ANSWER", "node: not one answer for each statement")
-        return [
-            check_and_open(
-                self._opener,
-                question.holder,
-                one.statement,
-                answer,
-                self._heads.of(question.holder),
-            )
-            for question, one, answer in zip(questions, built, response.answers, strict=True)
-        ]
+        request = gateway_service_pb2.GatewayServiceAskRequest(items=build_items(self._keys, built))
+        with told():
+            response = self._gateway.Ask(request, timeout=CALL_SECONDS)
+        return open_answers(self._opener, self._heads, questions, built, response)
 
     def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
         """One statement about `size` persons, a batch in flight at a time."""
         cohort = statement_pb2.Cohort(size=size, batch_persons=COHORT_BATCH)
         built = build_statement(self._keys, question, self._clock(), cohort)
         stream = _CohortStream(self._gateway, build_items(self._keys, [built])[0], persons)
-        with _told():
+        with told():
             header = stream.header()
         heads = self._heads.of(question.holder)
         reply = check_and_open(self._opener, question.holder, built.statement, header, heads)
@@ -301,7 +127,7 @@ class GatewayClient:
     ) -> Iterator[release_pb2.Release]:
         if reply.decision is None or not reply.decision.permitted:
             return
-        with _told():
+        with told():
             for index, answer in enumerate(stream.answers()):
                 part = part_of(index, last=answer.last)
                 sealed = answer.sealed_release
@@ -326,7 +152,7 @@ class GatewayClient:
 
     def _deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         signed = [self._signed(deposit) for deposit in deposits]
-        with _told():
+        with told():
             response = self._store.Deposit(
                 store_service_pb2.DepositRequest(deposits=signed), timeout=CALL_SECONDS
             )
@@ -361,7 +187,7 @@ class GatewayClient:
         request = cases_service_pb2.RenewRequest(
             case_leaf_hash=case.leaf_hash, valid_until_ms=to_milliseconds(valid_until)
         )
-        with _told():
+        with told():
             renewed = self._cases.Renew(request, timeout=CALL_SECONDS)
         proof = renewed.proof.SerializeToString()
         return replace(case, valid_until=valid_until, renewal=proof)
@@ -373,7 +199,7 @@ class GatewayClient:
             request = cases_service_pb2.CloseRequest(
                 case_leaf_hashes=[case.leaf_hash for case in some], outcome=outcome
             )
-            with _told():
+            with told():
                 self._cases.Close(request, timeout=CALL_SECONDS)
 
     def close(self) -> None:
@@ -413,31 +239,13 @@ class _CohortStream:
         index = 0
         while group:
             following = list(islice(self._persons, COHORT_BATCH))
-            people = [BatchPerson(_reference(member), -1) for member in group]
+            people = [BatchPerson(person_reference(member), -1) for member in group]
             yield message(
                 batch=gateway_service_pb2.CohortBatch(
                     index=index, last=not following, persons=write_persons(people)
                 )
             )
             group, index = following, index + 1
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turns a transport error into ours, with the reason the node gave."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        call = error if isinstance(error, grpc.Call) else None
-        metadata: dict[str, object] = dict(call.trailing_metadata() or ()) if call else {}
-        code = call.code().name if call else "UNKNOWN"
-        reason = str(metadata.get("reason", "PEER_UNAVAILABLE"))
-        hint = metadata.get("hint-bin", b"")
-        raise PeerError(
-            reason,
-            (call.details() if call and "reason" in metadata else None) or f"node: {code}",
-            hint.decode("utf-8") if isinstance(hint, bytes) else str(hint),
-        ) from error
 
 
 def _opened(opened: cases_service_pb2.OpenResponse) -> OpenedCase:
@@ -480,12 +288,6 @@ def connect(
         StorageError: keys that are missing or that others may read.
         InputError: an unknown activity.
     """
-    folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
-    own = load_activity_keys(folder)
-    ca = load_certificate(keys / "public" / "ca.crt")
-    channel = grpc.secure_channel(
-        address or default_addresses(root)[own.body],
-        channel_credentials(ca, load_tls(folder)),
-        options=channel_options(own.body),
-    )
-    return GatewayClient(own, channel, Heads(known_ledgers(keys)), clock)
+    program = Program.load(keys, activity, root, address)
+    channel = grpc.secure_channel(program.address, program.credentials, options=program.options)
+    return GatewayClient(program.keys, channel, program.heads, clock)

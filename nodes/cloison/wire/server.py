@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -38,7 +40,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
 from cloison.wire.requester import Requester
-from cloison.wire.settings import NodeSettings, open_node
+from cloison.wire.settings import DATABASES, NodeSettings, open_node
 
 _log = logging.getLogger("cloison.wire")
 _STOP_SECONDS = 5.0
@@ -94,7 +96,7 @@ async def serve(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        upkeep = asyncio.create_task(_upkeep(node))
+        upkeep = asyncio.create_task(_upkeep(node, settings.state))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((upkeep, stopping), return_when=asyncio.FIRST_COMPLETED)
         await _stop(served)
@@ -170,15 +172,29 @@ def _add_services(
     )
 
 
-async def _upkeep(node: Node) -> None:
-    """Every second: tiles settle, minutes of failures are entered, old answers are forgotten."""
+async def _upkeep(node: Node, state: Path) -> None:
+    """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
+
+    Questions never wait for a write-ahead log to be folded into its file: that is done beside them.
+    """
+    files = [state / name for name in DATABASES]
+    for part in (node.store, node.vault, node.index):
+        part.defer_checkpoints()
     while True:
         await asyncio.sleep(_TICK_SECONDS)
+        await asyncio.to_thread(fold_logs, files)
         node.flush_failures()
         if node.traces.unsettled:
             node.traces.settle()
         with node.vault.transaction():
             node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
+
+
+def fold_logs(files: Sequence[Path]) -> None:
+    """Moves each write-ahead log into its file, without waiting for writers; a later call mends."""
+    for file in files:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 async def _stop(served: _Served) -> None:

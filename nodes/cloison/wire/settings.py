@@ -19,6 +19,8 @@ from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.vault import Vault
 
 LOGS = ("traces", "register")
+STORE, VAULT, INDEX = "store.sqlite", "vault.sqlite", "ledger/traces.index.sqlite"
+DATABASES = (STORE, VAULT, INDEX)
 SOFTWARE = "cloison 0.1.0"
 
 
@@ -81,11 +83,11 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
     node = Node(
         body=settings.body,
         policy=policy,
-        store=Store.open(settings.state / "store.sqlite", catalogue, row_secret, vault_key),
-        vault=Vault(settings.state / "vault.sqlite", vault_key, settings.body),
+        store=Store.open(settings.state / STORE, catalogue, row_secret, vault_key),
+        vault=Vault(settings.state / VAULT, vault_key, settings.body),
         traces=traces,
         register=Log.open(settings.state / "ledger" / "register", _signer(settings, "register")),
-        index=LedgerIndex(settings.state / "ledger" / "traces.index.sqlite", traces, index_terms),
+        index=LedgerIndex(settings.state / INDEX, traces, index_terms),
         heads=Heads(known_ledgers(settings.keys)),
         activities=load_public_activities(settings.keys / "public" / "activities"),
         row_secret=row_secret,

@@ -282,6 +282,10 @@ class Vault:
             members=_members_from_json(self._open(members)),
         )
 
+    def defer_checkpoints(self) -> None:
+        """Leave it to another connection to move the write-ahead log into the file."""
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+
     def close(self) -> None:
         """Closes the database."""
         self._syncer.shutdown()

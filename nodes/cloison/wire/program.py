@@ -1,0 +1,84 @@
+"""What both clients of a program share: keys and address loaded, errors told, answers opened."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import grpc
+
+from cloison.errors import PeerError
+from cloison.identity import ActivityKeys, load_activity_keys, load_certificate, load_tls
+from cloison.v1 import gateway_service_pb2
+from cloison.wire.gateway import AskFor, Reply
+from cloison.wire.node import Heads
+from cloison.wire.questions import Opener, Question, check_and_open
+from cloison.wire.server import channel_credentials, channel_options
+from cloison.wire.settings import default_addresses, known_ledgers
+
+CALL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a program needs to speak to its node."""
+
+    keys: ActivityKeys
+    heads: Heads
+    address: str
+    credentials: grpc.ChannelCredentials
+    options: tuple[tuple[str, str | int], ...]
+
+    @classmethod
+    def load(cls, keys: Path, activity: str, root: Path, address: str | None) -> "Program":
+        """From the key folder. Raises `StorageError`, `InputError` as `connect` does."""
+        folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
+        own = load_activity_keys(folder)
+        ca = load_certificate(keys / "public" / "ca.crt")
+        return cls(
+            own,
+            Heads(known_ledgers(keys)),
+            address or default_addresses(root)[own.body],
+            channel_credentials(ca, load_tls(folder)),
+            channel_options(own.body),
+        )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns a transport error into ours, with the reason the node gave."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        call = error if isinstance(error, grpc.Call | grpc.aio.AioRpcError) else None
+        metadata = _metadata(call)
+        code = call.code().name if call else "UNKNOWN"
+        reason = str(metadata.get("reason", "PEER_UNAVAILABLE"))
+        hint = metadata.get("hint-bin", b"")
+        raise PeerError(
+            reason,
+            (call.details() if call and "reason" in metadata else None) or f"node: {code}",
+            hint.decode("utf-8") if isinstance(hint, bytes) else str(hint),
+        ) from error
+
+
+def _metadata(call: "grpc.Call | grpc.aio.AioRpcError | None") -> dict[str, str | bytes]:
+    pairs = (call.trailing_metadata() or ()) if call else ()
+    return {str(key): value for key, value in cast(Iterable[tuple[str, str | bytes]], pairs)}
+
+
+def open_answers(
+    opener: Opener,
+    heads: Heads,
+    questions: Sequence[AskFor],
+    built: Sequence[Question],
+    response: gateway_service_pb2.GatewayServiceAskResponse,
+) -> list[Reply]:
+    """Each answer checked, then opened. Raises `PeerError` (`BAD_ANSWER`) if one is missing."""
+    if len(response.answers) != len(questions):
+        raise PeerError("BAD_ANSWER", "node: not one answer for each statement")
+    return [
+        check_and_open(opener, asked.holder, one.statement, answer, heads.of(asked.holder))
+        for asked, one, answer in zip(questions, built, response.answers, strict=True)
+    ]
