@@ -28,7 +28,7 @@ from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
-from cloison.wire import client, holder
+from cloison.wire import holder, questions
 from cloison.wire.cohort import BatchPerson, part_of, read_persons, write_persons
 from cloison.wire.gateway import OpenedCase
 
@@ -65,8 +65,8 @@ class Cohort:
         )
         question = replace(self.program.question(None), persons=())
         now = self.program.federation.clock()
-        built = client.build_statement(self.program.keys, question, now, cohort)
-        return client.build_items(self.program.keys, [built])[0].statement
+        built = questions.build_statement(self.program.keys, question, now, cohort)
+        return questions.build_items(self.program.keys, [built])[0].statement
 
     def batch(self, index: int, *cases: OpenedCase, last: bool = False) -> Batch:
         """One batch: the applicant of each case."""
@@ -375,8 +375,8 @@ def test_ask_many_of_the_bodys_own_node_takes_the_same_path(
     announced = statement_pb2.Cohort(
         size=2, batch_persons=2, case_type="claim", case_month=MONTH.number
     )
-    built = client.build_statement(ppa.keys, question, federation.clock(), announced)
-    header = client.build_items(ppa.keys, [built])[0].statement
+    built = questions.build_statement(ppa.keys, question, federation.clock(), announced)
+    header = questions.build_items(ppa.keys, [built])[0].statement
     assert len(cohort.ask(cohort.plain(), header)) == 3
     assert len(federation.entries(CAF, "cohort_part")) == 4  # as holder, then as requester
 

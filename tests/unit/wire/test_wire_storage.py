@@ -133,7 +133,7 @@ def test_upkeep_of_a_node_that_cannot_write_ends_it(
     fill_disk(node.traces)
     monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
     with pytest.raises(StorageError):
-        run(server._upkeep(node))
+        run(server._upkeep(node, federation.settings(CNAV).state))
 
 
 # --- starting ------------------------------------------------------------------------------------
