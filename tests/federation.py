@@ -43,7 +43,7 @@ from cloison.v1 import (
 )
 from cloison.wire import client, questions, servicers
 from cloison.wire.cases import CaseDesk
-from cloison.wire.cohort import CohortRequester
+from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder

@@ -35,7 +35,7 @@ from cloison.v1 import (
 )
 from cloison.wire import servicers
 from cloison.wire.cases import CaseDesk
-from cloison.wire.cohort import CohortRequester
+from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node

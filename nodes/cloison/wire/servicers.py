@@ -38,7 +38,8 @@ from cloison.v1 import (
     store_service_pb2_grpc,
 )
 from cloison.wire.cases import CaseDesk
-from cloison.wire.cohort import CohortHolder, CohortRequester
+from cloison.wire.cohort_holder import CohortHolder
+from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
