@@ -23,6 +23,7 @@ from cloison.law import (
 )
 from cloison.law.records import Activity, Certainty, Read, Reads
 from cloison.months import Month
+from cloison.store import load_nodes
 
 _ROOT = find_root(Path(__file__).parent)
 _POLICY = PolicySet.parse(read_policy(_ROOT))
@@ -81,7 +82,7 @@ def test_only_the_text_read_whole_permits_without_reserve() -> None:
     assert firm == {"crpa-l114-8"}
 
 
-@pytest.mark.parametrize("holder", ["caf", "cnav", "dgfip", "msa"])
+@pytest.mark.parametrize("holder", list(load_nodes(_ROOT / "nodes")))
 def test_datasets_have_the_fields_of_the_catalogue(holder: str) -> None:
     catalogue = tomllib.loads((_ROOT / "nodes" / holder / "catalogue.toml").read_text())
     fields = {name: set(one["fields"]) for name, one in catalogue["datasets"].items()}
