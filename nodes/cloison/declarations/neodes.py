@@ -15,7 +15,6 @@ from cloison.declarations.grammar import (
     TOTAL,
     TOTAL_DECLARATIONS,
     TOTAL_LINES,
-    block_of,
     check_step,
 )
 from cloison.declarations.lines import LATIN, read_chunks, refuse
@@ -132,8 +131,3 @@ class _Reader:
     def _error(self, line: int, rubric: str, error: InputError) -> InputError:
         place = rubric if _RUBRIC.fullmatch(rubric) else ""
         return refuse(self._name, line, place, error)
-
-
-def known_rubric(rubric: str) -> bool:
-    """Whether a catalogue may cite the rubric: it is listed, and its block is known."""
-    return rubric in RUBRICS and block_of(rubric) in BLOCKS
