@@ -151,7 +151,7 @@ def _hear(
     watch.lap("time and digest")
     persons = holder._keep(statement, nirs, item.persons)
     watch.lap("keep salt and NIR")
-    return Heard(statement, item.statement.signature, persons, keys)
+    return Heard(statement, item.statement, persons, keys)
 
 
 def _answer(
@@ -193,7 +193,7 @@ def _answer(
     watch.lap("trace keys")
     made = Made(
         statement,
-        heard.signature,
+        heard.signed,
         call.peer,
         facts,
         decision,

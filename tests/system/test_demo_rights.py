@@ -178,11 +178,11 @@ def test_targeting_refusals_name_a_rule_or_the_missing_text(refusals: list[Attem
 
 def denied(federation: Federation, body: str) -> set[bytes]:
     return {
-        bytes(one.decided.statement)
+        bytes(one.decided.signed.statement)
         for one in entries(federation, body)
         if one.HasField("decided")
         and one.decided.decision.outcome == OUTCOME_DENY
-        and Statement.FromString(one.decided.statement).purpose == "control-targeting"
+        and Statement.FromString(one.decided.signed.statement).purpose == "control-targeting"
     }
 
 
@@ -191,7 +191,9 @@ def test_targeting_refusals_stand_in_the_ledgers_of_both_sides(
 ) -> None:
     assert refusals
     asked = {
-        bytes(one.asked.statement) for one in entries(federation, "caf") if one.HasField("asked")
+        bytes(one.asked.signed.statement)
+        for one in entries(federation, "caf")
+        if one.HasField("asked")
     }
     at_holder, at_home = denied(federation, "cnav"), denied(federation, "caf")
     assert (len(at_holder) >= 21, len(at_home) >= 20) == (True, True)

@@ -128,9 +128,9 @@ def entry_line(index: int, data: bytes) -> EntryLine:
 def _purpose(entry: Entry) -> str:
     kind = entry.WhichOneof("kind")
     if kind == "asked":
-        return Statement.FromString(entry.asked.statement).purpose
+        return Statement.FromString(entry.asked.signed.statement).purpose
     if kind == "decided":
-        return Statement.FromString(entry.decided.statement).purpose
+        return Statement.FromString(entry.decided.signed.statement).purpose
     if kind == "received":
         return entry.received.label.received_for
     if kind == "deposited":

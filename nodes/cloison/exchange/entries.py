@@ -45,13 +45,23 @@ def _bytes(entry: entry_pb2.Entry) -> bytes:
     return entry.SerializeToString(deterministic=True)
 
 
+def bare_signed(signed: statement_pb2.SignedStatement) -> statement_pb2.SignedStatement:
+    """A signed statement without whatever else came in its message."""
+    return statement_pb2.SignedStatement(
+        statement=signed.statement,
+        signature=signed.signature,
+        batch_index=signed.batch_index,
+        batch_size=signed.batch_size,
+        batch_path=signed.batch_path,
+    )
+
+
 def asked_entry(
     signed: statement_pb2.SignedStatement, trace_keys: Sequence[bytes], now: datetime
 ) -> bytes:
     """The requester's node is about to forward this statement."""
     entry = _entry(now)
-    entry.asked.statement = signed.statement
-    entry.asked.signature = signed.signature
+    entry.asked.signed.CopyFrom(bare_signed(signed))
     entry.asked.trace_keys.extend(trace_keys)
     return _bytes(entry)
 
@@ -61,7 +71,7 @@ class Made:
     """All that made a decision, as the holder writes it down."""
 
     statement: Statement
-    signature: bytes
+    signed: statement_pb2.SignedStatement
     peer: BodyId
     facts: Facts
     decision: Decision
@@ -79,8 +89,7 @@ def decided_entry(
     """The holder decided; `sealed` is what leaves, empty if nothing does."""
     entry = _entry(now)
     decided = entry.decided
-    decided.statement = made.statement.raw
-    decided.signature = made.signature
+    decided.signed.CopyFrom(bare_signed(made.signed))
     decided.peer = made.peer
     decided.facts.CopyFrom(facts_to_proto(made.facts, made.statement.question.received_for))
     decided.decision.CopyFrom(decision_to_proto(made.decision))
@@ -215,7 +224,7 @@ def index_terms(data: bytes) -> Iterator[Term]:
     entry = parse_entry(data)
     kind = entry.WhichOneof("kind")
     if kind == "asked":
-        yield "asked", sha256(entry.asked.statement).digest()
+        yield "asked", sha256(entry.asked.signed.statement).digest()
         yield from (("trace", key) for key in entry.asked.trace_keys)
     elif kind == "decided":
         yield from _decided_terms(entry.decided)
@@ -239,8 +248,8 @@ def index_terms(data: bytes) -> Iterator[Term]:
 
 
 def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
-    statement = statement_pb2.Statement.FromString(decided.statement)
-    yield "decided", sha256(decided.statement).digest()
+    statement = statement_pb2.Statement.FromString(decided.signed.statement)
+    yield "decided", sha256(decided.signed.statement).digest()
     if statement.case_leaf_hash:
         yield "case", statement.case_leaf_hash
     yield from (("trace", key) for key in decided.trace_keys)

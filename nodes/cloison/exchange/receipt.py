@@ -55,7 +55,7 @@ def verify_answer(
     """
     checked = verify_receipt(answer.receipt, verify_checkpoint)
     decided = checked.entry.decided
-    if checked.entry.WhichOneof("kind") != "decided" or decided.statement != statement_bytes:
+    if checked.entry.WhichOneof("kind") != "decided" or decided.signed.statement != statement_bytes:
         raise PeerError("BAD_RECEIPT", "receipt: the entry is of another statement")
     sealed = envelope_bytes(answer)
     if decided.sealed_hash != (sha256(sealed).digest() if sealed else b""):

@@ -5,6 +5,7 @@ isort:skip_file
 
 from cloison.v1 import decision_pb2 as _decision_pb2
 from cloison.v1 import release_pb2 as _release_pb2
+from cloison.v1 import statement_pb2 as _statement_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -93,11 +94,12 @@ class Asked(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATEMENT_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     TRACE_KEYS_FIELD_NUMBER: _builtins.int
-    statement: _builtins.bytes
-    signature: _builtins.bytes
+    @_builtins.property
+    def signed(self) -> _statement_pb2.SignedStatement:
+        """With all it takes to check the program's signature from the ledger alone."""
+
     @_builtins.property
     def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Trace keys of the persons, at this node."""
@@ -105,13 +107,12 @@ class Asked(_message.Message):
     def __init__(
         self,
         *,
-        statement: _builtins.bytes = ...,
-        signature: _builtins.bytes = ...,
+        signed: _statement_pb2.SignedStatement | None = ...,
         trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature", "statement", b"statement", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -123,8 +124,7 @@ class Decided(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATEMENT_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
@@ -133,14 +133,16 @@ class Decided(_message.Message):
     POLICY_SET_FIELD_NUMBER: _builtins.int
     PEER_CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
     TRACE_KEYS_FIELD_NUMBER: _builtins.int
-    statement: _builtins.bytes
-    signature: _builtins.bytes
     peer: _builtins.str
     sealed_hash: _builtins.bytes
     """SHA-256 of the SealedRelease's bytes; empty if nothing leaves."""
     policy_set: _builtins.bytes
     peer_checkpoint_hash: _builtins.bytes
     """SHA-256 of the peer's last checkpoint seen here; empty at first contact."""
+    @_builtins.property
+    def signed(self) -> _statement_pb2.SignedStatement:
+        """With all it takes to check the program's signature from the ledger alone."""
+
     @_builtins.property
     def facts(self) -> _decision_pb2.Facts: ...
     @_builtins.property
@@ -154,8 +156,7 @@ class Decided(_message.Message):
     def __init__(
         self,
         *,
-        statement: _builtins.bytes = ...,
-        signature: _builtins.bytes = ...,
+        signed: _statement_pb2.SignedStatement | None = ...,
         peer: _builtins.str = ...,
         facts: _decision_pb2.Facts | None = ...,
         decision: _decision_pb2.Decision | None = ...,
@@ -165,9 +166,9 @@ class Decided(_message.Message):
         peer_checkpoint_hash: _builtins.bytes = ...,
         trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts", "label", b"label"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts", "label", b"label", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts", "label", b"label", "peer", b"peer", "peer_checkpoint_hash", b"peer_checkpoint_hash", "policy_set", b"policy_set", "sealed_hash", b"sealed_hash", "signature", b"signature", "statement", b"statement", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts", "label", b"label", "peer", b"peer", "peer_checkpoint_hash", b"peer_checkpoint_hash", "policy_set", b"policy_set", "sealed_hash", b"sealed_hash", "signed", b"signed", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

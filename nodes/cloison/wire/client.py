@@ -208,7 +208,7 @@ class GatewayClient:
 
 
 class _CohortStream:
-    """The stream of one cohort: the next batch is drawn only when the last was answered."""
+    """The stream of one cohort; the transport draws batches as fast as the node takes them."""
 
     def __init__(
         self,

@@ -75,7 +75,7 @@ class CohortHolder:
         label = make_label(heard.statement, decision, now) if decision.permitted else None
         made = Made(
             heard.statement,
-            heard.signature,
+            heard.signed,
             self._call.peer,
             facts,
             decision,

@@ -83,7 +83,7 @@ class Heard:
     """A statement past step 3: well formed, its own activity's, signed, in time."""
 
     statement: Statement
-    signature: bytes
+    signed: statement_pb2.SignedStatement
     persons: tuple[Person, ...]
     keys: ActivityPublicKeys
 
@@ -188,7 +188,7 @@ class Holder:
         keys = self._check_activity(statement, signed)  # 3
         check_time(statement, call.now)
         nirs = check_persons(statement.person_digests, persons)  # 2, once it is known who signed
-        return Heard(statement, signed.signature, self._keep(statement, nirs, persons), keys)
+        return Heard(statement, signed, self._keep(statement, nirs, persons), keys)
 
     def _keep(
         self,
@@ -268,7 +268,7 @@ class Holder:
         trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))
         made = Made(
             heard.statement,
-            heard.signature,
+            heard.signed,
             call.peer,
             facts,
             decision,

@@ -4,6 +4,7 @@ The node checks what it can vouch for: the program's certificate, that the state
 activity's, that its case is open. The holder checks the rest; a local question takes the same path.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -86,10 +87,15 @@ class Requester:
                 answers[place] = fail(error)
             else:
                 by_holder.setdefault(forward.statement.holder, []).append((place, forward))
-        for holder, group in by_holder.items():
-            results = await self._queue(holder).put([forward for _, forward in group])
-            for (place, _), result in zip(group, results, strict=True):
-                answers[place] = result
+        results = await asyncio.gather(
+            *(
+                self._queue(holder).put([forward for _, forward in group])
+                for holder, group in by_holder.items()
+            )
+        )
+        for group, found in zip(by_holder.values(), results, strict=True):
+            for (place, _), answer in zip(group, found, strict=True):
+                answers[place] = answer
         return [answer for answer in answers if answer is not None]
 
     def peer(self, holder: BodyId) -> "exchange_service_pb2_grpc.ExchangeServiceAsyncStub":

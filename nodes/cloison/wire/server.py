@@ -45,6 +45,7 @@ from cloison.wire.settings import DATABASES, NodeSettings, open_node
 _log = logging.getLogger("cloison.wire")
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
+_FORGET_TICKS = 60
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
@@ -175,11 +176,14 @@ def _add_services(
 async def _upkeep(node: Node, state: Path) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
+    Every minute: releases whose label ended are deleted.
+
     Questions never wait for a write-ahead log to be folded into its file: that is done beside them.
     """
     files = [state / name for name in DATABASES]
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
+    ticks = 0
     while True:
         await asyncio.sleep(_TICK_SECONDS)
         await asyncio.to_thread(fold_logs, files)
@@ -188,6 +192,9 @@ async def _upkeep(node: Node, state: Path) -> None:
             node.traces.settle()
         with node.vault.transaction():
             node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
+        ticks += 1
+        if ticks % _FORGET_TICKS == 0:
+            node.store.forget_expired(node.clock())
 
 
 def fold_logs(files: Sequence[Path]) -> None:

@@ -356,7 +356,7 @@ def _parties(data: bytes) -> frozenset[str]:
     entry = parse_entry(data)
     kind = entry.WhichOneof("kind")
     if kind == "asked":
-        statement = parse_statement(entry.asked.statement)
+        statement = parse_statement(entry.asked.signed.statement)
         return frozenset({statement.requester, statement.holder})
     if kind == "decided":
         return frozenset({entry.decided.peer})

@@ -198,9 +198,10 @@ TRACE = [b"\x01" * 32, b"\x02" * 32]
 
 def made_entries() -> dict[str, bytes]:
     """One entry of every kind."""
+    signed = statement_pb2.SignedStatement(statement=RAW, signature=bytes(64), batch_size=1)
     made = entries.Made(
         STATEMENT,
-        bytes(64),
+        signed,
         BodyId("caf"),
         Facts(None, False, False, True, 1),
         Decision(Outcome.PERMIT, "PERMITTED"),
@@ -209,7 +210,6 @@ def made_entries() -> dict[str, bytes]:
     )
     decided = entries.decided_entry(made, b"sealed", release_pb2.Label(holder="cnav"), TRACE, NOW)
     month, opened = Month.parse("2026-06"), b"\x03" * 32
-    signed = statement_pb2.SignedStatement(statement=RAW, signature=bytes(64))
     deposited = entry_pb2.Deposited(content_hash=b"\x04" * 32, trace_keys=TRACE)
     return {
         "asked": entries.asked_entry(signed, TRACE, NOW),

@@ -23,13 +23,20 @@ STATEMENT = statement_pb2.Statement(
 TIME_MS = 1_795_000_000_123
 
 
+def signed(statement: bytes) -> statement_pb2.SignedStatement:
+    return statement_pb2.SignedStatement(statement=statement)
+
+
+SIGNED = signed(STATEMENT)
+
+
 def entries() -> list[entry_pb2.Entry]:
     label = release_pb2.Label(received_for="calculation")
     denied = decision_pb2.Decision(outcome=decision_pb2.OUTCOME_DENY, reason="NO_TEXT")
     traces = [PLANTED["trace key"]]
     kinds = [
-        {"asked": entry_pb2.Asked(statement=STATEMENT, trace_keys=traces)},
-        {"decided": entry_pb2.Decided(statement=STATEMENT, decision=denied, trace_keys=traces)},
+        {"asked": entry_pb2.Asked(signed=SIGNED, trace_keys=traces)},
+        {"decided": entry_pb2.Decided(signed=SIGNED, decision=denied, trace_keys=traces)},
         {
             "received": entry_pb2.Received(
                 label=label,
@@ -116,7 +123,9 @@ def test_show_cannot_be_made_to_command_the_terminal(
     log: Log, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hostile = statement_pb2.Statement(purpose="[red]x\x1b[31m").SerializeToString()
-    log.append_many([entry_pb2.Entry(asked=entry_pb2.Asked(statement=hostile)).SerializeToString()])
+    log.append_many(
+        [entry_pb2.Entry(asked=entry_pb2.Asked(signed=signed(hostile))).SerializeToString()]
+    )
     run(["ledger", "show", str(directory)])
     shown = capsys.readouterr().out
     assert "[red]x\N{REPLACEMENT CHARACTER}[31m" in shown
@@ -126,7 +135,7 @@ def test_show_cannot_be_made_to_command_the_terminal(
 BAD_ENTRIES = {
     "not an entry": b"\xff\xff",
     "a statement that is none": entry_pb2.Entry(
-        asked=entry_pb2.Asked(statement=b"\xff")
+        asked=entry_pb2.Asked(signed=signed(b"\xff"))
     ).SerializeToString(),
     "a time beyond the calendar": entry_pb2.Entry(entry_time_ms=2**62).SerializeToString(),
 }
