@@ -111,19 +111,23 @@ def make_federation(folder: Path, policy: PolicySet) -> Federation:
 
 
 def plant(people: Path) -> Canary:
-    """Gives one claimant a salary nobody else has, in a month that is asked."""
+    """Gives one claimant a salary nobody else has, in a month that is asked.
+
+    Tables hold NIRs with their keys, declarations without.
+    """
     claims = (line.split(";") for line in (people / "caf/claims.csv").read_text().splitlines())
-    claimants = {row[2]: row[0] for row in claims if row[3:] and row[3] == "ppa"}
+    claimants = {row[2][:13]: row for row in claims if row[3:] and row[3] == "ppa"}
     for file in sorted(people.glob("cnav/dsn-202603-*.dsn")):
-        lines, nir = file.read_text("latin-1").splitlines(), ""
+        lines, number = file.read_text("latin-1").splitlines(), ""
         for place, line in enumerate(lines):
             rubric, _, quoted = line.partition(",")
             if rubric == "S21.G00.30.001":
-                nir = quoted[1:-1]
-            elif line == "S21.G00.58.003,'03'" and nir in claimants:
+                number = quoted[1:-1]
+            elif line == "S21.G00.58.003,'03'" and number in claimants:
                 lines[place + 1] = f"S21.G00.58.004,'{CANARY_EUROS}'"
                 file.write_text("\n".join(lines) + "\n", "latin-1")
-                return Canary(nir, claimants[nir])
+                claim, _, nir, *_ = claimants[number]
+                return Canary(nir, claim)
     raise AssertionError("no claimant has a salary in 2026-03")
 
 

@@ -3,8 +3,12 @@
 A rubric of a known block that is not listed is checked for its form and dropped: what no dataset
 declares is not kept.
 
+S21.G00.30.001 holds the NIR, or a temporary number, in 13 characters without its key; the number
+an employer gives who knows neither (NTT, S21.G00.30.020) is not modelled.
+
 Source:
     Cahier technique DSN, phase 3 (NEODeS) and PASRAU (NEORAU), as far as `reference/law.md` §8.3.
+    The 13 characters: public programs that write or check DSN; the cahier itself was not read.
 """
 
 import re
@@ -110,8 +114,11 @@ _RATE = Spelling(re.compile(r"[0-9]{1,3}\.[0-9]{2}", re.ASCII), "BAD_RATE", "not
 _CODE = Spelling(
     re.compile(r"[0-9A-Z]{2,3}", re.ASCII), "BAD_CODE", "not a code of 2 or 3 characters"
 )
-_NIR = Spelling(
-    re.compile(r"[0-9AB]{15}", re.ASCII), "BAD_NIR", "not a NIR", "use 15 characters, key included"
+_NUMBER = Spelling(
+    re.compile(r"[0-9AB]{13}", re.ASCII),
+    "BAD_NIR",
+    "not a NIR without its key",
+    "use the first 13 characters: a DSN leaves the key out",
 )
 
 
@@ -130,7 +137,7 @@ RUBRICS: dict[str, Spelling] = {
     SIREN: _digits(9),
     "S21.G00.06.002": _digits(5),
     NIC: _digits(5),
-    "S21.G00.30.001": _NIR,
+    "S21.G00.30.001": _NUMBER,
     "S21.G00.40.001": _DAY,
     "S21.G00.40.007": _CODE,
     "S21.G00.40.009": _TEXT,

@@ -14,11 +14,14 @@ from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import parse_text
 from cloison.declarations.tabular import TableLoader, read_lines
 from cloison.errors import InputError, StorageError
+from cloison.identity import nir_of_number
 from cloison.store import Catalogue, Loading, Store
 
 _SNIFF_BYTES = 10
 _MESSAGE = re.compile(rb"S[0-9]{2}\.G")
 _TABLE = b"# cloison "
+# Standing alone: a SIRET, or a time in digits, is longer.
+_NUMBERS = re.compile(r"(?<![0-9])[0-9]{5}[0-9AB]{2}[0-9]{6}(?![0-9])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,16 @@ def _check_name(name: str) -> None:
         parse_text(name)
     except InputError as error:
         raise InputError(error.reason, f"name of a file: {error.message}", "rename it") from error
+    if any(map(_is_number, _NUMBERS.findall(name))):
+        raise InputError("NIR_IN_TEXT", "name of a file: holds a person's number", "rename it")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        nir_of_number(text)
+    except InputError:
+        return False
+    return True
 
 
 def _digest(path: Path) -> tuple[bytes, bytes]:

@@ -59,7 +59,7 @@ class MessageLoader:
         Raises:
             InputError: with file, line and place: as `read_blocks` and `Loading.declare`, or
                 `UNKNOWN_NATURE`, `UNKNOWN_TYPE`, `CANCEL_WITH_PERSONS`, `BAD_NIR`, `BAD_SIRET`,
-                what a field's spelling says.
+                `NIR_IN_TEXT`, what a field's spelling says.
         """
         declarations = lines = 0
         for block in read_blocks(path):
@@ -112,7 +112,7 @@ class MessageLoader:
         if block.name == grammar.block_of(mapping.message.subject):
             if self._slot is None:
                 raise InputError("CANCEL_WITH_PERSONS", "a declaration that cancels names nobody")
-            self._row_keys(around[mapping.message.subject])
+            self._row_keys.of_number(around[mapping.message.subject])
 
     def _declare(self, mapping: MessageMapping, around: Mapping[str, str]) -> Slot | None:
         nature, fraction = around[grammar.NATURE], around[grammar.FRACTION]
@@ -138,10 +138,11 @@ class MessageLoader:
             return
         self._unit = None
         try:
-            subject = self._row_keys(unit.around[mapping.message.subject])
+            number = unit.around[mapping.message.subject]
+            subject = self._row_keys.of_number(number)
             place = self._place(subject)
             period = mapping.period(unit)
-            record = NewRecord(subject, period, mapping.payload(unit))
+            record = NewRecord(subject, period, _payload(mapping, unit, number))
         except InputError as error:
             raise refuse(self._name, unit.line, mapping.message.unit, error) from error
         self._loading.append(slot, place, record)
@@ -161,3 +162,16 @@ class MessageLoader:
             step(block)
         except InputError as error:
             raise refuse(self._name, block.line, block.name, error) from error
+
+
+def _payload(mapping: MessageMapping, unit: Unit, number: str) -> str:
+    """The packed values; without its key, a number in a text is known only if it is the person's.
+
+    Raises:
+        InputError: `NIR_IN_TEXT`, or what a field's spelling says.
+    """
+    payload = mapping.payload(unit)
+    if number in payload:
+        hint = "use a number that names nobody"
+        raise InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
+    return payload

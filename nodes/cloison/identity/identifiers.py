@@ -22,13 +22,14 @@ Spi = NewType("Spi", str)
 """13 digits: a person at the tax office (numéro fiscal)."""
 
 # Sex or temporary series · year · month (20-42 and 50-99: incomplete civil status) · département
-# (Corsica 2A, 2B) · commune or country · order · key.
-_NIR = re.compile(
+# (Corsica 2A, 2B) · commune or country · order; then the key.
+_NUMBER = re.compile(
     r"[123478][0-9]{2}"
     r"(?:0[1-9]|1[0-2]|[23][0-9]|4[0-2]|[5-9][0-9])"
     r"(?:0[1-9]|[1-9][0-9]|2[AB])"
-    r"[0-9]{3}[0-9]{3}[0-9]{2}"
+    r"[0-9]{3}[0-9]{3}"
 )
+_NIR = re.compile(_NUMBER.pattern + r"[0-9]{2}")
 _TEMPORARY = frozenset("3478")
 _SIRET = re.compile(r"[0-9]{14}")
 _SPI = re.compile(r"[0-3][0-9]{12}")
@@ -57,6 +58,29 @@ def parse_nir(text: str) -> Nir:
     if calc_check_digits(text) != text[13:]:
         raise InputError("BAD_NIR", "nir: its key does not match", "check for a mistyped digit")
     return Nir(text)
+
+
+def nir_of_number(text: str) -> Nir:
+    """The NIR of a number written without its key, the key computed: a mistyped one passes.
+
+    Args:
+        text: 13 characters; no spaces, no dots, `2A` and `2B` in capitals.
+
+    Raises:
+        InputError: `BAD_NIR`: another spelling, an impossible month or département.
+
+    Source:
+        As `parse_nir`.
+
+    Example:
+        >>> nir_of_number("2550814168025")
+        '255081416802538'
+    """
+    if _NUMBER.fullmatch(text) is None:
+        raise InputError(
+            "BAD_NIR", "nir: not a NIR", "use 13 characters without spaces, the key left out"
+        )
+    return Nir(text + calc_check_digits(text))
 
 
 def is_temporary(nir: Nir) -> bool:

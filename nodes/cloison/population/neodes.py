@@ -1,6 +1,7 @@
 """DSN and PASRAU files in NEODeS line syntax: one rubric a line, `S21.G00.30.001,'value'`.
 
 A file is one envelope with many declarations. Blocks and rubrics stand in the order of the norm.
+A person's number stands in 13 characters, without its key (see `cloison.declarations.grammar`).
 The class of a replacement income (CLREV) stands in S21.G00.50.011, a place of our own choosing.
 """
 
@@ -21,6 +22,7 @@ _CLASSES = {
     Nature.DAILY_ALLOWANCE: "03",
     Nature.INVALIDITY: "04",
 }
+_NUMBER_CHARACTERS = 13
 _PAY_DAYS = (25, 26, 27, 28)
 
 
@@ -129,7 +131,7 @@ def _slips(declaration: Declaration) -> Iterable[str]:
 
 def _individual(person: Person) -> str:
     return (
-        f"S21.G00.30.001,'{person.nir}'\n"
+        f"S21.G00.30.001,'{person.nir[:_NUMBER_CHARACTERS]}'\n"
         f"S21.G00.30.002,'{person.birth_name}'\n"
         f"S21.G00.30.004,'{person.first_names}'\n"
         f"S21.G00.30.005,'{'02' if person.woman else '01'}'\n"

@@ -136,17 +136,23 @@ def test_load_leaves_no_nir_in_the_store_files(caf: Body, cnav: Body, folder: Fo
         assert b"Canarinette" not in data
 
 
+@pytest.mark.parametrize("number", [ANNE, ANNE[:13], "253072A073004"])
 def test_load_file_named_after_a_person_is_refused_without_quoting_it(
-    cnav: Body, folder: Folder
+    number: str, cnav: Body, folder: Folder
 ) -> None:
     path = folder.dsn(Declaration())
-    named = path.rename(path.with_name(f"paie-{ANNE}.dsn"))
+    named = path.rename(path.with_name(f"paie-{number}.dsn"))
 
     with pytest.raises(InputError) as caught:
         cnav.load(named)
 
     assert caught.value.reason == "NIR_IN_TEXT"
-    assert ANNE[:13] not in str(caught.value)
+    assert number[:13] not in str(caught.value)
+
+
+def test_load_file_named_after_an_establishment_is_loaded(cnav: Body, folder: Folder) -> None:
+    path = folder.dsn(Declaration())
+    assert cnav.load(path.rename(path.with_name("paie-17912750000026.dsn"))).records == 1
 
 
 def test_load_more_payments_than_are_kept_is_refused_whole(

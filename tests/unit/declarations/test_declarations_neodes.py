@@ -115,9 +115,14 @@ BAD: dict[str, tuple[Break, str, str]] = {
         r"S20\.G00\.05\.005",
     ),
     "not a NIR": (
-        change("S21.G00.30.001", f"S21.G00.30.001,'{ANNE[:-2]}00'"),
+        change("S21.G00.30.001", f"S21.G00.30.001,'{ANNE[:3]}13{ANNE[5:13]}'"),
         "BAD_NIR",
-        r"file-1\.dsn:13: S21\.G00\.30: nir: its key",
+        r"file-1\.dsn:13: S21\.G00\.30: nir: not a NIR",
+    ),
+    "a NIR with its key": (
+        change("S21.G00.30.001", f"S21.G00.30.001,'{ANNE}'"),
+        "BAD_NIR",
+        r"file-1\.dsn:13: S21\.G00\.30\.001: not a NIR without its key\n.*13 characters",
     ),
     "not a SIRET": (
         change("S21.G00.06.001", "S21.G00.06.001,'000000108'"),
@@ -128,6 +133,11 @@ BAD: dict[str, tuple[Break, str, str]] = {
         lambda lines: [line.replace("'00001'", f"'C-{ANNE}'") for line in lines],
         "NIR_IN_TEXT",
         r"S21\.G00\.50: contract: holds a person's number",
+    ),
+    "the person's number as a contract's, without its key": (
+        lambda lines: [line.replace("'00001'", f"'C-{ANNE[:13]}'") for line in lines],
+        "NIR_IN_TEXT",
+        r"file-1\.dsn:20: S21\.G00\.50: a value holds the person's number",
     ),
     "a nature no dataset takes": (
         change("S20.G00.05.001", "S20.G00.05.001,'04'"),

@@ -27,7 +27,7 @@ class Pay:
 
     def lines(self) -> list[str]:
         return [
-            f"S21.G00.30.001,'{self.nir}'",
+            f"S21.G00.30.001,'{self.nir[:13]}'",
             "S21.G00.30.002,'O'Brien-Été'",
             "S21.G00.30.004,'Anne'",
             "S21.G00.30.006,'01061985'",

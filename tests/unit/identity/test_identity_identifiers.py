@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloison.errors import InputError
-from cloison.identity import is_temporary, parse_nir, parse_siret, parse_spi
+from cloison.identity import is_temporary, nir_of_number, parse_nir, parse_siret, parse_spi
 
 NIRS = {
     "woman, 1955": "255081416802538",
@@ -88,6 +88,33 @@ def nirs(draw: st.DrawFn) -> str:
 @given(nirs())
 def test_parse_nir_every_form_with_its_reference_key_is_accepted(text: str) -> None:
     assert parse_nir(text) == text
+
+
+@pytest.mark.parametrize("text", NIRS.values(), ids=NIRS.keys())
+def test_nir_of_number_without_its_key_is_the_nir(text: str) -> None:
+    assert nir_of_number(text[:13]) == text
+
+
+NOT_NUMBERS = {name: text[:13] for name, text in NOT_NIRS.items() if "key" not in name} | {
+    "with its key": "255081416802538",
+    "one digit less": "255081416802",
+    "underscore": "25508141_8025",
+    "two digits swapped": "2550841168O25",
+    "one digit more": "25508141680255",
+    "line end after": "2550814168025\n",
+}
+
+
+@pytest.mark.parametrize("text", NOT_NUMBERS.values(), ids=NOT_NUMBERS.keys())
+def test_nir_of_number_another_spelling_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        nir_of_number(text)
+    assert caught.value.reason == "BAD_NIR"
+
+
+@given(nirs())
+def test_nir_of_number_gives_back_every_nir(text: str) -> None:
+    assert nir_of_number(text[:13]) == parse_nir(text)
 
 
 @given(nirs(), st.integers(0, 14), st.sampled_from("0123456789"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloison.identity import nir_of_number
 from cloison.population.make import Manifest
 
 LINE = re.compile(r"(S[0-9]{2}\.G[0-9]{2}\.[0-9]{2}\.[0-9]{3}),'([^'\n]+)'")
@@ -54,7 +55,8 @@ class Declared:
 
     @property
     def nirs(self) -> list[str]:
-        return [dict(person)["S21.G00.30.001"] for person in self.persons]
+        """With their keys, which a DSN leaves out."""
+        return [nir_of_number(dict(person)["S21.G00.30.001"]) for person in self.persons]
 
 
 def rubrics(path: Path) -> list[tuple[str, str]]:
