@@ -21,6 +21,9 @@ from cloison.wire.gateway import AskFor, Gateway, Member, Received, Reply
 MONTHLY_RESOURCES = "monthly_resources"
 _BATCH = 64
 _AMOUNT, _NATURE = "mns", "nature"
+_ANSWERED = frozenset(
+    {release_pb2.PERIOD_STATUS_DECLARED, release_pb2.PERIOD_STATUS_NOTHING_DECLARED}
+)
 
 File = tuple[Member, ...]
 """A benefit file as scoring sees it: its adults."""
@@ -41,7 +44,8 @@ class Attempt:
     Attributes:
         way: `cohort`, `file by file` or `received`.
         failed: Questions that reached no decision, by reason.
-        scored: Files scored, all of them from permitted answers.
+        scored: Files scored, all of them from permitted answers that state an income for everybody
+            in the file; in a cohort, persons.
         picked: Files the invented model would send to control.
     """
 
@@ -123,7 +127,8 @@ def _ask_cohort(gateway: Gateway, wish: Wish, files: Sequence[File]) -> Attempt:
     attempt = _attempt("cohort", len(persons), [answer.reply])
     if not attempt.permitted:
         return attempt
-    incomes = [income for batch in answer.batches for income in _incomes(batch)]
+    everybody = (income for batch in answer.batches for income in _incomes(batch))
+    incomes = [income for income in everybody if income is not None]
     return _scored(attempt, wish.model, incomes)
 
 
@@ -142,7 +147,8 @@ def _ask_files(
     way = "received" if question.received else "file by file"
     attempt = _attempt(way, sum(map(len, files)), replies)
     answered = [releases for reply in replies if (releases := _releases(reply))]
-    incomes = [sum(sum(_incomes(one)) for one in releases) for releases in answered]
+    files_incomes = map(_file_income, answered)
+    incomes = [income for income in files_incomes if income is not None]
     return _scored(attempt, wish.model, incomes)
 
 
@@ -177,13 +183,27 @@ def _scored(attempt: Attempt, model: Model, incomes: Sequence[int]) -> Attempt:
     return replace(attempt, scored=len(incomes), picked=picked)
 
 
-def _incomes(release: release_pb2.Release) -> Iterator[int]:
-    """Each person's mean month of income, of the months that were answered."""
+def _file_income(releases: Iterable[release_pb2.Release]) -> int | None:
+    """What the persons of a file have together; None where one of them has no answered month."""
+    incomes = [income for release in releases for income in _incomes(release)]
+    known = [income for income in incomes if income is not None]
+    return sum(known) if known and len(known) == len(incomes) else None
+
+
+def _incomes(release: release_pb2.Release) -> Iterator[int | None]:
+    """Each person's mean month of income, of the months that were answered; None without one."""
     if _AMOUNT not in release.fields:
         return
     place = list(release.fields).index(_AMOUNT)
     for person in release.persons:
-        total = sum(
-            record.values[place].integer for period in person.periods for record in period.records
-        )
-        yield total // max(len(person.periods), 1)
+        months = [_month_income(period, place) for period in person.periods]
+        answered = [month for month in months if month is not None]
+        yield sum(answered) // len(answered) if answered else None
+
+
+def _month_income(period: release_pb2.PeriodRelease, place: int) -> int | None:
+    """The income of a month, 0 where nothing was declared; None where it is not known."""
+    amounts = [record.values[place] for record in period.records]
+    if period.status not in _ANSWERED or any(not one.HasField("integer") for one in amounts):
+        return None
+    return sum(one.integer for one in amounts)

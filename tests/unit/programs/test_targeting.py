@@ -12,8 +12,9 @@ from cloison.law import PolicySet
 from cloison.law.question import Decision, Outcome
 from cloison.months import Month
 from cloison.programs.persons_file import read_members, read_persons
-from cloison.programs.targeting import Wish, ask_from_afar, ask_locally
+from cloison.programs.targeting import Wish, _incomes, ask_from_afar, ask_locally
 from cloison.programs.targeting_model import Model, load_model
+from cloison.v1 import release_pb2
 from cloison.wire.gateway import AskFor, Received
 
 MAY = Month.of(2026, 5)
@@ -90,6 +91,51 @@ def test_ask_permitted_scores_by_income(world: FakeGateway, policy: PolicySet) -
         (1, 71, 70),
         (70, 70, 69),
     ]
+
+
+UNANSWERED = (
+    release_pb2.PERIOD_STATUS_NOT_YET_DUE,
+    release_pb2.PERIOD_STATUS_UNDER_CORRECTION,
+    release_pb2.PERIOD_STATUS_UNSPECIFIED,
+)
+
+
+@pytest.mark.parametrize("status", UNANSWERED)
+def test_ask_person_without_an_answered_month_gets_no_score(
+    status: "release_pb2.PeriodStatus.ValueType", gateway: FakeGateway, wish: Wish
+) -> None:
+    release = gateway._release(wish.question(), gateway.add("C0", FakePerson(), FakePerson()))
+    release.persons[0].periods[0].status = status
+
+    assert list(_incomes(release)) == [None, 0]
+
+
+def test_ask_file_with_an_unanswered_person_gets_no_score(world: FakeGateway, wish: Wish) -> None:
+    files = [case.members for case in world.cases]
+    partner = files[1][1].nir
+    world.status["cnav", partner, MAY.number] = release_pb2.PERIOD_STATUS_NOT_YET_DUE
+    cohort, one_by_one = ask_from_afar(world, wish, files, quiet)
+
+    assert (cohort.persons, cohort.scored) == (71, 70)
+    assert (one_by_one.permitted, one_by_one.scored) == (70, 69)
+
+
+def test_ask_mean_is_of_the_answered_months_alone(gateway: FakeGateway, policy: PolicySet) -> None:
+    income = {("salary", MAY): 200_000, ("salary", MAY - 1): 100_000}
+    (member,) = gateway.add("C0", FakePerson(income=income))
+    gateway.status["cnav", member.nir, (MAY - 1).number] = (
+        release_pb2.PERIOD_STATUS_UNDER_CORRECTION
+    )
+    question = Wish(policy.activities["caf-dmde"], MAY - 2, MAY, load_model()).question()
+
+    assert list(_incomes(gateway._release(question, (member,)))) == [100_000]
+
+
+def test_ask_record_without_its_amount_is_no_zero(gateway: FakeGateway, wish: Wish) -> None:
+    (member,) = gateway.add("C0", FakePerson())
+    gateway.held["cnav", "monthly_resources", member.nir].append((MAY.number, {"nature": "salary"}))
+
+    assert list(_incomes(gateway._release(wish.question(), (member,)))) == [None]
 
 
 def test_ask_no_decision_is_counted_apart(world: FakeGateway, wish: Wish) -> None:
