@@ -364,3 +364,33 @@ def test_decide_forbid_counts_where_its_head_matches(
     stricter = _plus(files, f'@id("no") @article("x") forbid ({head});')
 
     assert decide(stricter, question, facts, now).permitted is not counts
+
+
+def test_decide_access_to_another_body_is_denied_even_where_the_record_reads_it(
+    files: Mapping[str, bytes], case: CaseFacts, question: Question, facts: Facts, now: datetime
+) -> None:
+    """GDPR art. 15 binds each controller for what it holds itself."""
+    record = "activities/person-access.toml"
+    policy = _with(files, record, 'holder = "cnav"\ndataset = "pensions"', _OTHER_BODY)
+    mine = replace(
+        question,
+        requester=BodyId("cnav"),
+        activity="person-access",
+        purpose="subject-access",
+        legal_basis="gdpr-15",
+    )
+    theirs = replace(mine, holder=BodyId("dgfip"), dataset="withholding", fields=("amount",))
+    asked = replace(facts, case=replace(case, type="access-request", activity="person-access"))
+
+    assert decide(policy, mine, asked, now).permitted
+    assert decide(policy, theirs, asked, now).reason == "NO_TEXT"
+
+
+_OTHER_BODY = """holder = "dgfip"
+dataset = "withholding"
+fields = ["amount"]
+why = "Essai."
+
+[[reads]]
+holder = "cnav"
+dataset = "pensions\""""
