@@ -66,6 +66,7 @@ class Call:
     same_policy_set: bool
     peer_checkpoint_hash: bytes
     now: datetime
+    wrapped: "WrappedSecrets"
     secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     of_case: Counter[bytes] = field(default_factory=Counter)
 
@@ -73,9 +74,32 @@ class Call:
         """The call's fresh secret for an activity, and that secret wrapped for it."""
         pair = self.secrets.get(keys.activity)
         if pair is None:
-            secret = os.urandom(_SECRET_BYTES)
-            pair = self.secrets[keys.activity] = (secret, seal_secret(keys, secret))
+            pair = self.secrets[keys.activity] = self.wrapped.take(keys)
         return pair
+
+
+class WrappedSecrets:
+    """Secrets wrapped ahead of need, between calls. INVARIANT: each is given out once."""
+
+    def __init__(self) -> None:
+        self._ready: dict[ActivityPublicKeys, tuple[bytes, bytes] | None] = {}
+
+    def take(self, keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
+        """A fresh 32-byte secret, and it wrapped for the activity."""
+        pair = self._ready.get(keys)
+        self._ready[keys] = None
+        return pair or _wrap(keys)
+
+    def prepare(self) -> None:
+        """Wraps one for each activity that lately took one."""
+        for keys, pair in self._ready.items():
+            if pair is None:
+                self._ready[keys] = _wrap(keys)
+
+
+def _wrap(keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
+    secret = os.urandom(_SECRET_BYTES)
+    return secret, seal_secret(keys, secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +126,7 @@ class Holder:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.wrapped = WrappedSecrets()
         # A case is proved by the same bytes for each question about it; only what holds is kept.
         self._proved = lru_cache(_CACHED_CASES)(self._verify)
 
@@ -114,6 +139,7 @@ class Holder:
             same_policy_set=policy_set == self._node.policy.hash,
             peer_checkpoint_hash=self._node.heads.see(peer, checkpoint),
             now=self._node.clock(),
+            wrapped=self.wrapped,
         )
 
     def answer(
