@@ -161,21 +161,15 @@ def make_population(
     folder = Folder(out)
     progress("people", 0, 1)
     population, declarations = make_people(persons, seed, last_month=last_month, months=months)
-    figures = load_figures()
-    window = population.window
+    figures, window = load_figures(), population.window
     progress("people", 1, 1)
     for done, month in enumerate(window.first.to(window.last)):
         progress("months", done, months)
         declarations.write_month(folder, month)
-        name = f"{DGFIP}/withholding-{month.number}.csv"
-        rows = withholding_rows(population.persons, month)
-        folder.write_table(name, "withholding", WITHHOLDING_COLUMNS, rows)
+        _write_withholding(folder, population, month)
     progress("months", months, months)
-    for year in window.notice_years:
-        name = f"{DGFIP}/tax_notices-{year}.csv"
-        rows = notice_rows(population.households, year, figures)
-        folder.write_table(name, "tax_notices", NOTICE_COLUMNS, rows)
     progress("files", 0, 1)
+    _write_notices(folder, population, figures)
     _write_identities(folder, population)
     for body in (CAF, MSA):
         _write_household_files(folder, body, population, figures)
@@ -184,6 +178,19 @@ def make_population(
     manifest = _manifest(population, folder)
     _write_json(folder, "manifest.json", asdict(manifest))
     return manifest
+
+
+def _write_withholding(folder: Folder, population: Population, month: Month) -> None:
+    rows = withholding_rows(population.persons, month)
+    name = f"{DGFIP}/withholding-{month.number}.csv"
+    folder.write_table(name, "withholding", WITHHOLDING_COLUMNS, rows)
+
+
+def _write_notices(folder: Folder, population: Population, figures: Figures) -> None:
+    for year in population.window.notice_years:
+        rows = notice_rows(population.households, year, figures)
+        name = f"{DGFIP}/tax_notices-{year}.csv"
+        folder.write_table(name, "tax_notices", NOTICE_COLUMNS, rows)
 
 
 def _write_identities(folder: Folder, population: Population) -> None:

@@ -22,6 +22,10 @@ _SORT_ROWS = 20_000
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
 
 
+Kind = Literal["normal", "replace", "cancel"]
+"""What a declaration does to the one before."""
+
+
 class NewRecord(NamedTuple):
     """A record to be written. `payload`: the values in the catalogue's order, packed.
 
@@ -43,6 +47,54 @@ class Slot:
     id: int
     revision: int
     source: str
+
+
+class _Sent(NamedTuple):
+    """The last sending of a declaration."""
+
+    slot: int
+    revision: int
+    order: int
+    cancelled: int
+
+    def check_next(self, kind: Kind, order: int) -> None:
+        """Raises `InputError` (`ALREADY_DECLARED`, `STALE_ORDER`)."""
+        if kind == "normal" and not self.cancelled:
+            raise InputError(
+                "ALREADY_DECLARED",
+                "declaration: one of this payer, month and fraction is loaded",
+                "a correction has the type that replaces",
+            )
+        if order <= self.order:
+            raise InputError(
+                "STALE_ORDER",
+                f"declaration: order number {order} does not follow {self.order}",
+                "load files in the order they were sent",
+            )
+
+
+class _Line(NamedTuple):
+    """The last version of a table's line."""
+
+    subject: bytes
+    period: int
+    version: int
+    since: int
+    until: int | None
+    layout: int
+    payload: str
+    named: bytes
+
+    @property
+    def live(self) -> bool:
+        return self.until is None
+
+    def says(self, record: NewRecord | None, layout: int) -> bool:
+        """Whether it says just this; one that was ended says None."""
+        if record is None or not self.live:
+            return record is None and not self.live
+        mine = (self.subject, self.period, self.payload, self.named, self.layout)
+        return mine == (record.subject, record.period, record.payload, record.named, layout)
 
 
 class Loading:
@@ -69,7 +121,7 @@ class Loading:
         dataset: str,
         name: str,
         source: str,
-        kind: Literal["normal", "replace", "cancel"],
+        kind: Kind,
         order: int,
     ) -> Slot:
         """Opens a declaration; one that replaces or cancels ends the records of the one before.
@@ -92,34 +144,26 @@ class Loading:
             (number, name),
         ).fetchone()
         if row is None:
-            if kind == "cancel":
-                raise InputError("NOTHING_TO_CANCEL", "declaration: cancels one never received")
-            made = self._run(
-                "INSERT INTO slot (dataset, name, revision, order_number, cancelled)"
-                " VALUES (?, ?, 1, ?, 0) RETURNING id",
-                (number, name, order),
-            ).fetchone()
-            return Slot(dataset, made[0], 1, source)
-        slot, revision, last_order, cancelled = row
-        if kind == "normal" and not cancelled:
-            raise InputError(
-                "ALREADY_DECLARED",
-                "declaration: one of this payer, month and fraction is loaded",
-                "a correction has the type that replaces",
-            )
-        if order <= last_order:
-            raise InputError(
-                "STALE_ORDER",
-                f"declaration: order number {order} does not follow {last_order}",
-                "load files in the order they were sent",
-            )
+            return Slot(dataset, self._first_slot(number, name, kind, order), 1, source)
+        last = _Sent(*row)
+        last.check_next(kind, order)
+        opened = Slot(dataset, last.slot, last.revision + 1, source)
         self._run(
             "UPDATE slot SET revision = ?, order_number = ?, cancelled = ? WHERE id = ?",
-            (revision + 1, order, kind == "cancel", slot),
+            (opened.revision, order, kind == "cancel", opened.id),
         )
-        opened = Slot(dataset, slot, revision + 1, source)
         self._end_records(opened, announce=kind == "cancel")
         return opened
+
+    def _first_slot(self, dataset: int, name: str, kind: Kind, order: int) -> int:
+        if kind == "cancel":
+            raise InputError("NOTHING_TO_CANCEL", "declaration: cancels one never received")
+        made: tuple[int] = self._run(
+            "INSERT INTO slot (dataset, name, revision, order_number, cancelled)"
+            " VALUES (?, ?, 1, ?, 0) RETURNING id",
+            (dataset, name, order),
+        ).fetchone()
+        return made[0]
 
     def _end_records(self, slot: Slot, *, announce: bool) -> None:
         self.flush()
@@ -194,60 +238,63 @@ class Loading:
         """
         ids = self._ids[dataset]
         line = self._line_key(key, place)
-        last = self._run(
+        last = self._last_line(ids.id, line)
+        if last is not None:
+            if last.since == self._load and revision is None:
+                raise InputError("DUPLICATE_LINE", "line: its key stands twice in this file")
+            same_revision = revision is None or revision == last.version or record is None
+            if same_revision and last.says(record, ids.layout):
+                return False
+            self._end_line(ids.id, line, last, revision)
+        if record is not None:
+            version = (0 if last is None else last.version) + 1 if revision is None else revision
+            self._insert_line(ids, line, version, record, source)
+        self.written += 1
+        return True
+
+    def _last_line(self, dataset: int, line: bytes) -> _Line | None:
+        row = self._run(
             "SELECT subject, period, version, since_load, until_load, layout, payload, named"
             " FROM record WHERE dataset = ? AND record_key = ? AND slot IS NULL"
             " ORDER BY version DESC LIMIT 1",
-            (ids.id, line),
+            (dataset, line),
         ).fetchone()
-        version = 0
-        if last is not None:
-            subject, period, version, since, until, layout, payload, named = last
-            live = until is None
-            said = (subject, period, payload, named, layout) if live else None
-            says = record and (
+        return None if row is None else _Line(*row)
+
+    def _end_line(self, dataset: int, line: bytes, last: _Line, revision: int | None) -> None:
+        if revision is not None and revision <= last.version:
+            raise InputError(
+                "STALE_REVISION",
+                f"line: version {revision} does not follow {last.version}",
+                "load files in the order they were sent",
+            )
+        if last.live:
+            self._run(
+                "UPDATE record SET until_load = ? WHERE dataset = ? AND subject = ?"
+                " AND period = ? AND record_key = ? AND version = ?",
+                (self._load, dataset, last.subject, last.period, line, last.version),
+            )
+
+    def _insert_line(
+        self, ids: DatasetIds, line: bytes, version: int, record: NewRecord, source: str
+    ) -> None:
+        self._run(
+            _INSERT,
+            (
+                ids.id,
                 record.subject,
                 record.period,
+                line,
+                version,
+                self._load,
+                None,
+                ids.layout,
+                source,
                 record.payload,
                 record.named,
-                ids.layout,
-            )
-            if since == self._load and revision is None:
-                raise InputError("DUPLICATE_LINE", "line: its key stands twice in this file")
-            if said == says and (revision is None or revision == version or record is None):
-                return False
-            if revision is not None and revision <= version:
-                raise InputError(
-                    "STALE_REVISION",
-                    f"line: version {revision} does not follow {version}",
-                    "load files in the order they were sent",
-                )
-            if live:
-                self._run(
-                    "UPDATE record SET until_load = ? WHERE dataset = ? AND subject = ?"
-                    " AND period = ? AND record_key = ? AND version = ?",
-                    (self._load, ids.id, subject, period, line, version),
-                )
-        if record is not None:
-            self._run(
-                _INSERT,
-                (
-                    ids.id,
-                    record.subject,
-                    record.period,
-                    line,
-                    version + 1 if revision is None else revision,
-                    self._load,
-                    None,
-                    ids.layout,
-                    source,
-                    record.payload,
-                    record.named,
-                    record.lookup,
-                ),
-            )
-        self.written += 1
-        return True
+                record.lookup,
+            ),
+        )
 
     def _line_key(self, key: Sequence[str], place: int) -> bytes:
         # Keyed: a line may be named by a NIR.
