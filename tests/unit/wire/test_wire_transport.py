@@ -25,6 +25,8 @@ from cloison.v1 import (
     statement_pb2,
 )
 from cloison.wire import client, server
+from cloison.wire.async_client import AsyncAsker
+from cloison.wire.gateway import Reply
 from cloison.wire.node import Heads
 from cloison.wire.settings import NodeSettings, known_ledgers
 
@@ -159,6 +161,42 @@ def test_client_opens_asks_deposits_and_closes_over_real_tls(
     assert released
     assert renewal
     assert own
+
+
+def test_many_callers_of_one_program_travel_together_and_each_gets_its_own_answer(
+    running: Running, ppa: Program
+) -> None:
+    case, other = ppa.open_case("C1"), ppa.open_case("C2")
+    asked = [ppa.question(case), ppa.question(case, other.members[0])] * 4
+
+    async def main() -> list[Reply]:
+        channel = running.channel(CAF, running.own(CAF, "caf-ppa"))
+        heads = Heads(known_ledgers(running.federation.keys))
+        asker = AsyncAsker(ppa.keys, channel, heads, running.federation.clock)
+        async with running.served(CAF, CNAV):
+            replies = await asyncio.gather(*(asker.ask(one) for one in asked))
+            await asker.close()
+            return replies
+
+    replies = run(main())
+    assert [reply.release is not None for reply in replies] == [True, False] * 4
+    decided = running.federation.entries(CNAV, "decided")
+    assert {entry.decided.signed.batch_size for entry in decided} == {8}
+
+
+def test_caller_of_a_node_that_is_not_there_is_told_so(running: Running, ppa: Program) -> None:
+    async def main() -> None:
+        channel = running.channel(CAF, running.own(CAF, "caf-ppa"))
+        heads = Heads(known_ledgers(running.federation.keys))
+        asker = AsyncAsker(ppa.keys, channel, heads, running.federation.clock)
+        try:
+            await asker.ask(ppa.question(None))
+        finally:
+            await asker.close()
+
+    with pytest.raises(PeerError) as caught:
+        run(main())
+    assert caught.value.reason == "PEER_UNAVAILABLE"
 
 
 def test_certificate_of_another_bodys_node_presents_only_its_own(
