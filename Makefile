@@ -32,14 +32,14 @@ check: $(STAMP)
 	PYTHONPATH=nodes $(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint
 	@rm -rf .proto-check && mkdir .proto-check
-	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=.proto-check --grpc_python_out=.proto-check --mypy_out=.proto-check --mypy_grpc_out=.proto-check protos/cloison/v1/*.proto
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=.proto-check --grpc_python_out=.proto-check --mypy_out=quiet:.proto-check --mypy_grpc_out=quiet:.proto-check protos/cloison/v1/*.proto
 	diff -r --exclude=__init__.py --exclude=__pycache__ .proto-check/cloison/v1 $(STUBS)
 	@rm -rf .proto-check
 	$(BIN)/cloison law check
 	$(BIN)/cloison law test
 
 proto: $(STAMP)
-	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=nodes --grpc_python_out=nodes --mypy_out=nodes --mypy_grpc_out=nodes protos/cloison/v1/*.proto
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=nodes --grpc_python_out=nodes --mypy_out=quiet:nodes --mypy_grpc_out=quiet:nodes protos/cloison/v1/*.proto
 
 # Pins every dependency with its hashes; run after a change in pyproject.toml.
 lock:
