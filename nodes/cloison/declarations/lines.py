@@ -1,5 +1,6 @@
-"""Lines of a file, numbered, decoded strictly, in bounded memory."""
+"""Lines of a file, numbered, decoded strictly, hashed as they are read, in bounded memory."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,13 +26,47 @@ LATIN = Encoding("iso-8859-1", _NOT_LATIN)
 UTF8 = Encoding("utf-8", _CONTROL)
 
 
+class Source:
+    """A file, and the hash of what was read of it.
+
+    Attributes:
+        name: The file's own, as messages cite it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self._hash = hashlib.sha256()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the file, once. Raises `StorageError` (`FILE_READ`)."""
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    self._hash.update(chunk)
+                    yield chunk
+        except OSError as error:
+            raise StorageError("FILE_READ", f"file `{self.name}`: {error.strerror}") from error
+
+    def check_read(self, digest: bytes) -> None:
+        """What was read is what was hashed before.
+
+        Raises:
+            StorageError: `FILE_CHANGED`.
+        """
+        if self._hash.digest() != digest:
+            raise StorageError(
+                "FILE_CHANGED", f"file `{self.name}`: changed while it was read", "load it again"
+            )
+
+
 def refuse(name: str, line: int, place: str, error: InputError) -> InputError:
     """The same refusal, saying where: `file:line: place: why`."""
     where = f"{name}:{line}: {place}: " if place else f"{name}:{line}: "
     return InputError(error.reason, where + error.message, error.hint)
 
 
-def read_chunks(path: Path, encoding: Encoding) -> Iterator[list[str]]:
+def read_chunks(source: Source, encoding: Encoding) -> Iterator[list[str]]:
     """The lines of a file without their ends, many at a time.
 
     Raises:
@@ -41,22 +76,18 @@ def read_chunks(path: Path, encoding: Encoding) -> Iterator[list[str]]:
     """
     done = 0
     rest = b""
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                whole, end, rest = (rest + chunk).rpartition(b"\n")
-                if len(rest) > _LINE_BYTES:
-                    line = done + whole.count(b"\n") + bool(end) + 1
-                    raise refuse(path.name, line, "", InputError("LINE_TOO_LONG", "line too long"))
-                if end:
-                    lines = _decode(path.name, whole, encoding, done)
-                    done += len(lines)
-                    yield lines
-    except OSError as error:
-        raise StorageError("FILE_READ", f"file `{path.name}`: {error.strerror}") from error
+    for chunk in source.chunks():
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if len(rest) > _LINE_BYTES:
+            line = done + whole.count(b"\n") + bool(end) + 1
+            raise refuse(source.name, line, "", InputError("LINE_TOO_LONG", "line too long"))
+        if end:
+            lines = _decode(source.name, whole, encoding, done)
+            done += len(lines)
+            yield lines
     if rest:
         raise refuse(
-            path.name, done + 1, "", InputError("TRUNCATED", "the last line has no end of line")
+            source.name, done + 1, "", InputError("TRUNCATED", "the last line has no end of line")
         )
 
 

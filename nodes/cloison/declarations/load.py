@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloison.declarations.lines import refuse
+from cloison.declarations.lines import Source, refuse
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
 from cloison.declarations.persons import RowKeys
@@ -71,7 +71,7 @@ def load_files(
     Raises:
         InputError: the first thing wrong, as `file:line: place: why`. `UNKNOWN_FORMAT`;
             `NIR_IN_TEXT`: the file's own name holds one.
-        StorageError: `FILE_READ`, `STORE_WRITE`.
+        StorageError: `FILE_READ`, `FILE_CHANGED`, `STORE_WRITE`.
     """
     mappings = compile_messages(catalogue)
     row_keys = RowKeys(store.row_key)
@@ -117,23 +117,25 @@ class _FileLoader:
                 "UNKNOWN_FORMAT", "neither a NEODeS message nor a table", "see the first line"
             )
             raise refuse(path.name, 1, "", error)
+        source = Source(path)
         with self._store.loading(path.name, digest, self._now) as loading:
-            read = read_into(path, loading)
+            read = read_into(source, loading)
+            source.check_read(digest)
         return FileReport(path.name, True, read.lines, read.declarations, read.records)
 
-    def _load_messages(self, path: Path, loading: Loading) -> Read:
-        return MessageLoader(path.name, loading, self._mappings, self._row_keys).load(path)
+    def _load_messages(self, source: Source, loading: Loading) -> Read:
+        return MessageLoader(source.name, loading, self._mappings, self._row_keys).load(source)
 
-    def _load_table(self, path: Path, loading: Loading) -> Read:
+    def _load_table(self, source: Source, loading: Loading) -> Read:
         loader: TableLoader | None = None
         lines = records = 0
-        for number, name, cells in read_lines(path, self._catalogue):
+        for number, name, cells in read_lines(source, self._catalogue):
             if loader is None:
                 loader = self._table_loader(name, loading)
             try:
-                records += loader.take(cells, f"{path.name}:{number}")
+                records += loader.take(cells, f"{source.name}:{number}")
             except InputError as error:
-                raise refuse(path.name, number, "", error) from error
+                raise refuse(source.name, number, "", error) from error
             lines += 1
         return Read(lines, 0, records)
 

@@ -1,11 +1,10 @@
 """Declarations into the store: a slot each, and in it a record for each payment."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from cloison.declarations import grammar
-from cloison.declarations.lines import refuse
+from cloison.declarations.lines import Source, refuse
 from cloison.declarations.mapping import MessageMapping, Part, Unit
 from cloison.declarations.neodes import Block, read_blocks
 from cloison.declarations.persons import RowKeys
@@ -53,7 +52,7 @@ class MessageLoader:
         self._places: dict[bytes, int] = {}
         self._records = 0
 
-    def load(self, path: Path) -> Read:
+    def load(self, source: Source) -> Read:
         """Reads the whole file.
 
         Raises:
@@ -62,7 +61,7 @@ class MessageLoader:
                 `NIR_IN_TEXT`, what a field's spelling says.
         """
         declarations = lines = 0
-        for block in read_blocks(path):
+        for block in read_blocks(source):
             if block.name == grammar.DECLARATION:
                 self._close_unit()
                 self._at(block, self._begin)

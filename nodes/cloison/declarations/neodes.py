@@ -5,7 +5,6 @@ About a microsecond a line: one split, one dictionary look-up, one compiled patt
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from cloison.declarations.grammar import (
@@ -17,7 +16,7 @@ from cloison.declarations.grammar import (
     TOTAL_LINES,
     check_step,
 )
-from cloison.declarations.lines import LATIN, read_chunks, refuse
+from cloison.declarations.lines import LATIN, Source, read_chunks, refuse
 from cloison.errors import InputError
 
 _RUBRIC = re.compile(r"(S[0-9]{2}\.G[0-9]{2}\.[0-9]{2})\.([0-9]{3})", re.ASCII)
@@ -35,7 +34,7 @@ class Block(NamedTuple):
     values: dict[str, str]
 
 
-def read_blocks(path: Path) -> Iterator[Block]:
+def read_blocks(source: Source) -> Iterator[Block]:
     """Every block of a file, in order; the last is S90, and then the counts have been checked.
 
     Raises:
@@ -44,10 +43,10 @@ def read_blocks(path: Path) -> Iterator[Block]:
             `TRUNCATED`, or what the rubric's spelling says (`BAD_AMOUNT`, `BAD_DATE`, …).
         StorageError: `FILE_READ`.
     """
-    reader = _Reader(path.name)
+    reader = _Reader(source.name)
     declarations = 0
     block = Block("", 0, {})
-    for block in reader.blocks(path):
+    for block in reader.blocks(source):
         if block.name == DECLARATION:
             declarations += 1
         yield block
@@ -59,7 +58,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
             error = InputError(
                 "WRONG_COUNT", f"says another number of {what} than the {count} read"
             )
-            raise refuse(path.name, block.line, rubric, error)
+            raise refuse(source.name, block.line, rubric, error)
 
 
 class _Reader:
@@ -70,12 +69,12 @@ class _Reader:
         self._known: dict[str, tuple[str, int, Match | None]] = {}
         self.lines = 0
 
-    def blocks(self, path: Path) -> Iterator[Block]:
+    def blocks(self, source: Source) -> Iterator[Block]:
         known = self._known
         name, last, start = "", 0, 0
         values: dict[str, str] = {}
         number = 0
-        for chunk in read_chunks(path, LATIN):
+        for chunk in read_chunks(source, LATIN):
             for number, line in enumerate(chunk, number + 1):  # noqa: B020 - goes on counting
                 rubric, _, quoted = line.partition(",")
                 entry = known.get(rubric)

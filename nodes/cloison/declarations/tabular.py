@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from cloison.declarations.lines import UTF8, read_chunks, refuse
+from cloison.declarations.lines import UTF8, Source, read_chunks, refuse
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import (
     Parser,
@@ -27,7 +26,7 @@ _DAYS = 100
 _MONTH_CHARACTERS = 7
 
 
-def read_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[int, str, list[str]]]:
+def read_lines(source: Source, catalogue: Catalogue) -> Iterator[tuple[int, str, list[str]]]:
     """Line number, dataset and cells of every line of a table, its head and end checked.
 
     Raises:
@@ -38,27 +37,29 @@ def read_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[int, str, lis
     number = width = 0
     dataset = ""
     end: re.Match[str] | None = None
-    for chunk in read_chunks(path, UTF8):
+    for chunk in read_chunks(source, UTF8):
         for number, line in enumerate(chunk, number + 1):  # noqa: B020 - goes on counting
             if end is not None:
-                raise refuse(path.name, number, "", InputError("BAD_LINE", "a line after the end"))
+                raise refuse(
+                    source.name, number, "", InputError("BAD_LINE", "a line after the end")
+                )
             if number == 1:
-                dataset = _dataset(path.name, line, catalogue)
+                dataset = _dataset(source.name, line, catalogue)
             elif number == _HEAD_LINES:
-                width = _columns(path.name, line, catalogue.dataset(dataset))
+                width = _columns(source.name, line, catalogue.dataset(dataset))
             elif (end := _END.fullmatch(line)) is None:
                 cells = line.split(";")
                 if len(cells) != width:
                     why = f"{len(cells)} columns instead of {width}"
-                    raise refuse(path.name, number, "", InputError("WRONG_COLUMNS", why))
+                    raise refuse(source.name, number, "", InputError("WRONG_COLUMNS", why))
                 yield number, dataset, cells
     if end is None:
         error = InputError("TRUNCATED", "the file ends without `# end` and its count")
-        raise refuse(path.name, max(number, 1), "", error)
+        raise refuse(source.name, max(number, 1), "", error)
     lines = number - _HEAD_LINES - 1
     if end[1] != str(lines):
         error = InputError("WRONG_COUNT", f"says another number of lines than the {lines} read")
-        raise refuse(path.name, number, "", error)
+        raise refuse(source.name, number, "", error)
 
 
 def _dataset(name: str, line: str, catalogue: Catalogue) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.declarations.conftest import Body
 from tests.unit.declarations.written import ANNE, Declaration, Folder, Pay, dsn_lines, recount
 
+from cloison.declarations.lines import Source
 from cloison.declarations.neodes import read_blocks
 from cloison.errors import InputError, StorageError
 
@@ -235,7 +236,7 @@ def test_load_line_without_end_is_refused_in_bounded_memory(cnav: Body, folder: 
 
 def test_read_blocks_right_message_gives_blocks_with_their_lines(folder: Folder) -> None:
     path = folder.dsn(Declaration())
-    blocks = [(block.name, block.line) for block in read_blocks(path)]
+    blocks = [(block.name, block.line) for block in read_blocks(Source(path))]
     assert blocks[3:] == [
         ("S20.G00.05", 5),
         ("S21.G00.06", 10),
@@ -254,7 +255,7 @@ def test_read_blocks_over_chunks_counts_lines_on(folder: Folder) -> None:
     pays = tuple(Pay(day=f"{day:02d}022026") for day in range(1, 29)) * 100
     path = folder.dsn(Declaration(pays))
     assert path.stat().st_size > 1 << 20
-    last = list(read_blocks(path))[-1]
+    last = list(read_blocks(Source(path)))[-1]
     assert last.values["S90.G00.90.001"] == str(last.line + 1)
 
 
