@@ -77,6 +77,7 @@ class Vault:
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault-sync")
         self._dirty = True
         self._slow = True
+        self._lost = False
         self._changes = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -108,14 +109,16 @@ class Vault:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._dirty = self._dirty or self._db.total_changes != self._changes
+                self._changes = self._db.total_changes
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # First: no key or closing may be believed that was taken back.
                 self._keys.clear()
                 self._closed.clear()
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._dirty = self._dirty or self._db.total_changes != self._changes
-            self._changes = self._db.total_changes
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StorageError("VAULT", f"vault: {error}") from error
 
@@ -126,8 +129,11 @@ class Vault:
         A quick one is waited for after it: handing a thread 0.1 ms of work costs more than that.
 
         Raises:
-            StorageError: `VAULT`: the disk refused; nothing may leave.
+            StorageError: `VAULT`: the disk refused; nothing may leave, now or until the vault is
+                opened again: after a failed sync the next one would call lost bytes safe.
         """
+        if self._lost:
+            raise StorageError("VAULT", "vault: stopped by a failed write", "restart the node")
         if not self._dirty:
             yield
             return
@@ -138,6 +144,7 @@ class Vault:
             try:
                 self._slow = (syncing.result() if syncing else self._sync()) > _SLOW_SECONDS
             except OSError as error:
+                self._lost = True
                 raise StorageError("VAULT", f"vault: {error.strerror}") from error
         self._dirty = False
 

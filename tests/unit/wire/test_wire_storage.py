@@ -23,6 +23,7 @@ from cloison.ledger.log import Log
 from cloison.v1 import release_pb2
 from cloison.wire import server
 from cloison.wire.settings import create_state, open_node
+from cloison.wire.vault import Vault
 
 
 def fill_disk(log: Log) -> None:
@@ -134,6 +135,39 @@ def test_upkeep_of_a_node_that_cannot_write_ends_it(
     monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
     with pytest.raises(StorageError):
         run(server._upkeep(node, federation.settings(CNAV).state))
+
+
+def test_vault_that_could_not_commit_keeps_no_key_that_was_taken_back(
+    federation: Federation,
+) -> None:
+    vault = federation.node(CNAV).vault
+    with pytest.raises(StorageError):
+        _name_one_in_a_transaction_the_disk_ends(vault)
+    assert vault._keys == {}
+    with vault.transaction():
+        assert vault.answer(bytes(32)) is None
+
+
+def _name_one_in_a_transaction_the_disk_ends(vault: Vault) -> None:
+    with vault.transaction():
+        vault.trace_keys([b"one"], NOW.date())
+        vault._db.execute("ROLLBACK")  # as SQLite does by itself where there is no room
+        vault.close_case(b"one")
+        vault._db.execute("INSERT INTO person VALUES (NULL, NULL)")
+
+
+def test_vault_after_a_failed_sync_lets_nothing_leave(federation: Federation, ppa: Program) -> None:
+    first, second = ppa.items(ppa.question(ppa.open_case("C1")), ppa.question(ppa.open_case("C2")))
+    vault = federation.node(CNAV).vault
+    kept, full = os.dup(vault._wal), os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, vault._wal)
+    with pytest.raises(StorageError):
+        federation.answer(CNAV, CAF, [first])
+    os.dup2(kept, vault._wal)
+    os.close(kept)
+    os.close(full)
+    with pytest.raises(StorageError, match="stopped"):
+        federation.answer(CNAV, CAF, [second])
 
 
 # --- starting ------------------------------------------------------------------------------------
