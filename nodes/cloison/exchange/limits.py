@@ -6,7 +6,7 @@ Source: protos/cloison/v1. A limit is part of the contract: changing one is a ch
 import re
 from datetime import timedelta
 
-from cloison.errors import InputError
+from cloison.errors import InputError, PeerError
 
 STATEMENT_BYTES = 8 * 1024
 ITEMS_PER_CALL = 64
@@ -20,6 +20,9 @@ COHORT_BATCH_PERSONS = 500
 DEPOSIT_BYTES = 64 * 1024
 PROOF_HASHES = 40
 CHECKPOINT_BYTES = 4 * 1024
+CASE_PROOF_BYTES = 16 * 1024
+BATCH_PATH_HASHES = 6
+SIGNATURE_BYTES = 64
 ENTRY_BYTES = 65_535
 MESSAGE_BYTES = 4 * 1024 * 1024
 HASH_BYTES = 32
@@ -31,6 +34,7 @@ REPEAT_WINDOW = timedelta(minutes=10)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)
+_REASON = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
 _AGENT = re.compile(r"batch|[0-9a-f]{32}", re.ASCII)
 
 
@@ -57,6 +61,16 @@ def check_agent(text: str) -> str:
     """`batch`, or a keyed pseudonym. Raises `InputError` (`MALFORMED`)."""
     if _AGENT.fullmatch(text) is None:
         raise InputError("MALFORMED", "agent: not `batch` and not 32 hex digits")
+    return text
+
+
+def check_reason(text: str) -> str:
+    """A reason another node gave. Raises `PeerError` (`BAD_ANSWER`).
+
+    INVARIANT: reasons stand in ledgers; one of letters alone spells neither a NIR nor an income.
+    """
+    if _REASON.fullmatch(text) is None:
+        raise PeerError("BAD_ANSWER", "reason: not UPPER_SNAKE letters, 64 at most")
     return text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cloison.errors import CloisonError, IntegrityError, PeerError
+from cloison.errors import CloisonError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.ledger.checkpoint import Checkpoint
@@ -34,6 +34,8 @@ def verify_receipt(
     """
     try:
         limits.check_count("receipt hashes", len(receipt.hashes), 0, limits.PROOF_HASHES)
+        limits.check_count("checkpoint bytes", len(receipt.checkpoint), 1, limits.CHECKPOINT_BYTES)
+        limits.check_count("entry bytes", len(receipt.entry), 1, limits.ENTRY_BYTES)
         head = verify_checkpoint(receipt.checkpoint)
         leaf = leaf_hash(receipt.entry)
         verify_inclusion(leaf, receipt.leaf_index, head.size, list(receipt.hashes), head.root)
@@ -67,7 +69,16 @@ def verify_answer(
 def _check_content(
     answer: receipt_pb2.Answer, decided: entry_pb2.Decided, statement: statement_pb2.Statement
 ) -> None:
-    """What came is what such a decision on such a statement can bring, under its own label."""
+    """What came is what such a decision on such a statement can bring, under its own label.
+
+    Reason and label are written down by the requester's node: neither may spell a NIR.
+    """
+    try:
+        limits.check_reason(decided.decision.reason)
+        if decided.label.text:
+            limits.check_name("text", decided.label.text)
+    except CloisonError as error:
+        raise PeerError("BAD_RECEIPT", f"receipt: {error.message}") from error
     local = statement.selection.HasField("received")
     if (answer.sealed_release and local) or (answer.envelopes and not local):
         raise PeerError("BAD_RECEIPT", "receipt: not the kind of answer that was asked")
@@ -112,10 +123,3 @@ def verify_part(
     if not same:
         raise PeerError("BAD_RECEIPT", "receipt: the entry is of another batch")
     return checked
-
-
-def require_deposited(checked: Checked) -> entry_pb2.Deposited:
-    """The entry of a deposit. Raises `IntegrityError` (`BAD_ENTRY`)."""
-    if checked.entry.WhichOneof("kind") != "deposited":
-        raise IntegrityError("BAD_ENTRY", "receipt: the entry is not of a deposit")
-    return checked.entry.deposited

@@ -203,6 +203,20 @@ def check_time(statement: Statement, now: datetime) -> None:
         )
 
 
+def check_signed(signed: statement_pb2.SignedStatement) -> None:
+    """What stands beside a statement has the form of a signature; whose it is, the holder checks.
+
+    Raises:
+        InputError: `MALFORMED`, `TOO_LARGE`.
+    """
+    limits.check_bytes("signature", signed.signature, limits.SIGNATURE_BYTES)
+    limits.check_count("statements of a batch", signed.batch_size, 1, limits.BATCH_STATEMENTS)
+    limits.check_count("batch index", signed.batch_index, 0, signed.batch_size - 1)
+    limits.check_count("batch path", len(signed.batch_path), 0, limits.BATCH_PATH_HASHES)
+    for sibling in signed.batch_path:
+        limits.check_bytes("batch path", sibling, limits.HASH_BYTES)
+
+
 def check_persons(
     digests: Sequence[bytes], persons: Sequence[statement_pb2.PersonReference]
 ) -> tuple[Nir, ...]:

@@ -258,7 +258,7 @@ class SignedStatement(_message.Message):
     batch_size: _builtins.int
     @_builtins.property
     def batch_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Inclusion hashes from leaf to root, 32 bytes each."""
+        """Inclusion hashes from leaf to root, 32 bytes each, at most 6."""
 
     def __init__(
         self,
@@ -317,7 +317,7 @@ Global___PersonReference: _TypeAlias = PersonReference  # noqa: Y015
 
 @_typing.final
 class CaseProof(_message.Message):
-    """Shows that a case entry stands in the requester's ledger."""
+    """Shows that a case entry stands in the requester's ledger. At most 16 KiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,7 +54,7 @@ class CohortRequester:
         first = await anext(requests, None)
         if first is None or first.WhichOneof("part") != "header":
             raise InputError("MALFORMED", "stream: does not begin with a header")
-        statement = self._requester.read_statement(activity, first.header.statement)
+        statement = self._requester.read_statement(activity, first.header)
         if statement.cohort is None:
             raise InputError("MALFORMED", "statement: announces no cohort")
         if self._node.index.first("asked", statement.hash) is None:

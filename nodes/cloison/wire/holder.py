@@ -325,8 +325,9 @@ class Holder:
         return make_facts(call, heard.statement, case), refused
 
     def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
-        renewal = item.renewal.SerializeToString() if item.HasField("renewal") else None
-        proved = self._proved(statement.requester, item.case.SerializeToString(), renewal)
+        proof = _proof_bytes(item.case)
+        renewal = _proof_bytes(item.renewal) if item.HasField("renewal") else None
+        proved = self._proved(statement.requester, proof, renewal)
         if proved.leaf_hash != statement.case_leaf_hash:
             raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
         return proved
@@ -383,6 +384,13 @@ class Holder:
                 now,
             )
         )
+
+
+def _proof_bytes(proof: statement_pb2.CaseProof) -> bytes:
+    # What is kept is bounded: whatever else came in the message would be kept with it.
+    data = proof.SerializeToString()
+    limits.check_count("case proof bytes", len(data), 0, limits.CASE_PROOF_BYTES)
+    return data
 
 
 def _require_single(statement: Statement) -> None:

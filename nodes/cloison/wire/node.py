@@ -25,6 +25,7 @@ Clock = Callable[[], datetime]
 Minute = tuple[str, datetime, list[tuple[str, int]]]
 """A peer, a minute, and how often each reason came up in it."""
 _CACHED_HEADS = 4096
+_REASONS = 64
 
 
 def system_clock() -> datetime:
@@ -74,7 +75,10 @@ class Heads:
 
 
 class FailureCounts:
-    """Questions that failed before a decision, per peer, minute and reason; no content."""
+    """Questions that failed before a decision, per peer, minute and reason; no content.
+
+    Some reasons are a peer's own words: past 64 a minute the rest is counted as `OTHER`.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, datetime], Counter[str]] = {}
@@ -82,7 +86,8 @@ class FailureCounts:
     def add(self, peer: str, reason: str, now: datetime) -> None:
         """Counts one failure."""
         minute = now.replace(second=0, microsecond=0)
-        self._counts.setdefault((peer, minute), Counter())[reason] += 1
+        counts = self._counts.setdefault((peer, minute), Counter())
+        counts[reason if reason in counts or len(counts) < _REASONS else "OTHER"] += 1
 
     def take(self, now: datetime | None) -> list[Minute]:
         """Removes and returns the minutes that are over at `now`; all of them if it is None."""

@@ -5,8 +5,8 @@ activity's, that its case is open. The holder checks the rest; a local question 
 """
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -21,6 +21,7 @@ from cloison.exchange.receipt import Checked, verify_answer
 from cloison.exchange.statement import (
     Statement,
     check_persons,
+    check_signed,
     from_milliseconds,
     parse_statement,
 )
@@ -40,7 +41,6 @@ from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
 CALL_SECONDS = 30.0
-_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,15 @@ class Requester:
             self._queues[holder] = Coalescer(process)
         return self._queues[holder]
 
-    def read_statement(self, activity: str, raw: bytes) -> Statement:
+    def read_statement(self, activity: str, signed: statement_pb2.SignedStatement) -> Statement:
         """A statement this program may send from this node.
 
         Raises:
             InputError: malformed.
             PeerError: `NOT_YOURS`, `UNKNOWN_PEER`, `CASE_UNKNOWN`, `CASE_CLOSED`.
         """
-        statement = parse_statement(raw)
+        statement = parse_statement(signed.statement)
+        check_signed(signed)  # it stands in `asked` before the holder says whose signature it is
         if statement.requester != self._node.body or statement.question.activity != activity:
             raise PeerError(
                 "NOT_YOURS", "statement: of another body or activity than the program's certificate"
@@ -135,7 +136,7 @@ class Requester:
         return statement
 
     def _read(self, activity: str, item: statement_pb2.AskItem) -> Forward:
-        statement = self.read_statement(activity, item.statement.statement)
+        statement = self.read_statement(activity, item.statement)
         if statement.cohort is not None:
             raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
         nirs = check_persons(statement.person_digests, item.persons)
@@ -150,7 +151,11 @@ class Requester:
             self._node.failures.add(holder, error.reason, now)
             answers = [fail(error) for _ in fresh]
         checked = [self._check(one, answer) for one, answer in zip(fresh, answers, strict=True)]
-        self._write_received(holder, fresh, checked)
+        try:
+            self._write_received(holder, fresh, checked)
+        except PeerError as error:  # its head contradicts one seen before
+            self._node.failures.add(holder, error.reason, now)
+            checked = [(fail(error), None) for _ in fresh]
         by_hash = refused | {
             one.statement.hash: answer for one, (answer, _) in zip(fresh, checked, strict=True)
         }
@@ -302,8 +307,11 @@ def unavailable(holder: BodyId, error: grpc.aio.AioRpcError) -> PeerError:
     """A peer's transport error: the reason it told, if it did; nothing of what was sent."""
     trailing = cast("Iterable[tuple[str, object]]", error.trailing_metadata() or ())
     for key, told in trailing:
-        if key == "reason" and _REASON.fullmatch(str(told)):
-            return PeerError(str(told), f"body `{holder}`: {error.details()}")
+        if key == "reason":
+            with suppress(PeerError):  # no reason of ours: only the status is told
+                return PeerError(
+                    limits.check_reason(str(told)), f"body `{holder}`: {error.details()}"
+                )
     return PeerError(
         "PEER_UNAVAILABLE",
         f"body `{holder}`: {error.code().name}",

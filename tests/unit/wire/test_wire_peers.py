@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 from tests.federation import (
+    ANNE,
     CAF,
     CNAV,
     MSA,
+    NOW,
     AskResponse,
     Federation,
     Program,
@@ -18,6 +21,8 @@ from cloison.errors import PeerError
 from cloison.identity import seal_secret
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, statement_pb2
 from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
+from cloison.wire.holder import Holder
+from cloison.wire.node import FailureCounts
 
 Items = tuple[statement_pb2.AskItem, statement_pb2.AskItem]
 
@@ -133,6 +138,10 @@ def _refused(decided: entry_pb2.Decided) -> None:
     decided.decision.outcome = decision_pb2.OUTCOME_DENY
 
 
+def _says_a_nir(decided: entry_pb2.Decided) -> None:
+    decided.decision.reason = f"PERSON_{ANNE.nir}"
+
+
 def _for_another_peer(decided: entry_pb2.Decided) -> None:
     decided.peer = "msa"
 
@@ -144,6 +153,8 @@ def _for_another_peer(decided: entry_pb2.Decided) -> None:
         (_label_for("received_by", "caf-dmde"), "BAD_RECEIPT"),
         (_label_for("holder", "dgfip"), "BAD_RECEIPT"),
         (_label_for("dataset", "pensions"), "BAD_RECEIPT"),
+        (_label_for("text", ANNE.nir), "BAD_RECEIPT"),
+        (_says_a_nir, "BAD_RECEIPT"),
         (_refused, "BAD_RECEIPT"),
         (_for_another_peer, "BAD_RECEIPT"),
         (_endless, "MALFORMED"),
@@ -202,6 +213,59 @@ def test_ask_answer_lost_on_its_way_is_given_again(
     link.after, link.down = None, False
     assert all(answer.sealed_release for answer in ppa.put(*items))
     assert len(federation.entries(CNAV, "decided")) == len(federation.entries(CAF, "received")) == 2
+
+
+def test_ask_reason_a_peer_made_up_is_not_written_down(
+    items: Items, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise PeerError(f"PERSON_{ANNE.nir}", "made up")
+
+    monkeypatch.setattr(Holder, "call", refuse)
+    assert reasons(ppa.put(*items)) == ["PEER_UNAVAILABLE"] * 2
+
+
+def test_ask_head_that_contradicts_an_earlier_one_fails_that_holders_answers_alone(
+    federation: Federation, items: Items, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forked(body: str, note: bytes) -> bytes:
+        raise PeerError("FORKED_LEDGER", f"body `{body}`: {len(note)} bytes of another tree")
+
+    monkeypatch.setattr(federation.node(CAF).heads, "see", forked)
+    assert reasons(ppa.put(*items)) == ["FORKED_LEDGER"] * 2
+    assert federation.entries(CAF, "received") == []
+    assert federation.failures(CAF) == {"cnav": {"FORKED_LEDGER": 1}}
+
+
+def _long_path(item: statement_pb2.AskItem) -> None:
+    item.statement.batch_path.extend([bytes(32)] * 4000)
+
+
+def _long_signature(item: statement_pb2.AskItem) -> None:
+    item.statement.signature += ANNE.nir.encode()
+
+
+@pytest.mark.parametrize("spoil", [_long_path, _long_signature])
+def test_ask_what_is_no_signature_is_entered_nowhere_and_fails_no_other_question(
+    federation: Federation,
+    ppa: Program,
+    items: Items,
+    spoil: Callable[[statement_pb2.AskItem], None],
+) -> None:
+    spoil(items[0])
+    first, second = ppa.put(*items)
+    assert first.failure.reason in {"TOO_LARGE", "MALFORMED"}
+    assert second.sealed_release
+    assert len(federation.entries(CAF, "asked")) == 1
+
+
+def test_failures_of_many_made_up_reasons_stay_one_small_entry() -> None:
+    counts = FailureCounts()
+    for number in range(1000):
+        counts.add("cnav", f"REASON_{number}", NOW)
+    ((_, _, counted),) = counts.take(None)
+    assert len(counted) == 65
+    assert dict(counted)["OTHER"] == 936
 
 
 def test_ask_failure_message_of_a_peer_never_names_what_was_sent(
