@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from cloison.errors import InputError, PeerError
+from cloison.errors import InputError, PeerError, shown
 from cloison.exchange import limits
 from cloison.exchange.entries import case_closed_entry, case_opened_entry, case_renewed_entry
 from cloison.exchange.statement import to_milliseconds
@@ -191,7 +191,7 @@ class CaseDesk:
         if outcome not in OUTCOMES:
             raise InputError(
                 "MALFORMED",
-                f"outcome `{outcome[:32]}`: unknown",
+                f"outcome `{shown(outcome[:32])}`: unknown",
                 "use decided, withdrawn, set-aside",
             )
         if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
@@ -230,7 +230,7 @@ def _validity(record: Activity, case_type: str) -> timedelta:
     if declared is None:
         raise InputError(
             "UNKNOWN_CASE_TYPE",
-            f"case type `{case_type[:64]}`: not declared by activity `{record.id}`",
+            f"case type `{shown(case_type[:64])}`: not declared by activity `{record.id}`",
         )
     return timedelta(days=declared.validity_days)
 

@@ -1,5 +1,6 @@
 """The batches of a cohort, as both ends read and write them: persons as Arrow, places as bytes."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,18 +53,22 @@ def read_persons(data: bytes, most: int) -> list[BatchPerson]:
     """The persons of a batch.
 
     Raises:
-        InputError: `MALFORMED`, `TOO_LARGE`.
+        InputError: `MALFORMED`: compressed too, since a few bytes could then ask for gigabytes;
+            `TOO_LARGE`.
         PeerError: `SALT_REUSED`: two of them share a salt.
     """
     try:
-        with pa.ipc.open_stream(data) as reader:
-            if reader.schema != _SCHEMA:
-                raise InputError("MALFORMED", "batch: not the columns AskMany states")
-            batch = reader.read_next_batch()
-            limits.check_count("persons of a batch", batch.num_rows, 1, most)
-            # Offsets and text come from a peer: until checked, reading them may leave the buffer.
-            batch.validate(full=True)
-    except (pa.ArrowException, StopIteration, OSError) as error:
+        messages = pa.ipc.MessageReader.open_stream(data)
+        if pa.ipc.read_schema(messages.read_next_message()) != _SCHEMA:
+            raise InputError("MALFORMED", "batch: not the columns AskMany states")
+        message = messages.read_next_message()
+        if _is_compressed(bytes(message.metadata)):
+            raise InputError("MALFORMED", "batch: compressed", "send it plain")
+        batch = pa.ipc.read_record_batch(message, _SCHEMA)
+        limits.check_count("persons of a batch", batch.num_rows, 1, most)
+        # Offsets and text come from a peer: until checked, reading them may leave the buffer.
+        batch.validate(full=True)
+    except (pa.ArrowException, StopIteration, OSError, struct.error) as error:
         raise InputError("MALFORMED", "batch: not an Arrow stream of one record batch") from error
     if any(column.null_count for column in batch.columns):
         raise InputError("MALFORMED", "batch: a value is missing")
@@ -79,6 +84,26 @@ def read_persons(data: bytes, most: int) -> list[BatchPerson]:
         )
         for nir, salt, name, born, case, case_salt in rows
     ]
+
+
+def _is_compressed(metadata: bytes) -> bool:
+    """Whether a record batch's header has a `compression`.
+
+    Source: Arrow's Message.fbs (`Message.header` is field 2, `RecordBatch.compression` field 3)
+    in FlatBuffers' encoding: a table begins with the distance back to its list of field offsets.
+    """
+
+    def field(table: int, number: int) -> int:
+        offsets = table - int(struct.unpack_from("<i", metadata, table)[0])
+        (size_bytes,) = struct.unpack_from("<H", metadata, offsets)
+        at = 4 + 2 * number
+        offset = struct.unpack_from("<H", metadata, offsets + at)[0] if at < size_bytes else 0
+        return table + int(offset) if offset else 0
+
+    def target(at: int) -> int:
+        return at + int(struct.unpack_from("<I", metadata, at)[0])
+
+    return bool(field(target(field(target(0), 2)), 3))
 
 
 def part_of(index: int, *, last: bool) -> bytes:

@@ -135,6 +135,7 @@ class _Sent:
 
     digests: list[bytes]
     row_keys: list[bytes]
+    last: bool
 
 
 class Passing:
@@ -169,7 +170,9 @@ class Passing:
             with self._node.vault.transaction():
                 for one, nir in zip(people, nirs, strict=True):
                     self._node.vault.keep_salt(one.salt, nir, place)
-        self._sent[batch.index] = _Sent(digests, [self._node.row_key(nir) for nir in nirs])
+        self._sent[batch.index] = _Sent(
+            digests, [self._node.row_key(nir) for nir in nirs], batch.last
+        )
         self._next += 1
 
     def receive_header(self, answer: receipt_pb2.Answer) -> None:
@@ -209,6 +212,8 @@ class Passing:
         )
         if list(checked.entry.cohort_part.person_digests) != sent.digests:
             raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
+        if sent.last != answer.last:
+            raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
         now = node.clock()
         question = statement.question
         node.store.keep_received(

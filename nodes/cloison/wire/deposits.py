@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from google.protobuf.message import DecodeError
 
-from cloison.errors import CloisonError, InputError, PeerError
+from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
 from cloison.exchange.entries import deposited_entry, parse_entry
 from cloison.exchange.statement import from_milliseconds
@@ -152,7 +152,7 @@ class DepositDesk:
         if output is None:
             raise InputError(
                 "UNKNOWN_OUTPUT",
-                f"output `{deposit.output[:64]}`: not declared by activity `{record.id}`",
+                f"output `{shown(deposit.output[:64])}`: not declared by activity `{record.id}`",
             )
         cited = [self._received(record.id, one) for one in deposit.statement_hashes]
         labels: dict[bytes, release_pb2.Label] = {}

@@ -24,6 +24,7 @@ from tests.federation import (
 )
 
 from cloison.errors import CloisonError, InputError
+from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
@@ -349,6 +350,21 @@ def test_ask_many_answer_for_other_persons_is_refused(
     assert refused(cohort, cohort.plain()) == "BAD_RECEIPT"
 
 
+def test_ask_many_ended_early_by_its_holder_with_a_true_receipt_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    def end(response: ManyResponse) -> ManyResponse:
+        if response.WhichOneof("part") == "batch":
+            entry = parse_entry(response.batch.receipt.entry)
+            entry.cohort_part.last = response.batch.last = True
+            (receipt,) = federation.node(CNAV).append([entry.SerializeToString()])
+            response.batch.receipt.CopyFrom(receipt)
+        return response
+
+    federation.link(CAF, CNAV).after_part = end
+    assert refused(cohort, cohort.plain()) == "BAD_ANSWER"
+
+
 def test_ask_many_last_flag_moved_is_refused(federation: Federation, cohort: Cohort) -> None:
     def cut(response: ManyResponse) -> ManyResponse:
         if response.WhichOneof("part") == "batch":
@@ -444,6 +460,21 @@ def _offsets_beyond_the_buffer() -> bytes:
     written = write_persons([person(ANNE)])
     offsets = (0).to_bytes(4, "little") + (15).to_bytes(4, "little")
     return written.replace(offsets, (0).to_bytes(4, "little") + (1 << 30).to_bytes(4, "little"), 1)
+
+
+def _compressed(codec: str) -> bytes:
+    batch = pa.ipc.open_stream(write_persons([person(ANNE)])).read_next_batch()
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_persons_compressed_are_refused_before_they_unfold(codec: str) -> None:
+    with pytest.raises(InputError, match="compressed"):
+        read_persons(_compressed(codec), 5)
 
 
 @pytest.mark.parametrize(
