@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -46,6 +47,7 @@ _log = logging.getLogger("cloison.wire")
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _FORGET_TICKS = 60
+_LONG_LOG_BYTES = 64 * 1024 * 1024
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
@@ -187,6 +189,8 @@ async def _upkeep(node: Node, state: Path) -> None:
     while True:
         await asyncio.sleep(_TICK_SECONDS)
         await asyncio.to_thread(fold_logs, files)
+        # Between calls, so that nobody writes: under load alone a log would never begin anew.
+        fold_logs([file for file in files if _log_bytes(file) > _LONG_LOG_BYTES], "TRUNCATE")
         node.flush_failures()
         if node.traces.unsettled:
             node.traces.settle()
@@ -197,11 +201,16 @@ async def _upkeep(node: Node, state: Path) -> None:
             node.store.forget_expired(node.clock())
 
 
-def fold_logs(files: Sequence[Path]) -> None:
-    """Moves each write-ahead log into its file, without waiting for writers; a later call mends."""
+def fold_logs(files: Sequence[Path], mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> None:
+    """Moves each write-ahead log into its file, without waiting for anyone; a later call mends."""
     for file in files:
-        with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:
-            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=0)) as database:
+            database.execute(f"PRAGMA wal_checkpoint({mode})")
+
+
+def _log_bytes(file: Path) -> int:
+    log = file.with_name(file.name + "-wal")
+    return log.stat().st_size if log.exists() else 0
 
 
 async def _stop(served: _Served) -> None:

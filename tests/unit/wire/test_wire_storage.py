@@ -1,7 +1,9 @@
 """Disks that fill up, turn read-only or lose a node's parts: nothing leaves without its entry."""
 
+import asyncio
 import base64
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,25 @@ def test_vault_after_a_failed_sync_lets_nothing_leave(federation: Federation, pp
     os.close(full)
     with pytest.raises(StorageError, match="stopped"):
         federation.answer(CNAV, CAF, [second])
+
+
+def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
+    federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, state = federation.node(CNAV), federation.settings(CNAV).state
+    node.vault.defer_checkpoints()
+    ppa.put(ppa.item(ppa.question(ppa.open_case())))
+    log = state / "vault.sqlite-wal"
+    assert log.stat().st_size > 0
+    monkeypatch.setattr(server, "_LONG_LOG_BYTES", 0)
+    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
+
+    async def keep_up_a_little() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server._upkeep(node, state), 0.2)
+
+    run(keep_up_a_little())
+    assert log.stat().st_size == 0
 
 
 # --- starting ------------------------------------------------------------------------------------
