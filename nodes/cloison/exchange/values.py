@@ -24,11 +24,6 @@ _OUTCOMES = {
 _FROM_OUTCOMES = {number: outcome for outcome, number in _OUTCOMES.items()}
 
 
-def outcome_to_proto(outcome: Outcome) -> decision_pb2.Outcome.ValueType:
-    """The wire's number for an outcome."""
-    return _OUTCOMES[outcome]
-
-
 def decision_to_proto(decision: Decision) -> decision_pb2.Decision:
     """A decision as it stands in an entry."""
     return decision_pb2.Decision(

@@ -126,7 +126,7 @@ class CohortBatch(_message.Message):
     """From 0, without gap."""
     last: _builtins.bool
     persons: _builtins.bytes
-    """Arrow IPC stream, one record batch: `nir` utf8, `salt` binary(32), `birth_name` utf8, `birth_date` utf8,
+    """Arrow IPC stream, one record batch, not compressed: `nir` utf8, `salt` binary(32), `birth_name` utf8, `birth_date` utf8,
     `case` int32 (place in `cases`, -1 where none), `case_salt` binary.
     """
     @_builtins.property

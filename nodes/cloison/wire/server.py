@@ -48,6 +48,7 @@ _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _FORGET_TICKS = 60
 _LONG_LOG_BYTES = 64 * 1024 * 1024
+_MOST_CALLS = 1024  # at once, streams too; more are refused, so that what waits is bounded
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
@@ -121,7 +122,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         for body, address in settings.addresses.items()
         if body != node.body
     }
-    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
     peers = {
         body: exchange_service_pb2_grpc.ExchangeServiceStub(channel)
         for body, channel in channels.items()

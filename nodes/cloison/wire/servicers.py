@@ -50,9 +50,6 @@ from cloison.wire.status import status_of
 _log = logging.getLogger("cloison.wire")
 _AUDIT = "audit"
 _IDLE_SECONDS = 0.002  # the answer leaves first
-_ENTRIES_PER_CALL = 256
-_TILE_LEVELS = 5
-_TILE_WIDTH = 256
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Self_ = TypeVar("Self_")
@@ -304,8 +301,8 @@ class Ledger(ledger_service_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_service_pb2.GetTileRequest, context: Context
     ) -> ledger_service_pb2.GetTileResponse:
         """A hash tile."""
-        limits.check_count("tile level", request.level, 0, _TILE_LEVELS)
-        limits.check_count("tile width", request.width, 1, _TILE_WIDTH)
+        limits.check_count("tile level", request.level, 0, limits.TILE_LEVELS)
+        limits.check_count("tile width", request.width, 1, limits.TILE_WIDTH)
         tile = self._log(request.log).tile(request.level, request.index, request.width)
         return ledger_service_pb2.GetTileResponse(tile=tile)
 
@@ -316,7 +313,7 @@ class Ledger(ledger_service_pb2_grpc.LedgerServiceServicer):
         """Entries, to those who may read them."""
         may_read = self._reader(speaker(context))
         log = self._log(request.log)
-        limits.check_count("entries", request.count, 1, _ENTRIES_PER_CALL)
+        limits.check_count("entries", request.count, 1, limits.ENTRIES_PER_CALL)
         last = min(log.size, request.first_index + request.count)
         found = [(index, log.entry(index)) for index in range(request.first_index, last)]
         return ledger_service_pb2.GetEntriesResponse(

@@ -82,11 +82,6 @@ def _system() -> Any:
     return FranceTaxBenefitSystem()
 
 
-def preload() -> None:
-    """Loads the tax and benefit system now rather than at the first computation."""
-    _system()
-
-
 class _People:
     """Households laid out as OpenFisca's four entities, person by person."""
 
