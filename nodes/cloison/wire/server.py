@@ -48,9 +48,9 @@ _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _FORGET_TICKS = 60
 _LONG_LOG_BYTES = 64 * 1024 * 1024
-_MOST_CALLS = 1024  # at once, streams too; more are refused, so that what waits is bounded
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
+    ("grpc.max_concurrent_streams", 256),  # of one connection: the caller waits, nobody else does
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
     ("grpc.max_send_message_length", 4 * limits.MESSAGE_BYTES),
 )
@@ -122,7 +122,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         for body, address in settings.addresses.items()
         if body != node.body
     }
-    server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
+    server = grpc.aio.server(options=_SERVER_OPTIONS)
     peers = {
         body: exchange_service_pb2_grpc.ExchangeServiceStub(channel)
         for body, channel in channels.items()
