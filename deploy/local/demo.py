@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -44,7 +45,7 @@ from cloison.cli.keys import read_activities, read_bodies
 from cloison.cli.ledger import load_vkey
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
-from cloison.errors import CloisonError
+from cloison.errors import CloisonError, IntegrityError
 from cloison.identity import init_keys
 from cloison.law import Action, Decision, Outcome, PolicySet, Question, explain_en
 from cloison.ledger.reader import LedgerReader
@@ -346,14 +347,21 @@ def verify_ledgers(demo: Demo) -> dict[str, dict[str, object]]:
     shown = table("body", "ledger", "entries", "tiles", "heads", "", right=("entries", "tiles"))
     found: dict[str, dict[str, object]] = {}
     for node in read_nodes(demo.place):
-        sizes = {}
+        sizes: dict[str, int] = {}
         for name in LEDGERS:
             vkey = load_vkey(demo.place.keys / f"public/ledgers/{node.body}.{name}.vkey")
-            verified = LedgerReader(node.folder / "ledger" / name, vkey).verify()
+            try:
+                verified = LedgerReader(node.folder / "ledger" / name, vkey).verify()
+            except IntegrityError as error:
+                shown.add_row(node.body, name, "", "", "", f"[red]{escape(error.message)}[/]")
+                continue
             sizes[name] = verified.checkpoint.size
             numbers = (verified.checkpoint.size, verified.tiles, verified.heads)
             shown.add_row(node.body, name, *map(french_count, numbers), "[green]verified[/]")
-        found[node.body] = {"entries": sizes["traces"], "verified": True}
+        found[node.body] = {
+            "entries": sizes.get("traces", 0),
+            "verified": set(sizes) == set(LEDGERS),
+        }
     demo.console.print(shown)
     return found
 

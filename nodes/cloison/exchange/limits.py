@@ -34,6 +34,7 @@ SALT_BYTES = 32
 KEY_ID_BYTES = 16
 CLOCK_SKEW = timedelta(seconds=60)
 REPEAT_WINDOW = timedelta(minutes=10)
+STREAM_IDLE_SECONDS = 60.0
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)

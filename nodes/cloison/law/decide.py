@@ -34,11 +34,21 @@ def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -
     Raises:
         InputError: `NAIVE_TIME`.
     """
+    return _decided(policy, *_shaped(policy, question, facts, now))
+
+
+def decide_anew(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
+    """As `decide`, without keeping the answer: for who tries questions out."""
+    return decide_shape(policy, *_shaped(policy, question, facts, now))
+
+
+def _shaped(
+    policy: PolicySet, question: Question, facts: Facts, now: datetime
+) -> tuple[Shape, int]:
     epoch = policy.epoch(paris_day(now))
     activity = policy.activities.get(question.activity)
     counts = ("questions_before" in policy.attributes, "persons" in policy.attributes)
-    shape = shape_of(question, facts, now, _own(activity, facts), counts)
-    return _decided(policy, shape, epoch)
+    return shape_of(question, facts, now, _own(activity, facts), counts), epoch
 
 
 def _own(activity: Activity | None, facts: Facts) -> bool:

@@ -1,17 +1,18 @@
 """The batches of a cohort, as both ends read and write them: persons as Arrow, places as bytes."""
 
+import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
-from cloison.v1 import (
-    statement_pb2,
-)
+from cloison.v1 import statement_pb2
 
+Part = TypeVar("Part")
 _SCHEMA = pa.schema(
     [
         ("nir", pa.utf8()),
@@ -109,3 +110,15 @@ def _is_compressed(metadata: bytes) -> bool:
 def part_of(index: int, *, last: bool) -> bytes:
     """What binds a sealed batch to its place."""
     return index.to_bytes(8, "big") + (b"\x01" if last else b"\x00")
+
+
+async def next_part(parts: AsyncIterator[Part]) -> Part | None:
+    """The next message of a stream; None at its end.
+
+    Raises:
+        InputError: `STREAM_IDLE`: nothing came for a minute.
+    """
+    try:
+        return await asyncio.wait_for(anext(parts, None), limits.STREAM_IDLE_SECONDS)
+    except TimeoutError as error:
+        raise InputError("STREAM_IDLE", "stream: nothing came for a minute", "ask anew") from error

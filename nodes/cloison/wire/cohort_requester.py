@@ -23,7 +23,7 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import read_persons
+from cloison.wire.cohort import next_part, read_persons
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.holder import (
     Holder,
@@ -51,7 +51,7 @@ class CohortRequester:
         Raises:
             InputError, PeerError: the stream ends; no later batch leaves.
         """
-        first = await anext(requests, None)
+        first = await next_part(requests)
         if first is None or first.WhichOneof("part") != "header":
             raise InputError("MALFORMED", "stream: does not begin with a header")
         statement = self._requester.read_statement(activity, first.header)
@@ -83,7 +83,7 @@ class CohortRequester:
         desk = CohortHolder(node, self._holder, self._holder.call(node.body, node.policy.hash, b""))
         yield gateway_service_pb2.GatewayServiceAskManyResponse(header=desk.open(header))
         while not desk.done:
-            request = await anext(requests, None)
+            request = await next_part(requests)
             if request is None:
                 raise InputError("MALFORMED", "stream: ended before its last batch")
             passing.send(request.batch)

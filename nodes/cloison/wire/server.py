@@ -1,7 +1,6 @@
 """A node's process: one grpc.aio server over mutual TLS, from ready to a clean end."""
 
 import asyncio
-import logging
 import signal
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -43,7 +42,6 @@ from cloison.wire.node import Clock, Node
 from cloison.wire.requester import Requester
 from cloison.wire.settings import DATABASES, NodeSettings, open_node
 
-_log = logging.getLogger("cloison.wire")
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _FORGET_TICKS = 60

@@ -18,7 +18,7 @@ from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.exchange.values import decision_to_proto, facts_from_proto
 from cloison.identity import Peer, body_of_certificate
 from cloison.law import explain_en, explain_fr
-from cloison.law.decide import decide
+from cloison.law.decide import decide_anew
 from cloison.law.paris import paris_day
 from cloison.law.policy_set import in_force
 from cloison.ledger.log import Log
@@ -39,6 +39,7 @@ from cloison.v1 import (
     store_service_pb2_grpc,
 )
 from cloison.wire.cases import CaseDesk
+from cloison.wire.cohort import next_part
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
@@ -199,7 +200,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         response = exchange_service_pb2.ExchangeServiceAskManyResponse
         peer = body_node(context)
         with counted(self._node, peer):
-            first = await anext(request_iterator, None)
+            first = await next_part(request_iterator)
             if first is None or first.WhichOneof("part") != "header":
                 raise InputError("MALFORMED", "stream: does not begin with a header")
             header = first.header
@@ -207,7 +208,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
             desk = CohortHolder(self._node, self._holder, call)
             yield response(header=desk.open(header.statement))
             while not desk.done:
-                request = await anext(request_iterator, None)
+                request = await next_part(request_iterator)
                 if request is None:
                     raise InputError("MALFORMED", "stream: ended before its last batch")
                 yield response(batch=desk.batch(request.batch))
@@ -315,7 +316,8 @@ class Ledger(ledger_service_pb2_grpc.LedgerServiceServicer):
         log = self._log(request.log)
         limits.check_count("entries", request.count, 1, limits.ENTRIES_PER_CALL)
         last = min(log.size, request.first_index + request.count)
-        found = [(index, log.entry(index)) for index in range(request.first_index, last)]
+        count = max(last - request.first_index, 0)
+        found = enumerate(log.entries(request.first_index, count), request.first_index)
         return ledger_service_pb2.GetEntriesResponse(
             entries=[
                 ledger_service_pb2.LedgerEntry(leaf_index=index, entry=entry)
@@ -417,7 +419,7 @@ class Register(register_service_pb2_grpc.RegisterServiceServicer):
         """What would be decided now, on the facts given."""
         question = parse_statement(_completed(request.statement)).question
         facts = facts_from_proto(request.facts)
-        decision = decide(self._node.policy, question, facts, self._node.clock())
+        decision = decide_anew(self._node.policy, question, facts, self._node.clock())
         return register_service_pb2.DryRunResponse(
             decision=decision_to_proto(decision),
             explanation_fr=explain_fr(decision, question),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +22,7 @@ from cloison.wire.vault import Vault
 LOGS = ("traces", "register")
 STORE, VAULT, INDEX = "store.sqlite", "vault.sqlite", "ledger/traces.index.sqlite"
 DATABASES = (STORE, VAULT, INDEX)
-SOFTWARE = "cloison 0.1.0"
+SOFTWARE = f"cloison {version('cloison')}"
 
 
 @dataclass(frozen=True, slots=True)

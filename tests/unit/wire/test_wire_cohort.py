@@ -1,5 +1,6 @@
 """Many persons under one statement: every batch entered before it leaves, every person traced."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -24,13 +25,14 @@ from tests.federation import (
 )
 
 from cloison.errors import CloisonError, InputError
+from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import holder, questions
-from cloison.wire.cohort import BatchPerson, part_of, read_persons, write_persons
+from cloison.wire.cohort import BatchPerson, next_part, part_of, read_persons, write_persons
 from cloison.wire.gateway import OpenedCase
 
 Request = gateway_service_pb2.GatewayServiceAskManyRequest
@@ -497,3 +499,14 @@ def test_release_of_a_batch_is_bound_to_its_place() -> None:
     places = {part_of(index, last=last) for index in range(3) for last in (False, True)}
     assert len(places) == 6
     assert release_pb2.SealedRelease(part=part_of(0, last=True)).part == bytes(8) + b"\x01"
+
+
+def test_stream_that_falls_silent_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent() -> AsyncIterator[int]:
+        await asyncio.sleep(60)
+        yield 1
+
+    monkeypatch.setattr(limits, "STREAM_IDLE_SECONDS", 0.01)
+    with pytest.raises(InputError) as caught:
+        run(next_part(silent()))
+    assert caught.value.reason == "STREAM_IDLE"
