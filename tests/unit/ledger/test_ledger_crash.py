@@ -19,8 +19,6 @@ from cloison.ledger import Checkpoint, LedgerReader, Log, NoteSigner, sign_check
 from cloison.ledger.commit_record import CommitRecord, parse_records
 from cloison.ledger.recovery import recover
 
-KILLS = 50
-
 
 def entry(index: int) -> bytes:
     return f"entry {index} ".encode() * (1 + index % 7)
@@ -362,21 +360,22 @@ def kill_a_writer(directory: Path, signer: NoteSigner, after_seconds: float, see
     return struct.unpack(">Q", told[whole - 8 : whole])[0] if whole else 0
 
 
-def test_a_writer_killed_fifty_times_keeps_every_acknowledged_entry(
-    directory: Path, signer: NoteSigner, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kills", [50, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_a_writer_killed_many_times_keeps_every_acknowledged_entry(
+    directory: Path, signer: NoteSigner, monkeypatch: pytest.MonkeyPatch, kills: int
 ) -> None:
     monkeypatch.setattr("cloison.ledger.journal.SEGMENT_BYTES", 30_000)
     Log.create(directory, signer).close()
     delays = random.Random(7)  # noqa: S311 - when to kill
     acknowledged, progressed = 0, 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         last = kill_a_writer(directory, signer, delays.uniform(0.001, 0.03), kill)
         progressed += last > acknowledged
         acknowledged = max(acknowledged, last)
         with Log.open(directory, signer) as log:
             assert log.size >= acknowledged
             acknowledged = log.size
-    assert progressed >= KILLS // 2
+    assert progressed >= kills // 2
     check_whole(directory, signer, acknowledged)
 
 
