@@ -11,6 +11,7 @@
 """
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
+from cloison.store.database import Database
 from cloison.store.layouts import pack
 from cloison.store.loading import MOST_PLACE, Loading, NewRecord, Slot
 from cloison.store.node_file import NodeFile, load_nodes
@@ -33,6 +34,7 @@ __all__ = [
     "Catalogue",
     "Claim",
     "ClaimMember",
+    "Database",
     "Dataset",
     "FieldSpec",
     "FieldType",

@@ -1,10 +1,10 @@
-"""The SQLite file: opened, migrated, checked against its keys; transactions and wrapped errors."""
+"""An SQLite file: opened, migrated, checked against its keys; transactions and wrapped errors."""
 
 import hmac
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -17,6 +17,7 @@ from cloison.errors import IntegrityError, StorageError
 
 _NONCE_BYTES = 12
 _CHECK = b"cloison/v1 store key check\n"
+_HIDING = b"cloison/v1 store hiding key\n"
 _MIGRATION = re.compile(r"([0-9]{4})_[a-z_]+\.sql")
 
 # WAL with NORMAL survives a killed process; after a power cut the last transactions may be missing,
@@ -36,37 +37,48 @@ class Database:
     """One connection; used by one thread at a time.
 
     Args:
-        path: Created with mode 0600 if absent.
-        body: The body whose store it is.
-        row_key: 32 bytes; names rows.
+        path: Created with mode 0600 if absent; its stem names it in errors.
+        body: The body whose it is.
         vault_key: 32 bytes; seals what names a person and what an activity deposited.
+        other_keys: What else it must be opened with each time, in the order of its `owner` table.
+        package: In whose folder `migrations` its tables are; the first has the `owner` table.
 
     Raises:
         StorageError: `STORE_OPEN`: not a database, no room, no right. `WRONG_STORE`: another
             body's, made with other keys, or by a later version of this program.
     """
 
-    def __init__(self, path: Path, body: str, row_key: bytes, vault_key: bytes) -> None:
-        self.row_key = row_key
+    def __init__(
+        self,
+        path: Path,
+        body: str,
+        vault_key: bytes,
+        other_keys: Sequence[bytes] = (),
+        package: str = "cloison.store",
+    ) -> None:
+        self._path = path
         self._aead = AESGCM(vault_key)
+        self._hiding_key = hmac.digest(vault_key, _HIDING, "sha256")
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for pragma in _PRAGMAS:
                 self.connection.execute(f"PRAGMA {pragma}")
-            self._migrate()
+            self._migrate(package)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError("STORE_OPEN", f"store `{path}`: {error}") from error
-        self._check_owner(path, body, vault_key)
+            raise StorageError("STORE_OPEN", f"{path.stem} `{path}`: {error}") from error
+        self._check_owner(body, (*other_keys, vault_key))
 
-    def _migrate(self) -> None:
+    def _migrate(self, package: str) -> None:
         files = {}
-        for file in (resources.files("cloison.store") / "migrations").iterdir():
+        for file in (resources.files(package) / "migrations").iterdir():
             if match := _MIGRATION.fullmatch(file.name):
                 files[int(match[1])] = file.read_text("utf-8")
         done = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if done > max(files):
-            raise StorageError("WRONG_STORE", "store: made by a later version of this program")
+            raise StorageError(
+                "WRONG_STORE", f"{self._path.stem}: made by a later version of this program"
+            )
         for number in sorted(files):
             if number > done:
                 script = (
@@ -74,19 +86,23 @@ class Database:
                 )
                 self.connection.executescript(script)
 
-    def _check_owner(self, path: Path, body: str, vault_key: bytes) -> None:
-        expected = (body, _check_value(self.row_key), _check_value(vault_key))
+    def _check_owner(self, body: str, keys: Sequence[bytes]) -> None:
+        expected = (body, *map(_check_value, keys))
         with self.transaction():
             found = self.connection.execute("SELECT * FROM owner").fetchone()
             if found is None:
-                self.connection.execute("INSERT INTO owner VALUES (?, ?, ?)", expected)
+                marks = ", ".join("?" * len(expected))
+                self.connection.execute(
+                    f"INSERT INTO owner VALUES ({marks})",  # noqa: S608 - no input in it
+                    expected,
+                )
                 return
         if found != expected:
             self.connection.close()
             raise StorageError(
                 "WRONG_STORE",
-                f"store `{path}`: not of `{body}`, or made with other keys",
-                "open it with the row.key and vault.key it was made with",
+                f"{self._path.stem} `{self._path}`: not of `{body}`, or made with other keys",
+                "open it with the keys it was made with",
             )
 
     @contextmanager
@@ -109,7 +125,7 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise StorageError("STORE_WRITE", f"store: {error}") from error
+            raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -117,7 +133,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StorageError("STORE_READ", f"store: {error}") from error
+            raise StorageError("STORE_READ", f"{self._path.stem}: {error}") from error
 
     def seal(self, plain: bytes, purpose: bytes) -> bytes:
         """AES-256-GCM under the vault key; `purpose` ties it to the row it is kept in."""
@@ -129,14 +145,34 @@ class Database:
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)
         except InvalidTag as error:
-            raise IntegrityError("VAULT_SEAL", "store: a sealed row does not open") from error
+            raise IntegrityError(
+                "VAULT_SEAL", f"{self._path.stem}: a sealed row does not open"
+            ) from error
+
+    def hide(self, text: str, purpose: bytes) -> bytes:
+        """What stands for a text that is looked up by: equal for equal texts, under a key."""
+        return hmac.digest(self._hiding_key, purpose + text.encode(), "sha256")
+
+    @property
+    def total_changes(self) -> int:
+        """Rows changed since it was opened, those taken back included."""
+        return self.connection.total_changes
+
+    @property
+    def log_path(self) -> Path:
+        """Its write-ahead log, which is there while it is open."""
+        return self._path.with_name(self._path.name + "-wal")
+
+    def defer_checkpoints(self) -> None:
+        """Leave it to another connection to move the write-ahead log into the file."""
+        self.connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     def checkpoint(self) -> None:
         """Flushes everything to the main file. Raises `StorageError` (`STORE_WRITE`)."""
         try:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise StorageError("STORE_WRITE", f"store: {error}") from error
+            raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
 
     def close(self) -> None:
         """Closes the file; nothing may be asked afterwards."""

@@ -105,9 +105,15 @@ class Loading:
     """
 
     def __init__(
-        self, database: Database, ids: Mapping[str, DatasetIds], people: People, load_id: int
+        self,
+        database: Database,
+        ids: Mapping[str, DatasetIds],
+        people: People,
+        load_id: int,
+        row_key: bytes,
     ) -> None:
         self._database = database
+        self._row_key = row_key
         self._run = database.connection.execute
         self._ids = ids
         self._people = people
@@ -299,7 +305,7 @@ class Loading:
     def _line_key(self, key: Sequence[str], place: int) -> bytes:
         # Keyed: a line may be named by a NIR.
         text = "\x1f".join((*key, str(place))).encode()
-        return hashlib.blake2b(text, digest_size=_KEY_BYTES, key=self._database.row_key).digest()
+        return hashlib.blake2b(text, digest_size=_KEY_BYTES, key=self._row_key).digest()
 
     def put_identity(self, person: bytes, facts: IdentityFacts) -> None:
         """What bars an answer about a person."""

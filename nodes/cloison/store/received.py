@@ -1,5 +1,6 @@
 """What the body received, as sealed, with its label; and what its activities deposited."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from cloison.store.values import Output, ReceivedLabel
 
 _HASH_BYTES = 32
 _OUTPUT = b"cloison/v1 store output\n"
+_CLAIM = b"cloison/v1 store output claim\n"
 
 
 class Received:
@@ -126,14 +128,16 @@ class Received:
 
 
 class Outputs:
-    """Deposits, their content sealed under the vault key."""
+    """Deposits: content and claim sealed, the claim looked up by a keyed hash of it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def keep(self, output: Output) -> bool:
         """As `Store.keep_output`."""
-        sealed = self._database.seal(output.content, _OUTPUT + output.deposit_hash)
+        # JSON has no line end of its own: the first one is where the content begins.
+        plain = json.dumps(output.reference).encode() + b"\n" + output.content
+        sealed = self._database.seal(plain, _OUTPUT + output.deposit_hash)
         with self._database.transaction():
             return (
                 self._database.connection.execute(
@@ -143,7 +147,7 @@ class Outputs:
                         output.deposit_hash,
                         output.activity,
                         output.output,
-                        output.reference,
+                        self._claim(output.activity, output.output, output.reference),
                         output.case_leaf_hash,
                         output.label,
                         b"".join(output.statement_hashes),
@@ -157,21 +161,24 @@ class Outputs:
 
     def find(self, activity: str, output: str, reference: str | None = None) -> Iterator[Output]:
         """As `Store.outputs`."""
+        claim = None if reference is None else self._claim(activity, output, reference)
         with self._database.reading():
             rows = self._database.connection.execute(
-                "SELECT deposit_hash, reference, case_leaf_hash, label, statement_hashes,"
+                "SELECT deposit_hash, case_leaf_hash, label, statement_hashes,"
                 " leaf_hash, sealed, kept_ms FROM output WHERE activity = ? AND output = ?"
-                " AND (? IS NULL OR reference = ?) ORDER BY reference, kept_ms",
-                (activity, output, reference, reference),
+                " AND (? IS NULL OR claim = ?) ORDER BY claim, kept_ms",
+                (activity, output, claim, claim),
             )
-            for deposit, claim, case_leaf, label, statements, leaf, sealed, kept in rows:
+            for deposit, case_leaf, label, statements, leaf, sealed, kept in rows:
+                plain = self._database.unseal(sealed, _OUTPUT + deposit)
+                name, _, content = plain.partition(b"\n")
                 yield Output(
                     deposit_hash=deposit,
                     activity=activity,
                     output=output,
-                    reference=claim,
+                    reference=json.loads(name),
                     case_leaf_hash=case_leaf,
-                    content=self._database.unseal(sealed, _OUTPUT + deposit),
+                    content=content,
                     label=label,
                     statement_hashes=tuple(
                         statements[at : at + _HASH_BYTES]
@@ -180,3 +187,6 @@ class Outputs:
                     leaf_hash=leaf,
                     kept_time=from_ms(kept),
                 )
+
+    def _claim(self, activity: str, output: str, reference: str) -> bytes:
+        return self._database.hide(f"{activity}\n{output}\n{reference}", _CLAIM)

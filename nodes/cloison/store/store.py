@@ -22,8 +22,9 @@ from cloison.store.values import Claim, IdentityFacts, Output, PersonData, Recei
 class Store:
     """What a body holds. One thread at a time; another process may load meanwhile."""
 
-    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, row_key: bytes) -> None:
         self._database = database
+        self._row_key = row_key
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
         self._records = Records(database, catalogue, self._ids)
@@ -44,7 +45,7 @@ class Store:
         Raises:
             StorageError: `STORE_OPEN`; `WRONG_STORE`: another body's, or made with other keys.
         """
-        return cls(Database(path, catalogue.body, row_key, vault_key), catalogue)
+        return cls(Database(path, catalogue.body, vault_key, (row_key,)), catalogue, row_key)
 
     def fetch(
         self,
@@ -170,7 +171,7 @@ class Store:
         return self._outputs.keep(output)
 
     def outputs(self, activity: str, output: str, reference: str | None = None) -> Iterator[Output]:
-        """Deposits of an activity, by reference and time."""
+        """Deposits of an activity, those for a claim together, oldest first."""
         return self._outputs.find(activity, output, reference)
 
     def has_loaded(self, sha256: bytes) -> bool:
@@ -196,7 +197,7 @@ class Store:
                 " RETURNING id",
                 (sha256, name, to_ms(now)),
             ).fetchone()[0]
-            loading = Loading(self._database, self._ids, self._people, load_id)
+            loading = Loading(self._database, self._ids, self._people, load_id, self._row_key)
             yield loading
             loading.flush()
             self._database.connection.execute(
@@ -206,11 +207,11 @@ class Store:
     @property
     def row_key(self) -> bytes:
         """The key that names rows, for `cloison.identity.row_key` and `traits_digest`."""
-        return self._database.row_key
+        return self._row_key
 
     def defer_checkpoints(self) -> None:
         """Leave it to another connection to move the write-ahead log into the file."""
-        self._database.connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._database.defer_checkpoints()
 
     def settle(self) -> None:
         """Flushes everything to the main file, as after a load."""

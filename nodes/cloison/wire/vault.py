@@ -1,6 +1,7 @@
 """The vault: (NIR, salt) pairs, trace keys, sealed answers and case files, outside the ledger.
 
-* Everything that could name a person is AES-GCM under the vault key.
+* Everything that could name a person is AES-GCM under the vault key, tied to its row; a claim is
+  looked up by a keyed hash.
 * A group's rows are on disk before any answer of the group leaves.
 * Erasing a person's row unlinks every trace of them; the ledger's tree stays.
 """
@@ -14,23 +15,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from importlib import resources
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from cloison.bodies import BodyId
-from cloison.errors import IntegrityError, PeerError, StorageError
+from cloison.errors import PeerError, StorageError
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_key
 from cloison.months import Month
+from cloison.store import Database
 
-_NONCE_BYTES = 12
+_SALT = b"cloison/v1 vault salt\n"
+_PERSON = b"cloison/v1 vault person\n"
+_CASE = b"cloison/v1 vault case\n"
+_CLAIM = b"cloison/v1 vault claim\n"
 _KEY_BYTES = 32
 _CACHED_PERSONS = 200_000
 _CACHED_CASES = 200_000
 _SLOW_SECONDS = 0.0005
+
+_CaseRow = tuple[bytes, int, int | None, str, str, int, bytes, int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,14 @@ class Vault:
         path: The database; created if absent.
         vault_key: 32 bytes; encrypts what names a person.
         node: The node's body, part of every trace key.
+
+    Raises:
+        StorageError: `STORE_OPEN`; `WRONG_STORE`: another body's, or made with another key.
     """
 
     def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
+        self._database = Database(path, node, vault_key, package="cloison.wire")
         self._node = node
-        self._aead = AESGCM(vault_key)
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault-sync")
@@ -79,48 +85,31 @@ class Vault:
         self._slow = True
         self._lost = False
         self._changes = 0
+        # The database syncs at checkpoints only; `durable` syncs the log for each group.
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # NORMAL syncs at checkpoints only; `durable` syncs the write-ahead log for each group.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._migrate()
-            self._wal = os.open(path.with_name(path.name + "-wal"), os.O_RDWR)
-        except sqlite3.Error as error:
-            raise StorageError("VAULT", f"vault `{path}`: {error}") from error
-
-    def _migrate(self) -> None:
-        done = self._db.execute("PRAGMA user_version").fetchone()[0]
-        folder = resources.files("cloison.wire") / "migrations"
-        for file in sorted(folder.iterdir(), key=lambda one: one.name):
-            number = int(file.name[:4])
-            if number > done:
-                script = file.read_text("utf-8")
-                self._db.executescript(f"BEGIN; {script}; PRAGMA user_version={number}; COMMIT;")
+            self._log = os.open(self._database.log_path, os.O_RDWR)
+        except OSError as error:
+            self._database.close()
+            raise StorageError("STORE_OPEN", f"vault `{path}`: {error.strerror}") from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All kept on leaving, nothing if it raises; on disk after the next `durable`.
 
         Raises:
-            StorageError: `VAULT`: the disk or the database refused.
+            StorageError: `STORE_WRITE`: the disk or the database refused.
         """
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._database.transaction():
                 yield
-                self._dirty = self._dirty or self._db.total_changes != self._changes
-                self._changes = self._db.total_changes
-                self._db.execute("COMMIT")
-            except BaseException:
-                # First: no key or closing may be believed that was taken back.
-                self._keys.clear()
-                self._closed.clear()
-                if self._db.in_transaction:  # a full disk has ended it already
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise StorageError("VAULT", f"vault: {error}") from error
+                changes = self._database.total_changes
+                self._dirty = self._dirty or changes != self._changes
+                self._changes = changes
+        except BaseException:
+            # No key or closing may be believed that was taken back.
+            self._keys.clear()
+            self._closed.clear()
+            raise
 
     @contextmanager
     def durable(self) -> Iterator[None]:
@@ -151,30 +140,27 @@ class Vault:
     def _sync(self) -> float:
         """Seconds it took."""
         start = time.monotonic()
-        os.fdatasync(self._wal)
+        os.fdatasync(self._log)
         return time.monotonic() - start
 
-    def _seal(self, plain: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, plain, None)
+    def _run(self, sql: str, *values: bytes | str | int | None) -> sqlite3.Cursor:
+        return self._database.connection.execute(sql, values)
 
-    def _open(self, sealed: bytes) -> bytes:
-        try:
-            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
-        except InvalidTag as error:
-            raise IntegrityError("VAULT_KEY", "vault: not sealed under this key") from error
+    def _ask(self, sql: str, *values: bytes | str | int | None) -> sqlite3.Cursor:
+        with self._database.reading():
+            return self._run(sql, *values)
 
     def keep_salt(self, salt: bytes, nir: Nir, statement_hash: bytes) -> None:
         """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
-        kept = self._db.execute(
+        kept = self._run(
             "INSERT INTO salt VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            (salt, statement_hash, self._seal(nir.encode("ascii"))),
+            salt,
+            statement_hash,
+            self._database.seal(nir.encode("ascii"), _SALT + salt),
         )
         if kept.rowcount:
             return
-        (owner,) = self._db.execute(
-            "SELECT statement_hash FROM salt WHERE salt = ?", (salt,)
-        ).fetchone()
+        (owner,) = self._ask("SELECT statement_hash FROM salt WHERE salt = ?", salt).fetchone()
         if owner != statement_hash:
             raise PeerError(
                 "SALT_REUSED", "person: the salt was used before", "draw 32 fresh bytes"
@@ -190,10 +176,12 @@ class Vault:
     def _person_key(self, row_key: bytes) -> bytes:
         key = self._keys.get(row_key)
         if key is None:
-            row = self._db.execute(
-                "SELECT sealed_key FROM person WHERE row_key = ?", (row_key,)
-            ).fetchone()
-            key = self._open(row[0]) if row else self._new_person(row_key)
+            row = self._ask("SELECT sealed_key FROM person WHERE row_key = ?", row_key).fetchone()
+            key = (
+                self._database.unseal(row[0], _PERSON + row_key)
+                if row
+                else self._new_person(row_key)
+            )
             if len(self._keys) >= _CACHED_PERSONS:
                 self._keys.clear()
             self._keys[row_key] = key
@@ -201,69 +189,71 @@ class Vault:
 
     def _new_person(self, row_key: bytes) -> bytes:
         key = os.urandom(_KEY_BYTES)
-        self._db.execute("INSERT INTO person VALUES (?, ?)", (row_key, self._seal(key)))
+        sealed = self._database.seal(key, _PERSON + row_key)
+        self._run("INSERT INTO person VALUES (?, ?)", row_key, sealed)
         return key
 
     def keep_answer(self, statement_hash: bytes, sealed: bytes, now: datetime) -> None:
         """Keeps a sealed answer for repeats of the same statement."""
-        self._db.execute(
+        self._run(
             "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)",
-            (statement_hash, sealed, to_milliseconds(now)),
+            statement_hash,
+            sealed,
+            to_milliseconds(now),
         )
 
     def answer(self, statement_hash: bytes) -> tuple[bytes, datetime] | None:
         """The sealed answer of a statement and when it was made, if it is still kept."""
-        row = self._db.execute(
-            "SELECT sealed, kept_time_ms FROM answer WHERE statement_hash = ?", (statement_hash,)
+        row = self._ask(
+            "SELECT sealed, kept_time_ms FROM answer WHERE statement_hash = ?", statement_hash
         ).fetchone()
         return (row[0], from_milliseconds(row[1])) if row else None
 
     def forget_answers(self, before: datetime) -> None:
         """Drops the answers made before then."""
-        self._db.execute("DELETE FROM answer WHERE kept_time_ms < ?", (to_milliseconds(before),))
+        self._run("DELETE FROM answer WHERE kept_time_ms < ?", to_milliseconds(before))
 
     def keep_case(self, case: CaseFile) -> None:
         """Keeps a case file."""
-        self._db.execute(
+        self._run(
             "INSERT INTO case_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                case.leaf_hash,
-                case.leaf_index,
-                case.renewal_index,
-                case.activity,
-                case.type,
-                case.month.number,
-                case.reference,
-                to_milliseconds(case.valid_until),
-                int(case.closed),
-                self._seal(_members_to_json(case.members)),
-            ),
+            case.leaf_hash,
+            case.leaf_index,
+            case.renewal_index,
+            case.activity,
+            case.type,
+            case.month.number,
+            self._claim(case.activity, case.month, case.reference),
+            to_milliseconds(case.valid_until),
+            int(case.closed),
+            self._database.seal(_to_json(case.reference, case.members), _CASE + case.leaf_hash),
         )
 
     def case(self, leaf_hash: bytes) -> CaseFile | None:
         """The case file of an entry of this body's ledger."""
-        row = self._db.execute(
-            "SELECT * FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
-        ).fetchone()
+        row = self._ask("SELECT * FROM case_file WHERE leaf_hash = ?", leaf_hash).fetchone()
         return self._case(row) if row else None
 
     def live_case(
         self, activity: str, month: Month, reference: str, now: datetime
     ) -> CaseFile | None:
         """The case of a claim, if one is open and not past its end."""
-        row = self._db.execute(
-            "SELECT * FROM case_file WHERE activity = ? AND month = ? AND reference = ?"
-            " AND closed = 0 AND valid_until_ms > ? LIMIT 1",
-            (activity, month.number, reference, to_milliseconds(now)),
+        row = self._ask(
+            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND valid_until_ms > ? LIMIT 1",
+            self._claim(activity, month, reference),
+            to_milliseconds(now),
         ).fetchone()
         return self._case(row) if row else None
+
+    def _claim(self, activity: str, month: Month, reference: str) -> bytes:
+        return self._database.hide(f"{activity}\n{month.number}\n{reference}", _CLAIM)
 
     def case_closed(self, leaf_hash: bytes) -> bool | None:
         """Whether a case is closed; None if this body never opened it."""
         known = self._closed.get(leaf_hash)
         if known is None:
-            row = self._db.execute(
-                "SELECT closed FROM case_file WHERE leaf_hash = ?", (leaf_hash,)
+            row = self._ask(
+                "SELECT closed FROM case_file WHERE leaf_hash = ?", leaf_hash
             ).fetchone()
             if row is None:
                 return None
@@ -274,52 +264,55 @@ class Vault:
 
     def close_case(self, leaf_hash: bytes) -> None:
         """Marks a case closed."""
-        self._db.execute("UPDATE case_file SET closed = 1 WHERE leaf_hash = ?", (leaf_hash,))
+        self._run("UPDATE case_file SET closed = 1 WHERE leaf_hash = ?", leaf_hash)
         self._closed[leaf_hash] = True
 
     def renew_case(self, leaf_hash: bytes, renewal_index: int, valid_until: datetime) -> None:
         """Moves a case's end."""
-        self._db.execute(
+        self._run(
             "UPDATE case_file SET renewal_index = ?, valid_until_ms = ? WHERE leaf_hash = ?",
-            (renewal_index, to_milliseconds(valid_until), leaf_hash),
+            renewal_index,
+            to_milliseconds(valid_until),
+            leaf_hash,
         )
 
-    def _case(self, row: Sequence[object]) -> CaseFile:
-        leaf, index, renewal, activity, kind, month, reference, until, closed, members = row
-        assert isinstance(members, bytes)  # noqa: S101 - the column is BLOB NOT NULL, STRICT
+    def _case(self, row: _CaseRow) -> CaseFile:
+        leaf, index, renewal, activity, kind, month, _, until, closed, sealed = row
+        reference, members = _from_json(self._database.unseal(sealed, _CASE + leaf))
         return CaseFile(
-            leaf_hash=bytes(leaf),  # type: ignore[call-overload]
-            leaf_index=int(str(index)),
-            renewal_index=None if renewal is None else int(str(renewal)),
-            activity=str(activity),
-            type=str(kind),
-            month=Month.from_number(int(str(month))),
-            reference=str(reference),
-            valid_until=from_milliseconds(int(str(until))),
+            leaf_hash=leaf,
+            leaf_index=index,
+            renewal_index=renewal,
+            activity=activity,
+            type=kind,
+            month=Month.from_number(month),
+            reference=reference,
+            valid_until=from_milliseconds(until),
             closed=bool(closed),
-            members=_members_from_json(self._open(members)),
+            members=members,
         )
 
     def defer_checkpoints(self) -> None:
         """Leave it to another connection to move the write-ahead log into the file."""
-        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._database.defer_checkpoints()
 
     def close(self) -> None:
         """Closes the database."""
         self._syncer.shutdown()
-        os.close(self._wal)
-        self._db.close()
+        os.close(self._log)
+        self._database.close()
 
 
-def _members_to_json(members: Sequence[CaseMember]) -> bytes:
+def _to_json(reference: str, members: Sequence[CaseMember]) -> bytes:
     rows = [[m.role, m.nir, m.birth_name, m.birth_date, m.salt.hex()] for m in members]
-    return json.dumps(rows).encode("utf-8")
+    return json.dumps([reference, rows]).encode("utf-8")
 
 
-def _members_from_json(data: bytes) -> tuple[CaseMember, ...]:
-    return tuple(
+def _from_json(data: bytes) -> tuple[str, tuple[CaseMember, ...]]:
+    reference, rows = json.loads(data)
+    return reference, tuple(
         CaseMember(role, Nir(nir), name, born, bytes.fromhex(salt))
-        for role, nir, name, born, salt in json.loads(data)
+        for role, nir, name, born, salt in rows
     )
 
 

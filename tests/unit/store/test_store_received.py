@@ -142,11 +142,23 @@ def test_outputs_of_another_activity_name_or_claim_are_not_given(
     assert list(store.outputs(*asked)) == []
 
 
-def test_keep_output_leaves_no_amount_in_the_files(tmp_path: Path, store: Store) -> None:
+def test_outputs_of_a_claim_are_found_by_it(store: Store) -> None:
+    other = replace(OUTPUT, deposit_hash=b"e" * 32, reference="C\n2", content=b"a\nb\n")
     store.keep_output(OUTPUT)
+    store.keep_output(other)
+    assert list(store.outputs("essai-ppa", "amount", "C1")) == [OUTPUT]
+    assert list(store.outputs("essai-ppa", "amount", "C\n2")) == [other]
+    assert len(list(store.outputs("essai-ppa", "amount"))) == 2
+
+
+def test_keep_output_leaves_no_amount_and_no_claim_in_the_files(
+    tmp_path: Path, store: Store
+) -> None:
+    store.keep_output(replace(OUTPUT, reference="DOSSIER-4711"))
     data = b"".join(path.read_bytes() for path in tmp_path.glob("store.sqlite*"))
     assert b"essai-ppa" in data
     assert b"24690" not in data
+    assert b"DOSSIER-4711" not in data
 
 
 def test_outputs_altered_on_disk_are_refused(tmp_path: Path, store: Store) -> None:
@@ -161,7 +173,7 @@ def test_outputs_altered_on_disk_are_refused(tmp_path: Path, store: Store) -> No
 
 @pytest.fixture
 def people(tmp_path: Path) -> Iterator[People]:
-    database = Database(tmp_path / "store.sqlite", "essai", ROW_KEY, VAULT_KEY)
+    database = Database(tmp_path / "store.sqlite", "essai", VAULT_KEY, (ROW_KEY,))
     yield People(database)
     database.close()
 

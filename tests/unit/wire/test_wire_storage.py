@@ -153,19 +153,21 @@ def test_vault_that_could_not_commit_keeps_no_key_that_was_taken_back(
 def _name_one_in_a_transaction_the_disk_ends(vault: Vault) -> None:
     with vault.transaction():
         vault.trace_keys([b"one"], NOW.date())
-        vault._db.execute("ROLLBACK")  # as SQLite does by itself where there is no room
+        vault._database.connection.execute(
+            "ROLLBACK"
+        )  # as SQLite does by itself where there is no room
         vault.close_case(b"one")
-        vault._db.execute("INSERT INTO person VALUES (NULL, NULL)")
+        vault._database.connection.execute("INSERT INTO person VALUES (NULL, NULL)")
 
 
 def test_vault_after_a_failed_sync_lets_nothing_leave(federation: Federation, ppa: Program) -> None:
     first, second = ppa.items(ppa.question(ppa.open_case("C1")), ppa.question(ppa.open_case("C2")))
     vault = federation.node(CNAV).vault
-    kept, full = os.dup(vault._wal), os.open("/dev/full", os.O_RDWR)
-    os.dup2(full, vault._wal)
+    kept, full = os.dup(vault._log), os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, vault._log)
     with pytest.raises(StorageError):
         federation.answer(CNAV, CAF, [first])
-    os.dup2(kept, vault._wal)
+    os.dup2(kept, vault._log)
     os.close(kept)
     os.close(full)
     with pytest.raises(StorageError, match="stopped"):

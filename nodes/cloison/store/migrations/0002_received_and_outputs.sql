@@ -28,12 +28,13 @@ CREATE TABLE received_person (
 
 CREATE INDEX received_person_release ON received_person (statement_hash, part);
 
--- What activities deposited; `sealed` under the vault key.
+-- What activities deposited; `claim` is a keyed hash of the reference, which is in `sealed`, with the
+-- content, under the vault key.
 CREATE TABLE output (
   deposit_hash BLOB PRIMARY KEY CHECK (length(deposit_hash) = 32),
   activity TEXT NOT NULL,
   output TEXT NOT NULL,
-  reference TEXT NOT NULL,
+  claim BLOB NOT NULL CHECK (length(claim) = 32),
   case_leaf_hash BLOB NOT NULL,
   label BLOB NOT NULL,
   statement_hashes BLOB NOT NULL,
@@ -42,4 +43,4 @@ CREATE TABLE output (
   kept_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX output_reference ON output (activity, output, reference, kept_ms);
+CREATE INDEX output_claim ON output (activity, output, claim, kept_ms);

@@ -1,3 +1,9 @@
+-- Whose vault it is, and a proof that the key it is opened with is the one it was made with.
+CREATE TABLE owner (
+  body TEXT NOT NULL,
+  vault_key_check BLOB NOT NULL
+) STRICT;
+
 -- The vault: what links the ledger's digests to persons, kept outside the ledger so that it can be erased.
 CREATE TABLE salt (
   salt BLOB NOT NULL PRIMARY KEY,
@@ -19,7 +25,8 @@ CREATE TABLE answer (
 ) STRICT;
 CREATE INDEX answer_kept ON answer (kept_time_ms);
 
--- Cases this body opened. `sealed_members` is JSON under the vault key: NIR, traits and case salts.
+-- Cases this body opened. `claim` is a keyed hash of activity, month and reference. `sealed` is JSON
+-- under the vault key: the reference; NIR, traits and case salts of the members.
 CREATE TABLE case_file (
   leaf_hash BLOB NOT NULL PRIMARY KEY,
   leaf_index INTEGER NOT NULL,
@@ -27,9 +34,9 @@ CREATE TABLE case_file (
   activity TEXT NOT NULL,
   type TEXT NOT NULL,
   month INTEGER NOT NULL,
-  reference TEXT NOT NULL,
+  claim BLOB NOT NULL CHECK (length(claim) = 32),
   valid_until_ms INTEGER NOT NULL,
   closed INTEGER NOT NULL DEFAULT 0,
-  sealed_members BLOB NOT NULL
+  sealed BLOB NOT NULL
 ) STRICT;
-CREATE INDEX case_by_claim ON case_file (activity, month, reference, closed);
+CREATE INDEX case_by_claim ON case_file (claim, closed);

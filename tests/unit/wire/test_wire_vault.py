@@ -1,0 +1,139 @@
+"""The vault's file: whose it is, what stands in clear, and rows moved from their place."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.federation import CAF, CNAV, NOW
+
+from cloison.bodies import BodyId
+from cloison.errors import IntegrityError, PeerError, StorageError
+from cloison.identity import Nir
+from cloison.months import Month
+from cloison.wire.vault import CaseFile, CaseMember, Vault
+
+KEY = b"v" * 32
+MONTH = Month.of(2026, 3)
+ONE, TWO = b"1" * 32, b"2" * 32
+CASE = CaseFile(
+    leaf_hash=ONE,
+    leaf_index=7,
+    renewal_index=None,
+    activity="caf-ppa",
+    type="claim",
+    month=MONTH,
+    reference="DOSSIER-4711",
+    valid_until=NOW + timedelta(days=1),
+    closed=False,
+    members=(CaseMember("applicant", Nir("285067500000113"), "Lémy", "1985-06-01", b"s" * 32),),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "vault.sqlite"
+
+
+@pytest.fixture
+def vault(path: Path) -> Iterator[Vault]:
+    opened = Vault(path, KEY, CAF)
+    yield opened
+    opened.close()
+
+
+def alter(path: Path, sql: str, *values: bytes) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(sql, values)
+
+
+def test_case_is_found_by_its_claim_until_it_is_closed(vault: Vault) -> None:
+    vault.keep_case(CASE)
+    assert vault.case(ONE) == vault.live_case("caf-ppa", MONTH, "DOSSIER-4711", NOW) == CASE
+    vault.close_case(ONE)
+    assert vault.live_case("caf-ppa", MONTH, "DOSSIER-4711", NOW) is None
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        ("caf-rsa", MONTH, "DOSSIER-4711"),
+        ("caf-ppa", Month.of(2026, 4), "DOSSIER-4711"),
+        ("caf-ppa", MONTH, "DOSSIER-4712"),
+    ],
+)
+def test_live_case_of_another_claim_is_none(vault: Vault, claim: tuple[str, Month, str]) -> None:
+    vault.keep_case(CASE)
+    assert vault.live_case(*claim, NOW) is None
+
+
+def test_keep_case_leaves_no_claim_and_no_name_in_the_files(path: Path, vault: Vault) -> None:
+    vault.keep_case(CASE)
+    held = b"".join(file.read_bytes() for file in path.parent.glob("vault.sqlite*"))
+    assert b"caf-ppa" in held
+    assert not any(word in held for word in (b"4711", b"285067500000113", "Lémy".encode()))
+
+
+def test_case_moved_to_another_row_is_refused(path: Path, vault: Vault) -> None:
+    vault.keep_case(CASE)
+    vault.keep_case(replace(CASE, leaf_hash=TWO, reference="DOSSIER-4712"))
+    alter(
+        path,
+        "UPDATE case_file SET sealed = two.sealed FROM case_file AS two"
+        " WHERE case_file.leaf_hash = ? AND two.leaf_hash = ?",
+        ONE,
+        TWO,
+    )
+    with pytest.raises(IntegrityError) as caught:
+        vault.case(ONE)
+    assert caught.value.reason == "VAULT_SEAL"
+
+
+def test_person_moved_to_another_row_is_refused(path: Path, vault: Vault) -> None:
+    vault.trace_keys([b"one"], NOW.date())
+    alter(path, "UPDATE person SET row_key = ?", b"two")
+    with pytest.raises(IntegrityError) as caught:
+        vault.trace_keys([b"two"], NOW.date())
+    assert caught.value.reason == "VAULT_SEAL"
+
+
+def test_keep_salt_seals_the_nir_to_its_salt(path: Path, vault: Vault) -> None:
+    vault.keep_salt(ONE, CASE.members[0].nir, TWO)
+    vault.keep_salt(ONE, CASE.members[0].nir, TWO)
+    with pytest.raises(PeerError, match="salt"):
+        vault.keep_salt(ONE, CASE.members[0].nir, ONE)
+    with closing(sqlite3.connect(path)) as other:
+        (sealed,) = other.execute("SELECT sealed_nir FROM salt").fetchone()
+    for purpose in (b"cloison/v1 vault salt\n" + TWO, b"cloison/v1 vault person\n" + ONE):
+        with pytest.raises(IntegrityError):
+            vault._database.unseal(sealed, purpose)
+    opened = vault._database.unseal(sealed, b"cloison/v1 vault salt\n" + ONE)
+    assert opened == b"285067500000113"
+
+
+def test_trace_keys_are_the_same_when_opened_again(path: Path) -> None:
+    found = []
+    for _ in range(2):
+        vault = Vault(path, KEY, CAF)
+        found.append(vault.trace_keys([b"one", b"two", b"one"], NOW.date()))
+        vault.close()
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
+@pytest.mark.usefixtures("vault")
+@pytest.mark.parametrize(("key", "body"), [(b"x" * 32, CAF), (KEY, CNAV)])
+def test_open_with_another_key_or_body_is_refused(path: Path, key: bytes, body: BodyId) -> None:
+    with pytest.raises(StorageError, match="vault") as caught:
+        Vault(path, key, body)
+    assert caught.value.reason == "WRONG_STORE"
+
+
+def test_open_what_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageError) as caught:
+        Vault(path, KEY, CAF)
+    assert caught.value.reason == "STORE_OPEN"
