@@ -139,6 +139,15 @@ def create_node(place: Place, people: Path, body: BodyId) -> None:
     succeed(cloison("load", body, *files, *options))
 
 
+def spare(federation: Federation, folder: Path, *bodies: str) -> Place:
+    """A second state for the same keys, on other ports; ledgers made, nothing loaded."""
+    place = Place(ROOT, federation.place.keys, folder / "var", write_addresses(folder, bodies))
+    options = place.state_options()
+    for body in bodies:
+        assert cloison("node", "init", body, *options).returncode == 0
+    return place
+
+
 @pytest.fixture(scope="session")
 def policy() -> PolicySet:
     """The policy set of this checkout."""

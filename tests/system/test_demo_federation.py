@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.system.conftest import ROOT, Federation, cloison, write_addresses
+from tests.system.conftest import ROOT, Federation, cloison, spare
 
 from cloison.cli.federation import has_ended, health, running_pid, start
 from cloison.cli.places import NodeAt, Place, read_nodes
@@ -96,15 +96,6 @@ def test_status_of_a_running_federation_shows_each_node(federation: Federation) 
     done = cloison("status", *federation.place.options())
     assert done.returncode == 0
     assert done.stdout.count("SERVING") == len(federation.nodes)
-
-
-def spare(federation: Federation, folder: Path, *bodies: str) -> Place:
-    """A second state for the same keys, on other ports; ledgers made, nothing loaded."""
-    place = Place(ROOT, federation.place.keys, folder / "var", write_addresses(folder, bodies))
-    options = place.state_options()
-    for body in bodies:
-        assert cloison("node", "init", body, *options).returncode == 0
-    return place
 
 
 def test_up_with_a_port_in_use_names_port_and_body_and_starts_none(
