@@ -41,7 +41,7 @@ from cloison.v1 import (
     receipt_pb2,
     statement_pb2,
 )
-from cloison.wire import client, questions, servicers
+from cloison.wire import calls, client, questions, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
@@ -393,9 +393,9 @@ class Federation:
         node.vault.close()
         node.store.close()
 
-    def context(self, body: BodyId, activity: str | None = None) -> servicers.Context:
+    def context(self, body: BodyId, activity: str | None = None) -> calls.Context:
         """A call from this body's node, or from one of its programs."""
-        return cast("servicers.Context", UnsafeContext(self.certificate(body, activity)))
+        return cast("calls.Context", UnsafeContext(self.certificate(body, activity)))
 
     def certificate(self, body: BodyId, activity: str | None = None) -> bytes:
         place = self.keys / body / (f"activities/{activity}" if activity else "node")

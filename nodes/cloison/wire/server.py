@@ -33,7 +33,7 @@ from cloison.v1 import (
     store_service_pb2,
     store_service_pb2_grpc,
 )
-from cloison.wire import servicers
+from cloison.wire import public_servicers, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
@@ -168,9 +168,11 @@ def _add_services(
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(
         servicers.Store(node, DepositDesk(node)), server
     )
-    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(servicers.Ledger(node), server)
+    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(
+        public_servicers.Ledger(node), server
+    )
     register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
-        servicers.Register(node), server
+        public_servicers.Register(node), server
     )
 
 

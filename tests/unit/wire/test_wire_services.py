@@ -32,7 +32,7 @@ from cloison.v1 import (
     ledger_service_pb2,
     register_service_pb2,
 )
-from cloison.wire import client, servicers
+from cloison.wire import calls, client, public_servicers, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.gateway import OpenedCase
 
@@ -78,7 +78,7 @@ def test_exchange_without_a_certificate_is_refused(
     federation: Federation, certificate: bytes | None
 ) -> None:
     exchange = servicers.Exchange(*federation.holding(CNAV))
-    context = cast("servicers.Context", UnsafeContext(certificate))
+    context = cast("calls.Context", UnsafeContext(certificate))
     request = exchange_service_pb2.ExchangeServiceAskRequest()
     assert aborted(exchange.Ask(request, context)) == "BAD_CERTIFICATE"
 
@@ -86,7 +86,7 @@ def test_exchange_without_a_certificate_is_refused(
 def test_exchange_certificate_of_the_authority_itself_is_refused(federation: Federation) -> None:
     ca = (federation.keys / "public" / "ca.crt").read_bytes()
     exchange = servicers.Exchange(*federation.holding(CNAV))
-    context = cast("servicers.Context", UnsafeContext(ca))
+    context = cast("calls.Context", UnsafeContext(ca))
     request = exchange_service_pb2.ExchangeServiceAskRequest()
     assert aborted(exchange.Ask(request, context)) == "BAD_CERTIFICATE"
 
@@ -152,7 +152,7 @@ def test_cases_unexpected_error_in_a_stream_tells_nothing_of_its_content(
 
 def read(federation: Federation, body: BodyId, context: Any, first: int = 0) -> list[str]:
     request = ledger_service_pb2.GetEntriesRequest(log=TRACES, first_index=first, count=256)
-    response = run(servicers.Ledger(federation.node(body)).GetEntries(request, context))
+    response = run(public_servicers.Ledger(federation.node(body)).GetEntries(request, context))
     return [str(parse_entry(one.entry).WhichOneof("kind")) for one in response.entries]
 
 
@@ -178,7 +178,7 @@ def test_get_entries_program_that_is_no_auditor_is_refused(
 ) -> None:
     body = BodyId(federation.policy.activities[activity].body)
     request = ledger_service_pb2.GetEntriesRequest(log=TRACES, count=1)
-    service = servicers.Ledger(federation.node(CAF))
+    service = public_servicers.Ledger(federation.node(CAF))
     assert aborted(service.GetEntries(request, federation.context(body, activity))) == "NOT_YOURS"
 
 
@@ -186,9 +186,9 @@ def test_get_entries_auditors_name_on_another_bodys_certificate_is_refused(
     federation: Federation,
 ) -> None:
     issued = Authority.create(datetime.now(UTC)).issue(Peer(CAF, "cnil-audit"), datetime.now(UTC))
-    context = cast("servicers.Context", UnsafeContext(issued.certificate))
+    context = cast("calls.Context", UnsafeContext(issued.certificate))
     request = ledger_service_pb2.GetEntriesRequest(log=TRACES, count=1)
-    service = servicers.Ledger(federation.node(CAF))
+    service = public_servicers.Ledger(federation.node(CAF))
     assert aborted(service.GetEntries(request, context)) == "NOT_YOURS"
 
 
@@ -196,7 +196,7 @@ def test_get_entries_auditors_name_on_another_bodys_certificate_is_refused(
 def test_get_entries_out_of_limits_is_refused(federation: Federation, log: int, count: int) -> None:
     request = ledger_service_pb2.GetEntriesRequest(count=count)
     request.log = log  # type: ignore[assignment]
-    service = servicers.Ledger(federation.node(CAF))
+    service = public_servicers.Ledger(federation.node(CAF))
     context = federation.context(BodyId("cnil"), "cnil-audit")
     assert aborted(service.GetEntries(request, context)) in {"MALFORMED", "TOO_LARGE"}
 
@@ -205,7 +205,7 @@ def test_ledger_checkpoint_tiles_and_proofs_go_to_anyone_with_a_certificate(
     federation: Federation, ppa: Program
 ) -> None:
     ppa.ask(ppa.question(ppa.open_case()))
-    service, context = servicers.Ledger(federation.node(CAF)), federation.context(MSA)
+    service, context = public_servicers.Ledger(federation.node(CAF)), federation.context(MSA)
 
     async def all_of_it() -> tuple[Any, ...]:
         return (
@@ -235,7 +235,7 @@ def test_ledger_checkpoint_tiles_and_proofs_go_to_anyone_with_a_certificate(
 
 def test_ledger_tile_that_does_not_exist_is_refused(federation: Federation) -> None:
     request = ledger_service_pb2.GetTileRequest(log=TRACES, level=0, index=9, width=256)
-    service = servicers.Ledger(federation.node(CAF))
+    service = public_servicers.Ledger(federation.node(CAF))
     assert aborted(service.GetTile(request, federation.context(MSA))) == "BAD_INDEX"
 
 
@@ -249,7 +249,7 @@ def test_dry_run_says_what_would_be_decided_without_an_entry(
     size = node.traces.size
     statement = statement_of(ppa.item(ppa.question(None)))
     request = register_service_pb2.DryRunRequest(statement=statement)
-    response = run(servicers.Register(node).DryRun(request, federation.context(CAF)))
+    response = run(public_servicers.Register(node).DryRun(request, federation.context(CAF)))
     assert response.decision.reason == "CONDITION_NOT_MET"
     assert response.explanation_fr
     assert response.explanation_en
@@ -257,7 +257,7 @@ def test_dry_run_says_what_would_be_decided_without_an_entry(
 
 
 def test_list_activities_and_texts_give_the_whole_policy_set(federation: Federation) -> None:
-    service = servicers.Register(federation.node(CNAV))
+    service = public_servicers.Register(federation.node(CNAV))
     context = federation.context(CAF)
     activities = run(service.ListActivities(register_service_pb2.ListActivitiesRequest(), context))
     texts = run(service.ListTexts(register_service_pb2.ListTextsRequest(), context))
