@@ -50,6 +50,8 @@ LAUNCHER = ROOT / "tests/unsafe/unsafe_clock.py"
 STRANGER = Member("applicant", parse_nir("185057500000048"), "Nobody", date(1985, 5, 7))
 INTERRUPTED_BATCHES = 24
 WAIT_SECONDS = 30
+BOTH_SIDES = ("caf", "cnav")
+MOST_GROWN_BYTES = 16_000_000  # for 36,000 persons more: their salts and digests alone are that
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,3 +407,26 @@ def ask_anew(open_year: OpenYear) -> int:
             time.sleep(0.1)
         asked = program.ask_many(question, iter(persons), len(persons))
         return sum(len(batch.persons) for batch in asked.batches)
+
+
+def own_memory_bytes(node: NodeAt) -> int:
+    """What the node's process holds for itself; pages of files it maps are the system's."""
+    status = Path(f"/proc/{running_pid(node)}/status").read_text("ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
+    return int(line.split()[1]) * 1024
+
+
+def test_cohort_ten_times_as_large_takes_no_more_memory(open_year: OpenYear) -> None:
+    nodes = [node for node in read_nodes(open_year.federation.place) if node.body in BOTH_SIDES]
+
+    def held_after(size: int) -> list[int]:
+        persons = islice(cycle(open_year.persons), size)
+        with open_year.scoring() as program:
+            asked = program.ask_many(open_year.question(), persons, size)
+            assert sum(len(batch.persons) for batch in asked.batches) == size
+        return [own_memory_bytes(node) for node in nodes]
+
+    held_after(20_000)  # what a process keeps from its first work: caches, the allocator's room
+    small, large = held_after(4_000), held_after(40_000)
+    grown = [after - before for before, after in zip(small, large, strict=True)]
+    assert max(grown) < MOST_GROWN_BYTES
