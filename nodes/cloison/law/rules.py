@@ -9,19 +9,19 @@ import cedarpy
 from cedarpy import pst
 
 from cloison.errors import InputError
+from cloison.law.durations import is_duration
 from cloison.law.files import check_nesting, refuse
 from cloison.law.question import Obligation, RuleRef
 from cloison.law.records import Certainty, Text
 
 OBLIGATION_KINDS = ("expire", "flag", "honour-objection", "notice")
 """What a holder must do for a permit to count, in the order it is listed. In a rule each is an
-annotation, its hyphens written as underscores; the value of `expire` is a number of days."""
+annotation, its hyphens written as underscores; the value of `expire` is a duration, `P12M`."""
 
 _OBLIGATIONS = {kind.replace("-", "_"): kind for kind in OBLIGATION_KINDS}
 _ANNOTATIONS = frozenset({"id", "article", "from", "until", "certainty", "source", *_OBLIGATIONS})
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.ASCII)
 _RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_DAYS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +184,8 @@ def _obligations(
     if found and effect == "forbid":
         raise refuse(path, line, "a forbid has no obligation")
     for obligation in found:
-        pattern = _DAYS if obligation.kind == "expire" else _RULE_ID
-        if pattern.fullmatch(obligation.value) is None:
+        is_expiry = obligation.kind == "expire"
+        if not (is_duration if is_expiry else _RULE_ID.fullmatch)(obligation.value):
             raise refuse(path, line, f"@{obligation.kind} `{obligation.value}`: not understood")
     return found
 

@@ -187,14 +187,14 @@ def test_decide_obligations_come_from_every_satisfied_permit(
     files: dict[str, bytes], question: Question, facts: Facts, now: datetime
 ) -> None:
     more = (
-        '@id("more") @article("x") @flag("a") @expire("30") permit (principal, action, resource);'
+        '@id("more") @article("x") @flag("a") @expire("P30D") permit (principal, action, resource);'
     )
 
     decision = decide(_plus(files, more), question, facts, now)
 
     assert decision.outcome is Outcome.PERMIT_WITH_OBLIGATIONS
     assert [(one.kind, one.value) for one in decision.obligations] == [
-        ("expire", "30"),
+        ("expire", "P30D"),
         ("flag", "a"),
     ]
 
