@@ -96,6 +96,10 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
     limits.check_count("persons", people, 0 if cohort else 1, limits.PERSONS_PER_STATEMENT)
     if cohort and people:
         raise InputError("MALFORMED", "statement: a cohort names no person of its own")
+    if cohort and message.selection.HasField("received"):
+        # What was received is handed back sealed, a person at a time; a cohort would read the
+        # node's own dataset of that name under a permit for another body's.
+        raise InputError("MALFORMED", "statement: received data are not asked by cohort")
     if len(set(message.person_digests)) != people:
         raise InputError("MALFORMED", "statement: the same person digest twice")
     return Statement(

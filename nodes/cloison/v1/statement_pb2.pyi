@@ -101,7 +101,7 @@ class Statement(_message.Message):
 
     @_builtins.property
     def cohort(self) -> Global___Cohort:
-        """Set for AskMany only."""
+        """Set for AskMany only; never with `selection.received`."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def statements(draw: st.DrawFn) -> Statement:
     first, last = sorted((draw(months), draw(months)))
     local = draw(st.booleans())
     requester = draw(bodies)
-    cohort = draw(st.booleans())
+    cohort = not local and draw(st.booleans())
     made = Statement(
         version=1,
         requester=requester,
@@ -171,6 +171,14 @@ def _cohort(**values: object) -> Callable[[Statement], None]:
     return change
 
 
+def _cohort_of_received(message: Statement) -> None:
+    _cohort()(message)
+    message.holder = message.requester
+    message.selection.received.from_holder = "cnav"
+    message.selection.received.received_for = "calculation"
+    message.selection.received.received_by = "caf-ppa"
+
+
 def _cohort_with_persons(message: Statement) -> None:
     message.cohort.size, message.cohort.batch_persons = 10, 10
 
@@ -224,6 +232,7 @@ BAD = [
     ("cohort month without case", _cohort(case_month=202606), "MALFORMED"),
     ("cohort case month 13", _cohort(case_type="claim", case_month=202613), "BAD_MONTH"),
     ("cohort with persons", _cohort_with_persons, "MALFORMED"),
+    ("cohort of received data", _cohort_of_received, "MALFORMED"),
 ]
 
 
