@@ -104,14 +104,20 @@ def running_pid(node: NodeAt) -> int | None:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process is gone, its ports with it; one of ours that ended is reaped."""
+    """Whether a process is gone, its ports with it; one of ours that ended is reaped.
+
+    A killed process reads as a zombie as soon as its first thread is one; the others may still
+    hold its ports, so none of them may be left.
+    """
     with suppress(ChildProcessError):  # started by another process, which may have left it
         os.waitpid(pid, os.WNOHANG)
+    process = Path(f"/proc/{pid}")
     try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1]
+        state = (process / "stat").read_text("utf-8", "replace").rpartition(") ")[2][:1]
+        threads = len(list((process / "task").iterdir()))
     except OSError:
         return True
-    return state in {"Z", "X"}
+    return state in {"Z", "X"} and threads <= 1
 
 
 def health(place: Place, node: NodeAt, timeout_seconds: float = CALL_SECONDS) -> str:

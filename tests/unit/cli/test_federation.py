@@ -227,3 +227,29 @@ def test_down_of_running_nodes_names_them(place: Place, capsys: pytest.CaptureFi
     options = ["--var", str(place.var), "--root", str(place.root)]
     assert (run(["down", *options]), run(["down", *options])) == (0, 0)
     assert capsys.readouterr().out == "stopped: bb\nno node was running\n"
+
+
+_THREADED = """
+import socket, sys, threading, time
+held = socket.socket()
+held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+held.bind(("127.0.0.1", 0))
+held.listen()
+for _ in range(60):
+    threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+print(held.getsockname()[1], flush=True)
+time.sleep(100)
+"""
+
+
+def test_has_ended_a_killed_process_of_many_threads_has_let_go_of_its_port() -> None:
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", _THREADED], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            port = int(child.stdout.readline())
+            child.kill()
+            while not has_ended(child.pid):
+                time.sleep(0)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
