@@ -339,14 +339,16 @@ def take(
 
 def kill_while_a_batch_is_drawn(open_year: OpenYear, holder: NodeAt) -> Interrupted:
     """The holder has nothing in hand: its first batch has arrived, its second is not yet sent."""
-    first = Event()
+    first, gone = Event(), Event()
 
     def drawn(place: int) -> None:
         if place == 2 * COHORT_BATCH:
             assert first.wait(WAIT_SECONDS)
             kill(holder)
+            gone.set()
 
     found = interrupt(open_year, drawn, lambda _: first.set())
+    assert gone.wait(WAIT_SECONDS)  # persons are drawn in a thread of their own
     assert found.batches == 1
     return found
 

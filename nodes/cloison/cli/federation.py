@@ -25,6 +25,7 @@ from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 
 READY_SECONDS = 10.0
 STOP_SECONDS = 20.0
+PORT_SECONDS = 2.0
 CALL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 4000
@@ -143,18 +144,32 @@ def ledger_size(place: Place, node: NodeAt) -> int | None:
     return int(note.split(b"\n")[1])
 
 
-def check_port(node: NodeAt) -> None:
-    """Raises `StorageError` (`PORT_IN_USE`) if another process listens where this node will."""
+def check_port(node: NodeAt, within_seconds: float = 0.0) -> None:
+    """Raises `StorageError` (`PORT_IN_USE`) if another process listens where this node will.
+
+    Args:
+        within_seconds: How long to wait for it. A process just killed is nobody's any more a while
+            before its port is free.
+    """
+    deadline = time.monotonic() + within_seconds
+    while (refused := _refused_port(node)) is not None:
+        if time.monotonic() >= deadline:
+            raise StorageError(
+                "PORT_IN_USE",
+                f"port `{node.port}` of node `{node.body}`: {refused.strerror}",
+                "stop what listens there, or move the nodes with `--addresses FILE`",
+            ) from refused
+        time.sleep(_POLL_SECONDS)
+
+
+def _refused_port(node: NodeAt) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((node.host, node.port))
         except OSError as error:
-            raise StorageError(
-                "PORT_IN_USE",
-                f"port `{node.port}` of node `{node.body}`: {error.strerror}",
-                "stop what listens there, or move the nodes with `--addresses FILE`",
-            ) from error
+            return error
+    return None
 
 
 def _channel(place: Place, node: NodeAt) -> grpc.Channel:
@@ -179,7 +194,7 @@ def _check_startable(place: Place, node: NodeAt) -> None:
     if pid is not None:
         message = f"node `{node.body}`: already runs, process {pid}"
         raise InputError("ALREADY_UP", message, f"run `cloison down --var {place.var}`")
-    check_port(node)
+    check_port(node, PORT_SECONDS)
 
 
 def _spawn(node: NodeAt, command: list[str]) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -132,6 +133,19 @@ def test_start_on_a_port_in_use_names_port_and_body_and_starts_none(place: Place
             start(place, nodes, fake)
     assert refused.value.reason == "PORT_IN_USE"
     assert not nodes[0].pid_file.exists()
+
+
+def test_start_on_a_port_that_is_about_to_be_free_waits_for_it(place: Place) -> None:
+    """As a node killed a moment before holds its own."""
+    nodes = read_nodes(place)
+    with socket.socket() as taken:
+        taken.bind((nodes[1].host, nodes[1].port))
+        taken.listen()
+        release = threading.Timer(0.3, taken.close)
+        release.start()
+        start(place, nodes, fake)
+        release.join()
+    assert [health(place, node) for node in nodes] == ["SERVING", "SERVING"]
 
 
 def test_stop_of_a_node_that_does_not_end_says_so_and_tries_nothing_harsher(place: Place) -> None:
