@@ -147,9 +147,8 @@ def ledger_size(place: Place, node: NodeAt) -> int | None:
 def check_port(node: NodeAt, within_seconds: float = 0.0) -> None:
     """Raises `StorageError` (`PORT_IN_USE`) if another process listens where this node will.
 
-    Args:
-        within_seconds: How long to wait for it. A process just killed is nobody's any more a while
-            before its port is free.
+    It may take that many seconds to become free: a process just killed is no longer anybody's node
+    some moments before the system lets go of its port.
     """
     deadline = time.monotonic() + within_seconds
     while (refused := _refused_port(node)) is not None:
