@@ -1,8 +1,9 @@
 """Puts into one call whatever waits for the same holder. Self-clocked: no timer.
 
 At most two calls are in flight for a holder; each takes up to 32 of what waits. The second leaves
-only with 16 or more: a call costs as much as two questions, and a lone arrival must not take the
-place of the group behind it (measured: a quarter more questions a second, at 8 callers and at 64).
+only with 6 or more: a call costs as much as two questions, and a lone arrival must not take the
+place of the group behind it. (Measured against 16 in one run: at 64 callers as many questions a
+second, in open loop at 500/s two thirds of the p99; against 2, a tenth less CPU a question.)
 A failure fails every waiting future of its call, and nothing else.
 """
 
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 
 CALLS_IN_FLIGHT = 2
 ITEMS_PER_CALL = 32
-ITEMS_FOR_A_SECOND_CALL = 16
+ITEMS_FOR_A_SECOND_CALL = 6
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
