@@ -20,6 +20,7 @@ from cloison.bodies import BodyId
 from cloison.cli.root import read_policy
 from cloison.declarations import load_files
 from cloison.errors import StorageError
+from cloison.exchange import conclude
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import to_milliseconds
 from cloison.identity import (
@@ -31,7 +32,7 @@ from cloison.identity import (
     row_key,
     sign_batch,
 )
-from cloison.law import PolicySet
+from cloison.law import PolicySet, decide
 from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.store import NewRecord, Store, load_catalogue
@@ -330,6 +331,8 @@ class Federation:
         self.template = template
         self.policy = template.policy
         self.clock = UnsafeClock()
+        self.forged: set[BodyId] = set()
+        """Whose ledger a test made hold what no decision led to."""
         self._directory = directory
         self._nodes: dict[BodyId, Node] = {}
         self._requesters: dict[BodyId, Requester] = {}
@@ -429,6 +432,16 @@ class Federation:
         for (peer, _), counts in self.node(body).failures._counts.items():
             found.setdefault(peer, {}).update(counts)
         return found
+
+    def check_decisions(self) -> None:
+        """Every decision of every node opened is the one its entry leads to."""
+        if vars(conclude)["decide"] is not decide:
+            return  # the test put another law in its place
+        for body in self._nodes.keys() - self.forged:
+            with suppress(StorageError):  # a test may have stopped its ledger
+                for entry in self.entries(body, "decided"):
+                    held, again = conclude.decide_again(self.policy, entry)
+                    assert again == held
 
     def close(self) -> None:
         for node in self._nodes.values():

@@ -176,7 +176,7 @@ def _answer(
     watch.lap("decide, not cached")
     decide(node.policy, statement.question, facts, call.now)
     watch.lap("decide, cached")
-    decision = holder.decide(heard, facts, call.now)
+    facts, decision = holder.decide(heard, facts, call.now)
     watch.lap("decide, with person facts")
     data = holder.fetch(heard, call.now)
     watch.lap("fetch")

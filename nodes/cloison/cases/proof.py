@@ -22,15 +22,26 @@ CheckpointVerifier = Callable[[bytes], Checkpoint]
 
 @dataclass(frozen=True, slots=True)
 class ProvedCase:
-    """A case entry that stands in the requester's ledger."""
+    """A case entry that stands in the requester's ledger.
+
+    Attributes:
+        set_time: When its end was set: as it was opened, or last renewed.
+    """
 
     leaf_hash: bytes
     type: str
     activity: str
     month: Month
     opened_time: datetime
+    set_time: datetime
     valid_until: datetime
     person_digests: frozenset[bytes]
+
+    def within(self, validity: timedelta) -> "ProvedCase":
+        """The case, its end no further from when it was set than its activity's record allows."""
+        if self.valid_until - self.set_time <= validity:
+            return self
+        return replace(self, valid_until=self.set_time + validity)
 
     def covers(self, persons: Sequence[statement_pb2.PersonReference]) -> bool:
         """Whether each person, with the case salt given, stands in the case."""
@@ -105,10 +116,11 @@ def _opened(entry: entry_pb2.Entry, leaf: bytes) -> ProvedCase:
     opened = entry.case_opened
     return ProvedCase(
         leaf_hash=leaf,
-        type=opened.type,
-        activity=opened.activity,
+        type=limits.check_name("case type", opened.type),
+        activity=limits.check_name("activity", opened.activity),
         month=Month.from_number(opened.month),
         opened_time=from_milliseconds(entry.entry_time_ms),
+        set_time=from_milliseconds(entry.entry_time_ms),
         valid_until=from_milliseconds(opened.valid_until_ms),
         person_digests=frozenset(opened.person_digests),
     )
@@ -118,12 +130,8 @@ def _renewed(case: ProvedCase, entry: entry_pb2.Entry) -> ProvedCase:
     renewed = entry.case_renewed
     if entry.WhichOneof("kind") != "case_renewed" or renewed.case_leaf_hash != case.leaf_hash:
         raise PeerError("BAD_CASE_PROOF", "case proof: the renewal is of another case")
-    return ProvedCase(
-        leaf_hash=case.leaf_hash,
-        type=case.type,
-        activity=case.activity,
-        month=case.month,
-        opened_time=case.opened_time,
+    return replace(
+        case,
+        set_time=from_milliseconds(entry.entry_time_ms),
         valid_until=from_milliseconds(renewed.valid_until_ms),
-        person_digests=case.person_digests,
     )

@@ -26,12 +26,19 @@ Term = tuple[str, bytes]
 
 
 def parse_entry(data: bytes) -> entry_pb2.Entry:
-    """An entry of a kind we know. Raises `IntegrityError` (`BAD_ENTRY`)."""
+    """An entry of a kind we know, with nothing in it that we do not.
+
+    INVARIANT: what a peer hid in unknown fields is copied nowhere.
+
+    Raises:
+        IntegrityError: `BAD_ENTRY`.
+    """
     entry = entry_pb2.Entry()
     try:
         entry.ParseFromString(data)
     except DecodeError as error:
         raise IntegrityError("BAD_ENTRY", "entry: cannot be decoded") from error
+    entry.DiscardUnknownFields()
     if entry.version != VERSION or entry.WhichOneof("kind") is None:
         raise IntegrityError("BAD_ENTRY", f"entry: version {entry.version}, kind unknown")
     return entry
@@ -178,8 +185,9 @@ def cohort_part_entry(
     now: datetime,
     *,
     last: bool,
+    cases: Sequence[bytes] = (),
 ) -> bytes:
-    """A batch of a cohort is about to leave, or was received."""
+    """A batch of a cohort is about to leave, or was received; `cases` only where it leaves."""
     entry = _entry(now)
     part = entry.cohort_part
     part.statement_hash = statement_hash
@@ -189,6 +197,7 @@ def cohort_part_entry(
     part.trace_keys.extend(trace_keys)
     part.sealed_hash = sha256(sealed).digest()
     part.peer = peer
+    part.case_leaf_hashes.extend(cases)
     return _bytes(entry)
 
 
@@ -234,6 +243,7 @@ def index_terms(data: bytes) -> Iterator[Term]:
     elif kind == "cohort_part":
         part = entry.cohort_part
         yield "cohort", part.statement_hash + part.batch_index.to_bytes(8, "big")
+        yield from (("case", leaf) for leaf in part.case_leaf_hashes)
         yield from (("trace", key) for key in part.trace_keys)
     elif kind == "case_opened":
         yield "opened", leaf_hash(data)

@@ -86,6 +86,7 @@ def facts_to_proto(facts: Facts, received_for: str) -> decision_pb2.Facts:
         same_policy_set=facts.same_policy_set,
         persons=facts.persons,
         received_for=received_for,
+        hindrance=facts.hindrance,
     )
     if facts.case is not None:
         case = facts.case
@@ -107,6 +108,7 @@ def facts_from_proto(message: decision_pb2.Facts) -> Facts:
         named_agent=message.named_agent,
         same_policy_set=message.same_policy_set,
         persons=message.persons,
+        hindrance=message.hindrance,
     )
 
 

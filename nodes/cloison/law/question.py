@@ -89,7 +89,7 @@ class CaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The closed list of facts: booleans, counts, dates; no names.
+    """The closed list of facts: booleans, counts, dates, one reason; no names.
 
     Attributes:
         case: The proved case; None where the statement cites none.
@@ -97,6 +97,8 @@ class Facts:
         named_agent: The statement names an agent (not `batch`).
         same_policy_set: The peer runs the same policy set.
         persons: Persons in the question.
+        hindrance: Why the holder may not answer whatever the rules say, UPPER_SNAKE; empty where
+            nothing hinders. No rule sees it.
     """
 
     case: CaseFacts | None
@@ -104,6 +106,7 @@ class Facts:
     named_agent: bool
     same_policy_set: bool
     persons: int
+    hindrance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

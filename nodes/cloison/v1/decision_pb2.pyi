@@ -188,15 +188,20 @@ class Facts(_message.Message):
     SAME_POLICY_SET_FIELD_NUMBER: _builtins.int
     PERSONS_FIELD_NUMBER: _builtins.int
     RECEIVED_FOR_FIELD_NUMBER: _builtins.int
+    HINDRANCE_FIELD_NUMBER: _builtins.int
     cohort: _builtins.bool
     named_agent: _builtins.bool
-    """An agent is named, and the activity declares that agents of this kind are empowered."""
+    """The statement names an agent (not `batch`)."""
     same_policy_set: _builtins.bool
     """The peer runs the same policy set."""
     persons: _builtins.int
     """Persons in the question."""
     received_for: _builtins.str
     """For a received-data question: what the label says."""
+    hindrance: _builtins.str
+    """Why no answer may be given whatever the rules say, UPPER_SNAKE; empty where nothing hinders: a
+    case proof that does not hold, a person who cannot be answered about, data not kept that way.
+    """
     @_builtins.property
     def case(self) -> Global___CaseFacts:
         """Absent where the statement cites no case."""
@@ -210,10 +215,11 @@ class Facts(_message.Message):
         same_policy_set: _builtins.bool = ...,
         persons: _builtins.int = ...,
         received_for: _builtins.str = ...,
+        hindrance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "cohort", b"cohort", "named_agent", b"named_agent", "persons", b"persons", "received_for", b"received_for", "same_policy_set", b"same_policy_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "cohort", b"cohort", "hindrance", b"hindrance", "named_agent", b"named_agent", "persons", b"persons", "received_for", b"received_for", "same_policy_set", b"same_policy_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

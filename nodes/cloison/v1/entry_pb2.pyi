@@ -334,6 +334,7 @@ class CohortPart(_message.Message):
     PERSON_DIGESTS_FIELD_NUMBER: _builtins.int
     SEALED_HASH_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     statement_hash: _builtins.bytes
     batch_index: _builtins.int
     last: _builtins.bool
@@ -345,6 +346,10 @@ class CohortPart(_message.Message):
 
     @_builtins.property
     def person_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Leaf hashes of the cases its persons stand in; the holder's entry alone has them."""
+
     def __init__(
         self,
         *,
@@ -355,10 +360,11 @@ class CohortPart(_message.Message):
         person_digests: _abc.Iterable[_builtins.bytes] | None = ...,
         sealed_hash: _builtins.bytes = ...,
         peer: _builtins.str = ...,
+        case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "last", b"last", "peer", b"peer", "person_digests", b"person_digests", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "case_leaf_hashes", b"case_leaf_hashes", "last", b"last", "peer", b"peer", "person_digests", b"person_digests", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,7 @@ class CohortHolder:
             raise InputError("MALFORMED", "statement: announces no cohort")
         now = self._call.now
         facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
-        decision = self._holder.decide(heard, facts, now)
+        facts, decision = self._holder.decide(heard, facts, now)
         label = make_label(heard.statement, decision, now) if decision.permitted else None
         made = Made(
             heard.statement,
@@ -98,7 +98,8 @@ class CohortHolder:
         Raises:
             InputError: out of place, too large, malformed.
             PeerError: `BAD_CASE_PROOF`, `SALT_REUSED`, `COHORT_EXCEEDED`.
-            PolicyDenied: `NO_LONGER_PERMITTED`: a stream held open outlives no text.
+            PolicyDenied: `NO_LONGER_PERMITTED`: a stream held open outlives no text, no condition
+                and no count of questions; nor does it keep the obligations it began with.
         """
         if self._heard is None or self._label is None or self._done:
             raise InputError("MALFORMED", "batch: no permitted statement, or after the last batch")
@@ -109,9 +110,9 @@ class CohortHolder:
         self._persons += len(people)
         if self._persons > cohort.size:
             raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
-        self._check_cases(batch, people)
+        cases = self._check_cases(batch, people)
         now = self._node.clock()
-        self._check_still_permitted(self._heard, now)
+        self._check_still_permitted(self._heard, cases, now)
         with self._node.vault.transaction():
             persons = [self._keep(person) for person in people]
             digests = [person_digest(person.reference.salt, person.nir) for person in persons]
@@ -130,6 +131,7 @@ class CohortHolder:
             self._call.peer,
             now,
             last=batch.last,
+            cases=[case.leaf_hash for case in cases],
         )
         limits.check_count("entry bytes", len(entry), 1, limits.ENTRY_BYTES)
         (receipt,) = self._node.append([entry])
@@ -139,10 +141,16 @@ class CohortHolder:
             index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
         )
 
-    def _check_still_permitted(self, heard: Heard, now: datetime) -> None:
-        facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
-        if not self._holder.decide(heard, facts, now).permitted:
-            raise PolicyDenied("NO_LONGER_PERMITTED", "cohort: permitted when it began, not now")
+    def _check_still_permitted(
+        self, heard: Heard, cases: Sequence[ProvedCase], now: datetime
+    ) -> None:
+        for before in {self._node.index.count("case", case.leaf_hash) for case in cases} or {0}:
+            promised = promised_case(heard.statement, now, before)
+            facts = make_facts(self._call, heard.statement, promised)
+            if self._holder.decide(heard, facts, now)[1] != self._decision:
+                raise PolicyDenied(
+                    "NO_LONGER_PERMITTED", "cohort: not permitted now as it was when it began"
+                )
 
     def _cohort(self) -> Cohort:
         cohort = self._heard.statement.cohort if self._heard else None
@@ -152,19 +160,20 @@ class CohortHolder:
 
     def _check_cases(
         self, batch: gateway_service_pb2.CohortBatch, people: Sequence[BatchPerson]
-    ) -> None:
-        """Every person stands in a live case of the kind the statement promised."""
+    ) -> list[ProvedCase]:
+        """Every person stands in a live case of the kind the statement promised; those cases."""
         cohort = self._cohort()
         if cohort.case_month is None:
-            return
+            return []
         heads = self._node.heads.of(self._call.peer)
-        proved = [verify_case(case, None, heads) for case in batch.cases]
+        proved = [self._holder.bounded(verify_case(case, None, heads)) for case in batch.cases]
         for case in proved:
             self._check_case(case)
         for person in people:
             place = person.case
             if not 0 <= place < len(proved) or not proved[place].covers([person.reference]):
                 raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
+        return proved
 
     def _check_case(self, case: ProvedCase) -> None:
         cohort, now = self._cohort(), self._node.clock()

@@ -7,16 +7,17 @@ commit, one ledger append, one checkpoint and, per activity, one sealing secret.
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from cloison.bodies import BodyId
 from cloison.cases.proof import ProvedCase, allow_skew, verify_case
 from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import limits
+from cloison.exchange.conclude import conclude
 from cloison.exchange.entries import Made, decided_entry
-from cloison.exchange.obligations import HONOUR_OBJECTION, label_end, refuse_unmet
+from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
 from cloison.exchange.receipt import envelope_bytes
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import (
@@ -34,8 +35,7 @@ from cloison.identity import (
     traits_digest,
     verify_signed,
 )
-from cloison.law.decide import decide
-from cloison.law.question import Action, CaseFacts, Decision, Facts, Outcome
+from cloison.law.question import Action, CaseFacts, Decision, Facts
 from cloison.months import Month
 from cloison.store import PersonData
 from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
@@ -46,6 +46,7 @@ from cloison.wire.vault import utc_day
 _SECRET_BYTES = 32
 _GCM_NONCE_BYTES = 12
 _CACHED_CASES = 4096
+_PROMISED_FOR = timedelta(minutes=1)  # the promise is read again with each batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +272,8 @@ class Holder:
         return stored
 
     def _decide_and_seal(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Ready:
-        facts, refused = self._facts(call, heard, item)  # 4
-        decision = refused or self.decide(heard, facts, call.now)  # 5, 6
+        facts = self._facts(call, heard, item)  # 4
+        facts, decision = self.decide(heard, facts, call.now)  # 5, 6
         data: list[PersonData] = []
         envelopes: tuple[bytes, ...] = ()
         label = None
@@ -284,7 +285,7 @@ class Holder:
             try:
                 data = self.fetch(heard, call.now)  # 7
             except InputError as error:  # the law permits what the catalogue cannot give
-                decision = Decision(Outcome.DENY, error.reason)
+                facts, decision = self._hindered(heard, facts, error.reason, call.now)
         if data:
             label = make_label(heard.statement, decision, call.now)
             release = build_release(heard.statement, label, heard.statement.person_digests, data)
@@ -306,23 +307,21 @@ class Holder:
         entry = decided_entry(made, envelope_bytes(answer), label, trace_keys, call.now)
         return Ready(entry, sealed, envelopes)
 
-    def _facts(
-        self, call: Call, heard: Heard, item: statement_pb2.AskItem
-    ) -> tuple[Facts, Decision | None]:
+    def _facts(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Facts:
         """Step 4. A proof that does not hold is a refusal, with its reason and an entry."""
         case: CaseFacts | None = None
-        refused: Decision | None = None
+        hindrance = ""
         if heard.statement.case_leaf_hash:
             try:
-                proved = self._prove(heard.statement, item)
+                proved = self.bounded(self._prove(heard.statement, item))
                 before = self._node.index.count("case", proved.leaf_hash)
                 before += call.of_case[proved.leaf_hash]
                 call.of_case[proved.leaf_hash] += 1
                 case = proved.facts([person.reference for person in heard.persons], before)
                 case = allow_skew(case, call.now)
             except (InputError, PeerError) as error:
-                refused = Decision(Outcome.DENY, error.reason)
-        return make_facts(call, heard.statement, case), refused
+                hindrance = error.reason
+        return replace(make_facts(call, heard.statement, case), hindrance=hindrance)
 
     def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
         proof = _proof_bytes(item.case)
@@ -332,20 +331,35 @@ class Holder:
             raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
         return proved
 
+    def bounded(self, case: ProvedCase) -> ProvedCase:
+        """A case for no longer than its activity's record allows; not at all if none declares it.
+
+        What a requester's ledger says of its own case is that body's word.
+        """
+        record = self._node.policy.activities.get(case.activity)
+        declared = record.case_type(case.type) if record else None
+        return case.within(timedelta(days=declared.validity_days if declared else 0))
+
     def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
         parse = statement_pb2.CaseProof.FromString
         heads = self._node.heads.of(requester)
         return verify_case(parse(proof), None if renewal is None else parse(renewal), heads)
 
-    def decide(self, heard: Heard, facts: Facts, now: datetime) -> Decision:
-        """Steps 5 and 6: the law, person facts only if it permits, then the obligations."""
-        decision = decide(self._node.policy, heard.statement.question, facts, now)
+    def decide(self, heard: Heard, facts: Facts, now: datetime) -> tuple[Facts, Decision]:
+        """Steps 5 and 6: the law and its obligations; person facts only if they permit."""
+        decision = conclude(self._node.policy, heard.statement.question, facts, now)
         # All are looked up, and there is one reason for all: a refusal says nothing of whom.
         if decision.permitted and False in [
             self.answerable(person, decision) for person in heard.persons
         ]:
-            decision = Decision(Outcome.DENY, "PERSON_NOT_ANSWERABLE")
-        return refuse_unmet(decision)
+            return self._hindered(heard, facts, "PERSON_NOT_ANSWERABLE", now)
+        return facts, decision
+
+    def _hindered(
+        self, heard: Heard, facts: Facts, why: str, now: datetime
+    ) -> tuple[Facts, Decision]:
+        facts = replace(facts, hindrance=why)
+        return facts, conclude(self._node.policy, heard.statement.question, facts, now)
 
     def answerable(self, person: Person, decision: Decision) -> bool:
         """A permanent NIR known here, traits that match, alive, no objection where one counts."""
@@ -439,7 +453,9 @@ def seal(call: Call, heard: Heard, release: release_pb2.Release, part: bytes = b
     ).SerializeToString()
 
 
-def promised_case(statement: Statement, now: datetime) -> CaseFacts | None:
+def promised_case(
+    statement: Statement, now: datetime, questions_before: int = 0
+) -> CaseFacts | None:
     """The case every person of a cohort is promised to stand in; each batch proves it."""
     cohort = statement.cohort
     if cohort is None or cohort.case_month is None:
@@ -450,9 +466,9 @@ def promised_case(statement: Statement, now: datetime) -> CaseFacts | None:
         activity=statement.question.activity,
         month=month,
         opened_time=now,
-        valid_until=now + limits.REPEAT_WINDOW,
+        valid_until=now + _PROMISED_FOR,
         covers_persons=True,
-        questions_before=0,
+        questions_before=questions_before,
     )
 
 

@@ -14,8 +14,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 @pytest.fixture
 def federation(template: Template, tmp_path: Path) -> Iterator[Federation]:
+    """INVARIANT: whatever a test decided can be decided again, with the same result."""
     with opened_federation(template, tmp_path) as made:
         yield made
+        made.check_decisions()
 
 
 @pytest.fixture

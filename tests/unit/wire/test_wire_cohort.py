@@ -25,13 +25,13 @@ from tests.federation import (
 )
 
 from cloison.errors import CloisonError, InputError
-from cloison.exchange import limits
+from cloison.exchange import conclude, limits
 from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
-from cloison.wire import holder, questions
+from cloison.wire import questions
 from cloison.wire.cohort import BatchPerson, next_part, part_of, read_persons, write_persons
 from cloison.wire.gateway import OpenedCase
 
@@ -116,7 +116,7 @@ def permitted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], None]:
             made = decide(policy, *arguments)
             return replace(made, outcome=outcome, reason="PERMITTED", nearest=(), rules=())
 
-        monkeypatch.setattr(holder, "decide", decided)
+        monkeypatch.setattr(conclude, "decide", decided)
 
     decide_as(Outcome.PERMIT)
     return decide_as
