@@ -86,6 +86,8 @@ def _check_content(
     if decided.sealed_hash and not permitted:
         raise PeerError("BAD_RECEIPT", "receipt: data came with a refusal")
     label = decided.label
+    if decided.HasField("label") and (local or not permitted):
+        raise PeerError("BAD_RECEIPT", "receipt: a label where no new data came")
     asked = (statement.holder, statement.selection.dataset, statement.purpose, statement.activity)
     said = (label.holder, label.dataset, label.received_for, label.received_by)
     if decided.peer != statement.requester or (permitted and not local and said != asked):

@@ -1,7 +1,9 @@
 """Peers that lie, die or answer something else; statements that wait while the world changes."""
 
 import asyncio
+import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NoReturn
 
 import pytest
@@ -9,6 +11,7 @@ from tests.federation import (
     ANNE,
     CAF,
     CNAV,
+    MONTH,
     MSA,
     NOW,
     AskResponse,
@@ -18,9 +21,13 @@ from tests.federation import (
 )
 
 from cloison.errors import PeerError
-from cloison.identity import seal_secret
+from cloison.exchange.entries import case_opened_entry, parse_entry
+from cloison.identity import person_digest, seal_secret
+from cloison.ledger.tree import leaf_hash
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, statement_pb2
+from cloison.wire.cases import as_proof
 from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
+from cloison.wire.gateway import OpenedCase
 from cloison.wire.holder import Holder
 from cloison.wire.node import FailureCounts
 
@@ -112,6 +119,7 @@ def forged(
     federation: Federation, change: Callable[[entry_pb2.Decided], object]
 ) -> Callable[[AskResponse], None]:
     """A dishonest holder: enters what it likes in its own ledger, with a true receipt of it."""
+    federation.forged.add(CNAV)
 
     def spoil(response: AskResponse) -> None:
         for answer in response.answers:
@@ -170,6 +178,28 @@ def test_ask_dishonest_holder_cannot_label_an_answer_for_another_use(
     federation.link(CAF, CNAV).after = forged(federation, change)
     assert reasons(ppa.put(*items)) == [reason, reason]
     assert federation.entries(CAF, "received") == []
+
+
+def test_ask_refusal_with_a_label_is_refused(federation: Federation, ppa: Program) -> None:
+    federation.link(CAF, CNAV).after = forged(federation, _label_for("holder", ANNE.nir))
+    no_case = ppa.item(ppa.question(None, ANNE.member()))
+    assert reasons(ppa.put(no_case)) == ["BAD_RECEIPT"]
+    assert federation.entries(CAF, "received") == []
+
+
+def _hides_a_nir(decided: entry_pb2.Decided) -> None:
+    field_99 = b"\x9a\x06"
+    decided.label.MergeFromString(field_99 + bytes([len(ANNE.nir)]) + ANNE.nir.encode())
+    assert ANNE.nir.encode() in decided.label.SerializeToString()
+
+
+def test_ask_dishonest_holder_writes_no_words_of_its_own_into_the_requesters_ledger(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    federation.link(CAF, CNAV).after = forged(federation, _hides_a_nir)
+    ppa.put(*items)
+    assert len(federation.entries(CAF, "received")) == 2
+    assert not any(ANNE.nir.encode() in entry for entry in federation.raw_entries(CAF))
 
 
 def test_ask_receipt_of_another_bodys_ledger_is_refused(
@@ -443,3 +473,49 @@ def test_coalescer_caller_that_went_away_does_not_stop_the_others() -> None:
         return await stays
 
     assert run(main()) == [2]
+
+
+def invented_case(
+    federation: Federation, kind: str = "claim", until: timedelta = timedelta(days=1)
+) -> OpenedCase:
+    """A case caf's node entered by its own hand: in its ledger, and proved, whatever it says."""
+    salt, now = os.urandom(32), federation.clock()
+    entry = case_opened_entry(
+        kind,
+        "caf-ppa",
+        MONTH,
+        now + until,
+        [person_digest(salt, ANNE.nir)],
+        bytes(32),
+        [],
+        now,
+    )
+    (receipt,) = federation.node(CAF).append([entry])
+    proof = as_proof(receipt).SerializeToString()
+    return OpenedCase("C1", leaf_hash(entry), proof, (ANNE.member(salt),), now + until)
+
+
+def decided_by_cnav(federation: Federation, ppa: Program, case: OpenedCase) -> str:
+    """The reason of cnav's decision on caf's question under a case, the gateway left out."""
+    (answer,) = federation.answer(CNAV, CAF, [ppa.item(ppa.question(case))])
+    return parse_entry(answer.receipt.entry).decided.decision.reason
+
+
+def test_holder_case_valid_for_longer_than_its_record_allows_ends_where_the_record_says(
+    federation: Federation, ppa: Program
+) -> None:
+    case = invented_case(federation, until=timedelta(days=36_500))
+    declared = federation.policy.activities["caf-ppa"].case_type("claim")
+    assert declared is not None
+    federation.clock.advance(days=declared.validity_days, seconds=-1)
+    assert decided_by_cnav(federation, ppa, case) == "PERMITTED"
+    federation.clock.advance(seconds=1)
+    assert decided_by_cnav(federation, ppa, case) == "CONDITION_NOT_MET"
+
+
+def test_holder_case_whose_type_spells_a_nir_is_refused_and_not_written_down(
+    federation: Federation, ppa: Program
+) -> None:
+    case = invented_case(federation, kind=ANNE.nir)
+    assert decided_by_cnav(federation, ppa, case) == "BAD_CASE_PROOF"
+    assert not any(ANNE.nir.encode() in entry for entry in federation.raw_entries(CNAV))
