@@ -10,18 +10,18 @@ from typing import Annotated
 
 import typer
 
-from cloison.bodies import parse_body
+from cloison.bodies import BodyId, parse_body
 from cloison.cli.answers import read_types, reply_to_json, show_reply
 from cloison.cli.console import out
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
 from cloison.errors import InputError
-from cloison.identity import load_private_file, parse_nir
+from cloison.identity import agent_pseudonym, load_private_file, load_secret, parse_nir
 from cloison.law.question import Granularity
 from cloison.law.records import Activity, Reads
 from cloison.months import Month
 from cloison.wire.client import connect
-from cloison.wire.gateway import AskFor, Gateway, Member, OpenedCase
+from cloison.wire.gateway import BATCH, AskFor, Gateway, Member, OpenedCase
 from cloison.wire.node import system_clock
 from cloison.wire.status import DENIED, OK
 
@@ -42,6 +42,7 @@ def ask(
     granularity: Annotated[Granularity | None, typer.Option(help="If not the record's.")] = None,
     purpose: Annotated[str, typer.Option(help="If not the record's.")] = "",
     legal_basis: Annotated[str, typer.Option(help="If not the record's.")] = "",
+    agent: Annotated[str, typer.Option(help="Who asks, as the body names its agents.")] = "",
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
     root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
     address: Annotated[str, typer.Option(help="host:port of the own node, if moved.")] = "",
@@ -49,6 +50,7 @@ def ask(
 ) -> None:
     """Put one question; show the outcome, its rules, the receipt, and the data if permitted.
 
+    With --agent a keyed pseudonym of that name stands in the statement; else `batch`.
     Exit 2 on a deny.
 
     Example: cloison ask --activity caf-ppa --holder cnav --dataset monthly_resources
@@ -73,6 +75,7 @@ def ask(
         granularity=granularity or (reads and reads.granularity) or Granularity.MONTH,
         purpose=purpose or (reads and reads.purpose) or record.purposes[0],
         legal_basis=legal_basis or (reads and reads.legal_basis) or record.legal_bases[0],
+        agent=pseudonym_of(agent, keys, parse_body(record.body)) if agent else BATCH,
     )
     (reply,) = gateway.ask([question])
     if reply.failure is not None:
@@ -91,6 +94,11 @@ def find_activity(activities: Mapping[str, Activity], name: str) -> Activity:
         known = ", ".join(sorted(activities))
         raise InputError("UNKNOWN_ACTIVITY", f"activity `{name}`: no record", f"known: {known}")
     return activities[name]
+
+
+def pseudonym_of(agent: str, keys: Path, body: BodyId) -> str:
+    """What stands for an agent outside the body. Raises `StorageError` without the body's key."""
+    return agent_pseudonym(load_secret(keys / body / "node" / "agent.key"), agent)
 
 
 def parse_range(text: str) -> tuple[Month, Month]:

@@ -29,6 +29,9 @@ TILE_LEVELS = 5
 TILE_WIDTH = 256
 MESSAGE_BYTES = 4 * 1024 * 1024
 HASH_BYTES = 32
+ITEM_BYTES = 48 * 1024
+BIRTH_NAME_BYTES = 200
+BIRTH_DATE_BYTES = 10
 NONCE_BYTES = 16
 SALT_BYTES = 32
 KEY_ID_BYTES = 16
@@ -39,7 +42,7 @@ STREAM_IDLE_SECONDS = 60.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
-_AGENT = re.compile(r"batch|[0-9a-f]{32}", re.ASCII)
+_AGENT = re.compile(r"batch|[a-p]{32}", re.ASCII)
 
 
 def check_name(what: str, text: str) -> str:
@@ -62,10 +65,22 @@ def check_field(text: str) -> str:
 
 
 def check_agent(text: str) -> str:
-    """`batch`, or a keyed pseudonym. Raises `InputError` (`MALFORMED`)."""
+    """`batch`, or a keyed pseudonym. Raises `InputError` (`MALFORMED`).
+
+    INVARIANT: agents stand in ledgers; letters alone spell neither a NIR nor an income.
+    """
     if _AGENT.fullmatch(text) is None:
-        raise InputError("MALFORMED", "agent: not `batch` and not 32 hex digits")
+        raise InputError("MALFORMED", "agent: not `batch` and not 32 letters a-p")
     return text
+
+
+def check_traits(birth_name: str, birth_date: str) -> None:
+    """Traits no longer than any. Raises `InputError` (`TOO_LARGE`).
+
+    A letter may spell as eighteen once it is normalised: a long name would hold up everyone.
+    """
+    check_count("birth name bytes", len(birth_name.encode()), 0, BIRTH_NAME_BYTES)
+    check_count("birth date bytes", len(birth_date.encode()), 0, BIRTH_DATE_BYTES)
 
 
 def check_reason(text: str) -> str:

@@ -230,7 +230,7 @@ def check_persons(
         The NIRs, in order.
 
     Raises:
-        InputError: `BAD_NIR`, `MALFORMED`.
+        InputError: `BAD_NIR`, `MALFORMED`, `TOO_LARGE`.
         PeerError: `DIGEST_MISMATCH`; `SALT_REUSED`: two persons of the statement share a salt.
     """
     if len(digests) != len(persons):
@@ -238,6 +238,8 @@ def check_persons(
     if len({person.salt for person in persons}) != len(persons):
         raise PeerError("SALT_REUSED", "persons: two share a salt", "draw 32 fresh bytes for each")
     nirs = tuple(parse_nir(person.nir) for person in persons)
+    for person in persons:
+        limits.check_traits(person.birth_name, person.birth_date)
     for digest, person, nir in zip(digests, persons, nirs, strict=True):
         salt = limits.check_bytes("salt", person.salt, limits.SALT_BYTES)
         if person_digest(salt, nir) != digest:

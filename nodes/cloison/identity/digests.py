@@ -22,6 +22,7 @@ _ROW = b"cloison/v1 row key\n"
 _TRAITS = b"cloison/v1 traits digest\n"
 _TRACE = b"cloison/v1 trace key\n"
 _AGENT = b"cloison/v1 agent pseudonym\n"
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 _DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 _LIGATURES = str.maketrans({"Œ": "OE", "Æ": "AE"})
@@ -80,8 +81,12 @@ def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
 
 
 def agent_pseudonym(key: bytes, agent: str) -> str:
-    """32 hex digits that stand for an agent; only the body that has `key` can tell whom."""
-    return hmac.digest(key, _AGENT + agent.encode(), "sha256")[:16].hex()
+    """32 letters `a` to `p` that stand for an agent; only the body that has `key` can tell whom.
+
+    Letters alone: what stands in ledgers in an agent's place spells neither a NIR nor an income.
+    """
+    digest = hmac.digest(key, _AGENT + agent.encode(), "sha256")[:16]
+    return digest.hex().translate(_LETTERS)
 
 
 def normal_name(name: str) -> str:

@@ -84,7 +84,7 @@ class Statement(_message.Message):
     legal_basis: _builtins.str
     """Id of the text the requester relies on, at most 64 characters."""
     agent: _builtins.str
-    """Keyed pseudonym of the agent, 32 hex digits, which only the body can resolve; `batch` where none."""
+    """Keyed pseudonym of the agent, 32 letters a-p, which only the body can resolve; `batch` where none."""
     case_leaf_hash: _builtins.bytes
     """RFC 6962 leaf hash (32 bytes) of the case entry in the requester's ledger; empty where none."""
     sealing_key_id: _builtins.bytes
@@ -293,7 +293,7 @@ class PersonReference(_message.Message):
     salt: _builtins.bytes
     """32 fresh random bytes, never used twice."""
     birth_name: _builtins.str
-    """Civil-status traits; a mismatch with the holder's blocks the answer."""
+    """Civil-status traits; a mismatch with the holder's blocks the answer. At most 200 bytes."""
     birth_date: _builtins.str
     """YYYY-MM-DD."""
     case_salt: _builtins.bytes
@@ -352,7 +352,7 @@ Global___CaseProof: _TypeAlias = CaseProof  # noqa: Y015
 
 @_typing.final
 class AskItem(_message.Message):
-    """A question: the signed statement and what proves it."""
+    """A question: the signed statement and what proves it. At most 48 KiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

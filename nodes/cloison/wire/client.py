@@ -50,6 +50,7 @@ from cloison.wire.questions import (
     build_items,
     build_statement,
     check_and_open,
+    check_release,
     person_reference,
 )
 from cloison.wire.status import error_of
@@ -117,13 +118,15 @@ class GatewayClient:
             header = stream.header()
         heads = self._heads.of(question.holder)
         reply = check_and_open(self._opener, question.holder, built.statement, header, heads)
-        return CohortReply(reply, self._batches(stream, reply, heads))
+        fields = sorted(question.fields)
+        return CohortReply(reply, self._batches(stream, reply, heads, fields))
 
     def _batches(
         self,
         stream: "_CohortStream",
         reply: Reply,
         heads: Callable[[bytes], Checkpoint],
+        fields: Sequence[str],
     ) -> Iterator[release_pb2.Release]:
         if reply.decision is None or not reply.decision.permitted:
             return
@@ -131,7 +134,7 @@ class GatewayClient:
             for index, answer in enumerate(stream.answers()):
                 part = part_of(index, last=answer.last)
                 sealed = answer.sealed_release
-                verify_part(
+                checked = verify_part(
                     answer.receipt,
                     reply.statement_hash,
                     index,
@@ -139,7 +142,9 @@ class GatewayClient:
                     heads,
                     last=answer.last,
                 )
-                yield self._opener.open(sealed, reply.statement_hash, part)
+                release = self._opener.open(sealed, reply.statement_hash, part)
+                check_release(release, fields, checked.entry.cohort_part.person_digests)
+                yield release
         if not stream.ended:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 

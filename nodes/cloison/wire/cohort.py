@@ -75,6 +75,8 @@ def read_persons(data: bytes, most: int) -> list[BatchPerson]:
         raise InputError("MALFORMED", "batch: a value is missing")
     if len(set(batch.column("salt").to_pylist())) != batch.num_rows:
         raise PeerError("SALT_REUSED", "batch: two persons share a salt", "draw 32 fresh bytes")
+    for name, born in zip(batch.column("birth_name"), batch.column("birth_date"), strict=True):
+        limits.check_traits(name.as_py(), born.as_py())
     rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
     return [
         BatchPerson(

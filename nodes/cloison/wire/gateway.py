@@ -27,6 +27,10 @@ class Member:
     case_salt: bytes = b""
 
 
+BATCH = "batch"
+"""In an agent's place where nobody asks but the program."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedCase:
     """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim.
@@ -66,7 +70,7 @@ class AskFor:
     persons: tuple[Member, ...]
     case: OpenedCase | None = None
     received: Received | None = None
-    agent: str = "batch"
+    agent: str = BATCH
 
 
 @dataclass(frozen=True, slots=True)

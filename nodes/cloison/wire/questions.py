@@ -162,6 +162,19 @@ class Opener:
         return secret
 
 
+def check_release(
+    release: release_pb2.Release, fields: Sequence[str], person_digests: Sequence[bytes]
+) -> None:
+    """These fields, of these persons, in this order: programs read both by their place.
+
+    Raises:
+        IntegrityError: `BAD_SEAL`.
+    """
+    digests = [person.person_digest for person in release.persons]
+    if list(release.fields) != list(fields) or digests != list(person_digests):
+        raise IntegrityError("BAD_SEAL", "release: of other fields or persons than its entry")
+
+
 def check_and_open(
     opener: Opener,
     holder: BodyId,
@@ -175,9 +188,15 @@ def check_and_open(
         return Reply(statement_hash, None, None, None, error_of(answer.failure))
     try:
         checked = verify_answer(answer, statement, verify_checkpoint)
-        decision = decision_from_proto(checked.entry.decided.decision)
+        decided = checked.entry.decided
+        decision = decision_from_proto(decided.decision)
         sealed = answer.sealed_release
         release = opener.open(sealed, statement_hash) if sealed else None
+        if release is not None:
+            asked = statement_pb2.Statement.FromString(statement)
+            check_release(release, asked.selection.fields, asked.person_digests)
+            if release.label != decided.label:
+                raise IntegrityError("BAD_SEAL", "release: its label is not the one entered")
         envelopes = tuple(opener.open_envelope(one) for one in answer.envelopes)
     except CloisonError as error:
         return Reply(statement_hash, None, None, None, error)

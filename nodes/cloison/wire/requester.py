@@ -136,6 +136,8 @@ class Requester:
         return statement
 
     def _read(self, activity: str, item: statement_pb2.AskItem) -> Forward:
+        # However large, so many fit into one call: none may make it too large for the others'.
+        limits.check_count("question bytes", item.ByteSize(), 1, limits.ITEM_BYTES)
         statement = self.read_statement(activity, item.statement)
         if statement.cohort is not None:
             raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")

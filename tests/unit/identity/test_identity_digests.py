@@ -45,8 +45,8 @@ VECTORS: dict[str, tuple[Callable[[], bytes], str]] = {
         "0b0f02d7871d93d54ff404eaa0880e08a524f5fd7dcd27173636d1c382641d29",
     ),
     "agent": (
-        lambda: bytes.fromhex(agent_pseudonym(KEY, "agent-7")),
-        "170bd9f0168382127749024c1eb8f3d5",
+        lambda: agent_pseudonym(KEY, "agent-7").encode(),
+        b"bhalnjpabgidicbchhejacembolipdnf".hex(),
     ),
 }
 

@@ -329,6 +329,14 @@ def test_answer_nir_malformed_fails(federation: Federation, item: Item) -> None:
     assert failed(federation, item) == "BAD_NIR"
 
 
+@pytest.mark.parametrize(("trait", "longest"), [("birth_name", 200), ("birth_date", 10)])
+def test_answer_trait_longer_than_any_fails(
+    federation: Federation, item: Item, trait: str, longest: int
+) -> None:
+    setattr(item.persons[0], trait, "é" * (longest // 2 + 1))
+    assert failed(federation, item) == "TOO_LARGE"
+
+
 def test_answer_digest_of_another_nir_fails(federation: Federation, item: Item) -> None:
     item.persons[0].nir = BRUNO.nir
     assert failed(federation, item) == "DIGEST_MISMATCH"
@@ -508,6 +516,14 @@ def test_ask_closed_case_fails(
 ) -> None:
     ppa.cases.close("caf-ppa", [case.leaf_hash], "decided")
     assert put_failed(federation, ppa, item) == "CASE_CLOSED"
+
+
+def test_ask_question_that_would_crowd_out_others_fails(
+    federation: Federation, ppa: Program, item: Item
+) -> None:
+    item.case.checkpoint = bytes(limits.ITEM_BYTES)
+    assert put_failed(federation, ppa, item) == "TOO_LARGE"
+    assert limits.ITEM_BYTES * limits.ITEMS_PER_CALL < limits.MESSAGE_BYTES
 
 
 def test_ask_malformed_nir_fails(federation: Federation, ppa: Program, item: Item) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from tests.federation import (
@@ -22,9 +22,11 @@ from tests.federation import (
 
 from cloison.errors import PeerError
 from cloison.exchange.entries import case_opened_entry, parse_entry
+from cloison.exchange.release import build_release
 from cloison.identity import person_digest, seal_secret
 from cloison.ledger.tree import leaf_hash
-from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, statement_pb2
+from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, statement_pb2
+from cloison.wire import holder
 from cloison.wire.cases import as_proof
 from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
 from cloison.wire.gateway import OpenedCase
@@ -409,6 +411,37 @@ def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
     first, second = ppa.put(*items)
     first.sealed_release = second.sealed_release
     assert ppa.open(items[0], first).failure is not None
+
+
+def _other_fields(release: release_pb2.Release) -> None:
+    release.fields[:] = reversed(release.fields)
+
+
+def _other_person(release: release_pb2.Release) -> None:
+    release.persons[0].person_digest = bytes(32)
+
+
+def _one_person_more(release: release_pb2.Release) -> None:
+    release.persons.add(person_digest=bytes(32))
+
+
+def _other_label(release: release_pb2.Release) -> None:
+    release.label.until_ms += 1
+
+
+@pytest.mark.parametrize("change", [_other_fields, _other_person, _one_person_more, _other_label])
+def test_release_of_something_else_than_its_entry_says_is_not_handed_on(
+    monkeypatch: pytest.MonkeyPatch, ppa: Program, change: Callable[[release_pb2.Release], None]
+) -> None:
+    def built(*arguments: Any) -> release_pb2.Release:
+        release = build_release(*arguments)
+        change(release)
+        return release
+
+    monkeypatch.setattr(holder, "build_release", built)
+    (reply,) = ppa.ask(ppa.question(ppa.open_case()))
+    assert reply.failure is not None
+    assert reply.failure.reason == "BAD_SEAL"
 
 
 def test_release_is_not_openable_by_another_activity(
