@@ -58,7 +58,7 @@ from cloison.programs.persons_file import read_members
 from cloison.programs.targeting import Attempt, File, Wish
 from cloison.programs.targeting_model import load_model
 from cloison.wire.client import GatewayClient, connect
-from cloison.wire.gateway import Received
+from cloison.wire.gateway import AskFor
 from cloison.wire.settings import NodeSettings, create_state, default_addresses
 
 if TYPE_CHECKING:
@@ -239,21 +239,21 @@ def be_refused(demo: Demo) -> list[Attempt]:
     targeting.show(demo.console, wish.model, attempts)
     said: dict[str, list[str]] = {}
     for one in attempts:
-        question = _question(wish, received if one.way == "received" else None)
         for refusal in one.refusals:
-            said.setdefault(explain_en(refusal.decision, question), []).append(one.way)
+            sentence = explain_en(refusal.decision, _question(one.question))
+            said.setdefault(sentence, []).append(one.way)
     for sentence, ways in said.items():
         demo.say(f"\n{', '.join(ways)}: {sentence}")
     return attempts
 
 
-def _question(wish: Wish, received: Received | None) -> Question:
+def _question(asked: AskFor) -> Question:
     """What was asked, as the law sees it."""
-    asked = wish.question()
+    received = asked.received
     return Question(
         action=Action.READ_RECEIVED if received else Action.ASK,
         requester=BodyId(BODY),
-        holder=asked.holder,
+        holder=received.holder if received else asked.holder,
         activity=SCORING,
         purpose=asked.purpose,
         legal_basis=asked.legal_basis,
@@ -441,8 +441,8 @@ def ask_everything(demo: Demo) -> dict[str, Any]:
         ledgers = verify_ledgers(demo)
     return {
         "entitlement": entitlement_counts(outcomes),
-        "targeting": targeting_counts([one for one in attempts if one.way != "received"]),
-        "targeting_local": targeting_counts([one for one in attempts if one.way == "received"]),
+        "targeting": targeting_counts([one for one in attempts if not one.local]),
+        "targeting_local": targeting_counts([one for one in attempts if one.local]),
         "targeting_by_law_date": {day: outcome.value for day, outcome in dated.items()},
         "ledgers": ledgers,
     }

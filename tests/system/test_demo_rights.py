@@ -159,14 +159,20 @@ def refusals(federation: Federation, outcomes: dict[Benefit, Outcome]) -> list[A
     received = Received(BodyId("cnav"), "calculation", "caf-ppa")
     with federation.gateway("caf-dmde") as gateway:
         far = ask_from_afar(gateway, wish, files, lambda _: None)
-        return [*far, ask_locally(gateway, wish, received, files, lambda _: None)]
+        return [*far, *ask_locally(gateway, wish, received, files, lambda _: None)]
 
 
 def test_targeting_from_afar_and_locally_is_refused_every_time(refusals: list[Attempt]) -> None:
     assert [(one.way, one.permitted, one.refused) for one in refusals] == [
-        ("cohort", 0, 1),
+        ("cohort, cnav monthly_resources", 0, 1),
+        ("cohort, msa monthly_resources", 0, 1),
+        ("cohort, dgfip tax_notices", 0, 1),
         ("file by file", 0, 20),
         ("received", 0, 20),
+        ("cohort, caf members", 0, 1),
+        ("cohort, caf households", 0, 1),
+        ("cohort, caf payments", 0, 1),
+        ("cohort, caf file_events", 0, 1),
     ]
 
 

@@ -138,16 +138,19 @@ def attempt(
         if where is not Where.LOCAL:
             attempts += ask_from_afar(gateway, wish, files, advance)
         if where is not Where.AFAR:
-            attempts.append(ask_locally(gateway, wish, received, files, advance))
+            attempts += ask_locally(gateway, wish, received, files, advance)
         return attempts
 
 
 def to_json(attempts: list[Attempt]) -> str:
     """Counters of each side, and each attempt with its distinct refusals."""
     content = {
-        "targeting": _counters([one for one in attempts if one.way != "received"]),
-        "targeting_local": _counters([one for one in attempts if one.way == "received"]),
-        "attempts": [asdict(one) for one in attempts],
+        "targeting": _counters([one for one in attempts if not one.local]),
+        "targeting_local": _counters([one for one in attempts if one.local]),
+        "attempts": [
+            {name: value for name, value in asdict(one).items() if name != "question"}
+            for one in attempts
+        ],
     }
     return json.dumps(content, ensure_ascii=False, indent=2)
 

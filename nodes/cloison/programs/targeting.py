@@ -1,8 +1,9 @@
 """The targeting program: an honest copy of what control scoring asks, and of what it is told.
 
-Each month it wants the income level of every file (SC-04, DMDE 2026 variable 10). It asks it of the
-holder, as one cohort and file by file, and of its own node for what was received for a benefit. It
-does not dress the purpose up, opens no case it has no right to, and scores only what is permitted.
+Each month it wants the income level of every file (SC-04, DMDE 2026 variable 10), and the rest its
+record names. It asks each dataset of its holder as one cohort, the monthly resources file by file
+too, and its own node for what was received for a benefit. It does not dress the purpose up, opens
+no case it has no right to, and scores, by income alone, only what is permitted.
 """
 
 from collections import Counter
@@ -42,7 +43,9 @@ class Attempt:
     """One way of asking, and how it went.
 
     Attributes:
-        way: `cohort`, `file by file` or `received`.
+        way: `cohort` and of what, `file by file` or `received`.
+        question: What was asked, about nobody.
+        local: Asked of the body's own node.
         failed: Questions that reached no decision, by reason.
         scored: Files scored, all of them from permitted answers that state an income for everybody
             in the file; in a cohort, persons.
@@ -50,6 +53,8 @@ class Attempt:
     """
 
     way: str
+    question: AskFor
+    local: bool
     persons: int
     asked: int
     permitted: int
@@ -70,16 +75,31 @@ class Wish:
     model: Model
 
     def question(self) -> AskFor:
-        """The question to the holder, about nobody yet.
+        """The question about monthly incomes to who holds most of them, about nobody yet.
 
         Raises:
             InputError: `RECORD_INCOMPLETE`: the record reads no monthly resources.
         """
-        read = self._read()
+        return self._asking(self._read())
+
+    def questions(self, *, local: bool) -> list[AskFor]:
+        """A question for each dataset of the record: the body's own, or all others; incomes first.
+
+        Raises:
+            InputError: `RECORD_INCOMPLETE`: the record reads no monthly resources.
+        """
+        first = self._read()
+        reads = sorted(self.activity.reads, key=lambda read: read is not first)
+        return [
+            self._asking(read) for read in reads if (read.holder == self.activity.body) == local
+        ]
+
+    def _asking(self, read: Reads) -> AskFor:
+        wanted = (_AMOUNT, _NATURE) if read.dataset == MONTHLY_RESOURCES else read.fields
         return AskFor(
             holder=BodyId(read.holder),
             dataset=read.dataset,
-            fields=(_AMOUNT, _NATURE),
+            fields=tuple(wanted),
             first=self.first,
             last=self.last,
             granularity=read.granularity or Granularity.MONTH,
@@ -102,9 +122,9 @@ class Wish:
 def ask_from_afar(
     gateway: Gateway, wish: Wish, files: Sequence[File], progress: Callable[[int], None]
 ) -> list[Attempt]:
-    """Of the holder: first everybody under one statement, then every file by itself."""
+    """Of the holders: everybody under one statement a dataset, then every file by itself."""
     return [
-        _ask_cohort(gateway, wish, files),
+        *(_ask_cohort(gateway, wish, one, files) for one in wish.questions(local=False)),
         _ask_files(gateway, wish, wish.question(), files, progress),
     ]
 
@@ -115,21 +135,26 @@ def ask_locally(
     received: Received,
     files: Sequence[File],
     progress: Callable[[int], None],
-) -> Attempt:
-    """Of the body's own node: what it received for another activity, file by file."""
+) -> list[Attempt]:
+    """Of the body's own node: what it received for another activity, then the body's own files."""
     question = replace(wish.question(), holder=BodyId(wish.activity.body), received=received)
-    return _ask_files(gateway, wish, question, files, progress)
+    return [
+        _ask_files(gateway, wish, question, files, progress),
+        *(_ask_cohort(gateway, wish, one, files) for one in wish.questions(local=True)),
+    ]
 
 
-def _ask_cohort(gateway: Gateway, wish: Wish, files: Sequence[File]) -> Attempt:
+def _ask_cohort(gateway: Gateway, wish: Wish, question: AskFor, files: Sequence[File]) -> Attempt:
     persons = [member for file in files for member in file]
-    answer = gateway.ask_many(wish.question(), iter(persons), len(persons))
-    attempt = _attempt("cohort", len(persons), [answer.reply])
+    answer = gateway.ask_many(question, iter(persons), len(persons))
+    way = f"cohort, {question.holder} {question.dataset}"
+    attempt = _attempt(wish, question, way, len(persons), [answer.reply])
     if not attempt.permitted:
         return attempt
-    everybody = (income for batch in answer.batches for income in _incomes(batch))
-    incomes = [income for income in everybody if income is not None]
-    return _scored(attempt, wish.model, incomes)
+    everybody = [income for batch in answer.batches for income in _incomes(batch)]
+    if question != wish.question():  # the model knows one income, and no part of one
+        return attempt
+    return _scored(attempt, wish.model, [income for income in everybody if income is not None])
 
 
 def _ask_files(
@@ -145,14 +170,16 @@ def _ask_files(
         replies += gateway.ask([replace(question, persons=file) for file in some])
         progress(len(some))
     way = "received" if question.received else "file by file"
-    attempt = _attempt(way, sum(map(len, files)), replies)
+    attempt = _attempt(wish, question, way, sum(map(len, files)), replies)
     answered = [releases for reply in replies if (releases := _releases(reply))]
     files_incomes = map(_file_income, answered)
     incomes = [income for income in files_incomes if income is not None]
     return _scored(attempt, wish.model, incomes)
 
 
-def _attempt(way: str, persons: int, replies: Iterable[Reply]) -> Attempt:
+def _attempt(
+    wish: Wish, question: AskFor, way: str, persons: int, replies: Iterable[Reply]
+) -> Attempt:
     failed: Counter[str] = Counter()
     decisions: Counter[Decision] = Counter()
     for reply in replies:
@@ -164,6 +191,8 @@ def _attempt(way: str, persons: int, replies: Iterable[Reply]) -> Attempt:
     refused = sum(count for _, count in denied)
     return Attempt(
         way=way,
+        question=question,
+        local=question.holder == wish.activity.body,
         persons=persons,
         asked=decisions.total() + failed.total(),
         permitted=decisions.total() - refused,

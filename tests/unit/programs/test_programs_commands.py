@@ -147,11 +147,13 @@ def test_targeting_run_json_counts_each_side(
     assert command_line.run(["targeting", "run", *persons, "--json"]) == 2
 
     content = json.loads(capsys.readouterr().out)
-    assert content["targeting"] == {"asked": 3, "permitted": 0, "refused": 3}
-    assert content["targeting_local"] == {"asked": 2, "permitted": 0, "refused": 2}
+    assert content["targeting"] == {"asked": 5, "permitted": 0, "refused": 5}
+    assert content["targeting_local"] == {"asked": 6, "permitted": 0, "refused": 6}
 
 
-@pytest.mark.parametrize(("where", "holders"), [("afar", {"cnav"}), ("local", {"caf"})])
+@pytest.mark.parametrize(
+    ("where", "holders"), [("afar", {"cnav", "msa", "dgfip"}), ("local", {"caf"})]
+)
 def test_targeting_run_where_asks_only_there(
     caf: FakeGateway, persons: list[str], where: str, holders: set[str]
 ) -> None:

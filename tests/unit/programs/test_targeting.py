@@ -49,10 +49,14 @@ def refuse(_question: AskFor) -> Decision:
 def test_ask_from_afar_asks_the_cohort_then_every_file(world: FakeGateway, wish: Wish) -> None:
     world.decide = refuse
     files = [case.members for case in world.cases]
-    cohort, one_by_one = ask_from_afar(world, wish, files, quiet)
+    *cohorts, one_by_one = ask_from_afar(world, wish, files, quiet)
 
-    assert [size for _, size in world.cohorts] == [71]
-    assert (cohort.way, cohort.asked, cohort.refused) == ("cohort", 1, 1)
+    assert [size for _, size in world.cohorts] == [71] * 3
+    assert [(one.way, one.asked, one.refused) for one in cohorts] == [
+        ("cohort, cnav monthly_resources", 1, 1),
+        ("cohort, msa monthly_resources", 1, 1),
+        ("cohort, dgfip tax_notices", 1, 1),
+    ]
     assert (one_by_one.asked, one_by_one.permitted, one_by_one.refused) == (70, 0, 70)
     assert world.calls == [64, 6]
 
@@ -63,14 +67,14 @@ def test_ask_from_afar_states_its_purpose(world: FakeGateway, wish: Wish) -> Non
 
     assert {question.purpose for question in world.asked} == {"control-targeting"}
     assert {question.case for question in world.asked} == {None}
-    assert {question.holder for question in world.asked} == {"cnav"}
+    assert {question.holder for question in world.asked} == {"cnav", "msa", "dgfip"}
 
 
 def test_ask_refused_keeps_each_distinct_reason_once(world: FakeGateway, wish: Wish) -> None:
     other = Decision(Outcome.DENY, "NO_TEXT")
     first = world.cases[0].members
     world.decide = lambda question: other if question.persons == first else DENY
-    _, attempt = ask_from_afar(world, wish, [case.members for case in world.cases], quiet)
+    *_, attempt = ask_from_afar(world, wish, [case.members for case in world.cases], quiet)
 
     assert [(one.decision, one.count) for one in attempt.refusals] == [(DENY, 69), (other, 1)]
 
@@ -79,7 +83,7 @@ def test_ask_refused_scores_nobody(world: FakeGateway, wish: Wish) -> None:
     world.decide = refuse
     attempts = ask_from_afar(world, wish, [case.members for case in world.cases], quiet)
 
-    assert [(one.scored, one.picked) for one in attempts] == [(0, 0), (0, 0)]
+    assert [(one.scored, one.picked) for one in attempts] == [(0, 0)] * 4
 
 
 def test_ask_permitted_scores_by_income(world: FakeGateway, policy: PolicySet) -> None:
@@ -89,6 +93,8 @@ def test_ask_permitted_scores_by_income(world: FakeGateway, policy: PolicySet) -
 
     assert [(one.permitted, one.scored, one.picked) for one in attempts] == [
         (1, 71, 70),
+        (1, 0, 0),
+        (1, 0, 0),
         (70, 70, 69),
     ]
 
@@ -114,7 +120,7 @@ def test_ask_file_with_an_unanswered_person_gets_no_score(world: FakeGateway, wi
     files = [case.members for case in world.cases]
     partner = files[1][1].nir
     world.status["cnav", partner, MAY.number] = release_pb2.PERIOD_STATUS_NOT_YET_DUE
-    cohort, one_by_one = ask_from_afar(world, wish, files, quiet)
+    cohort, *_, one_by_one = ask_from_afar(world, wish, files, quiet)
 
     assert (cohort.persons, cohort.scored) == (71, 70)
     assert (one_by_one.permitted, one_by_one.scored) == (70, 69)
@@ -142,23 +148,27 @@ def test_ask_no_decision_is_counted_apart(world: FakeGateway, wish: Wish) -> Non
     world.decide = lambda _question: None
     attempts = ask_from_afar(world, wish, [world.cases[0].members], quiet)
 
-    assert [one.failed for one in attempts] == [{"PEER_UNAVAILABLE": 1}] * 2
-    assert [one.refused for one in attempts] == [0, 0]
+    assert [one.failed for one in attempts] == [{"PEER_UNAVAILABLE": 1}] * 4
+    assert [one.refused for one in attempts] == [0] * 4
 
 
 def test_ask_locally_asks_own_node_for_what_it_received(world: FakeGateway, wish: Wish) -> None:
     world.decide = refuse
-    attempt = ask_locally(world, wish, RECEIVED, [world.cases[0].members], quiet)
+    received, *own = ask_locally(world, wish, RECEIVED, [world.cases[0].members], quiet)
 
     assert (world.asked[0].holder, world.asked[0].received) == ("caf", RECEIVED)
-    assert (attempt.way, attempt.refused) == ("received", 1)
+    assert (received.way, received.refused) == ("received", 1)
+    assert [(one.way, one.refused) for one in own] == [
+        (f"cohort, caf {dataset}", 1)
+        for dataset in ("members", "households", "payments", "file_events")
+    ]
 
 
 def test_ask_locally_permitted_scores_what_was_received(world: FakeGateway, wish: Wish) -> None:
     (member,) = world.cases[0].members
     income = world.held["cnav", "monthly_resources", member.nir]
     world.held["caf", "monthly_resources", member.nir] = income
-    attempt = ask_locally(world, wish, RECEIVED, [(member,)], quiet)
+    attempt, *_ = ask_locally(world, wish, RECEIVED, [(member,)], quiet)
 
     assert (attempt.permitted, attempt.scored, attempt.picked) == (1, 1, 0)
 
