@@ -183,6 +183,8 @@ class CaseDesk:
     def close(self, activity: str, case_leaf_hashes: Sequence[bytes], outcome: str) -> list[int]:
         """Closes cases, all or none; the leaf index of each entry.
 
+        Called again after a disk refused the entries, it writes them.
+
         Raises:
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
             InputError: `MALFORMED`, `TOO_LARGE`: not an outcome, not 1 to 64 cases, one twice.
@@ -197,7 +199,7 @@ class CaseDesk:
         if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
             raise InputError("MALFORMED", "cases: one is named twice")
         for leaf in case_leaf_hashes:
-            self._own(activity, leaf)
+            self._check_closable(self._own(activity, leaf))
         # The vault first: a case that is closed there but not yet in the ledger answers nothing.
         with self._node.vault.transaction():
             for leaf in case_leaf_hashes:
@@ -212,17 +214,24 @@ class CaseDesk:
         case = self._node.vault.case(case_leaf_hash)
         if case is None or case.activity != activity:
             raise PeerError("CASE_UNKNOWN", "case: not one of this activity's", "open a case")
-        if case.closed:
-            raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
         return case
+
+    def _check_closable(self, case: CaseFile) -> None:
+        # Closed in the vault alone, it has no entry yet: the disk refused it.
+        if case.closed and self._node.index.first("closed", case.leaf_hash) is not None:
+            raise _closed("closed")
 
     def _live(self, activity: str, case_leaf_hash: bytes, now: datetime) -> CaseFile:
         case = self._own(activity, case_leaf_hash)
+        if case.closed:
+            raise _closed("closed")
         if case.valid_until <= now:
-            raise PeerError(
-                "CASE_CLOSED", "case: past its end", "open a new one if there is a claim"
-            )
+            raise _closed("past its end")
         return case
+
+
+def _closed(why: str) -> PeerError:
+    return PeerError("CASE_CLOSED", f"case: {why}", "open a new one if there is a claim")
 
 
 def _validity(record: Activity, case_type: str) -> timedelta:

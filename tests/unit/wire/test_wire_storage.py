@@ -20,7 +20,7 @@ from tests.federation import (
     run,
 )
 
-from cloison.errors import CloisonError, StorageError
+from cloison.errors import CloisonError, PeerError, StorageError
 from cloison.ledger.log import Log
 from cloison.v1 import release_pb2
 from cloison.wire import server
@@ -110,6 +110,21 @@ def test_open_case_ledger_that_cannot_write_opens_none(
         ppa.open_case()
     federation.kill(CAF)
     assert federation.entries(CAF, "case_opened") == []
+
+
+def test_close_case_again_after_the_disk_refused_its_entry_writes_it_once(
+    federation: Federation, ppa: Program
+) -> None:
+    leaf = ppa.open_case().leaf_hash
+    fill_disk(federation.node(CAF).traces)
+    with pytest.raises(StorageError):
+        ppa.cases.close("caf-ppa", [leaf], "decided")
+    federation.kill(CAF)
+    ppa.cases.close("caf-ppa", [leaf], "decided")
+    with pytest.raises(PeerError, match="closed"):
+        ppa.cases.close("caf-ppa", [leaf], "decided")
+    (entry,) = federation.entries(CAF, "case_closed")
+    assert entry.case_closed.case_leaf_hash == leaf
 
 
 def test_close_node_whose_ledger_is_stopped_still_closes_every_file(
