@@ -91,7 +91,7 @@ class CaseDesk:
             ]
         receipts = node.append(entries)
         opened: dict[str, CaseFile | None] = {}
-        with node.vault.transaction():
+        with node.vault.lasting():
             for claim, people, receipt in zip(claims, members, receipts, strict=True):
                 case = CaseFile(
                     leaf_hash=leaf_hash(receipt.entry),
@@ -176,7 +176,7 @@ class CaseDesk:
             )
         entry = case_renewed_entry(case_leaf_hash, valid_until, now)
         (receipt,) = self._node.append([entry])
-        with self._node.vault.transaction():
+        with self._node.vault.lasting():
             self._node.vault.renew_case(case_leaf_hash, receipt.leaf_index, valid_until)
         return as_proof(receipt)
 

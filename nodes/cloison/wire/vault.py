@@ -112,6 +112,18 @@ class Vault:
             raise
 
     @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """As `transaction`, and on disk on leaving: for rows that no entry follows.
+
+        Raises:
+            StorageError: `STORE_WRITE`, `VAULT`: as `transaction` and `durable`.
+        """
+        with self.transaction():
+            yield
+        with self.durable():
+            pass
+
+    @contextmanager
     def durable(self) -> Iterator[None]:
         """What was committed is on disk on leaving. A slow disk works while the block does.
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.federation import (
     run,
 )
 
+from cloison.bodies import BodyId
 from cloison.errors import CloisonError, PeerError, StorageError
 from cloison.ledger.log import Log
 from cloison.v1 import release_pb2
@@ -206,6 +208,47 @@ def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
 
     run(keep_up_a_little())
     assert log.stat().st_size == 0
+
+
+class PowerCut:
+    """A node's vault after a power cut: what was written since its last sync is gone."""
+
+    def __init__(self, federation: Federation, body: BodyId, patch: pytest.MonkeyPatch) -> None:
+        self._federation, self._body = federation, body
+        self._file = federation.settings(body).state / "vault.sqlite"
+        self._synced: dict[Path, bytes] = {}
+        patch.setattr(Vault, "_sync", self._sync)
+
+    def _sync(self) -> float:
+        files = (self._file, self._file.with_name("vault.sqlite-wal"))
+        self._synced = {file: file.read_bytes() for file in files}
+        return 0.0
+
+    def strike(self) -> None:
+        """Cuts the power; the node starts again when it is next asked for."""
+        self._federation.kill(self._body)
+        for file, data in self._synced.items():
+            file.write_bytes(data)
+
+
+def test_open_case_power_cut_after_its_answer_leaves_it_known(
+    federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = PowerCut(federation, CAF, monkeypatch)
+    case = ppa.open_case()
+    cut.strike()
+    (reply,) = ppa.ask(ppa.question(case))
+    assert reply.release is not None
+
+
+def test_renew_case_power_cut_after_its_answer_leaves_it_renewed(
+    federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = PowerCut(federation, CAF, monkeypatch)
+    end = NOW + timedelta(days=100)
+    ppa.cases.renew("caf-ppa", ppa.open_case().leaf_hash, end)
+    cut.strike()
+    assert ppa.open_case().valid_until == end
 
 
 # --- starting ------------------------------------------------------------------------------------
