@@ -14,7 +14,7 @@ from typing import cast
 import grpc
 
 from cloison.bodies import BodyId
-from cloison.errors import CloisonError, InputError, PeerError
+from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import asked_entry, received_entry
 from cloison.exchange.receipt import Checked, verify_answer
@@ -155,7 +155,10 @@ class Requester:
         checked = [self._check(one, answer) for one, answer in zip(fresh, answers, strict=True)]
         try:
             self._write_received(holder, fresh, checked)
-        except PeerError as error:  # its head contradicts one seen before
+        except (
+            PeerError,
+            IntegrityError,
+        ) as error:  # its head or answer contradicts an earlier one
             self._node.failures.add(holder, error.reason, now)
             checked = [(fail(error), None) for _ in fresh]
         by_hash = refused | {
@@ -233,20 +236,30 @@ class Requester:
         group: Sequence[Forward],
         checked: Sequence[tuple[receipt_pb2.Answer, Checked | None]],
     ) -> None:
-        """Keeps what was received, sealed and labelled, then says so in the ledger."""
+        """Keeps what was received, sealed and labelled, then says so in the ledger.
+
+        Raises:
+            PeerError: `FORKED_LEDGER`. IntegrityError: `RECEIVED_TWICE`: not the answer it gave.
+        """
         node = self._node
         now = node.clock()
-        new = [
+        answered = [
             (one, answer, receipt)
             for one, (answer, receipt) in zip(group, checked, strict=True)
-            if receipt is not None and node.index.first("received", one.statement.hash) is None
+            if receipt is not None
+        ]
+        if not answered:
+            return
+        seen = node.heads.see(holder, answered[-1][1].receipt.checkpoint)
+        # Again with a repeat: a power cut may have taken the row and left its entry.
+        with node.store.transaction():
+            for one, answer, receipt in answered:
+                self._keep(one, answer, receipt, now)
+        new = [
+            one for one in answered if node.index.first("received", one[0].statement.hash) is None
         ]
         if not new:
             return
-        seen = node.heads.see(holder, new[-1][1].receipt.checkpoint)
-        with node.store.transaction():
-            for one, answer, receipt in new:
-                self._keep(one, answer, receipt, now)
         with node.vault.transaction():
             entries = [
                 received_entry(

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, NoReturn
 
 import pytest
@@ -267,6 +268,25 @@ def test_ask_head_that_contradicts_an_earlier_one_fails_that_holders_answers_alo
     assert reasons(ppa.put(*items)) == ["FORKED_LEDGER"] * 2
     assert federation.entries(CAF, "received") == []
     assert federation.failures(CAF) == {"cnav": {"FORKED_LEDGER": 1}}
+
+
+def test_ask_again_a_holder_that_gives_another_answer_is_refused(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    ppa.put(*items)
+    other = b"another release"
+
+    def change(decided: entry_pb2.Decided) -> None:
+        decided.sealed_hash = sha256(other).digest()
+
+    def spoil(response: AskResponse) -> None:
+        for answer in response.answers:
+            answer.sealed_release = other
+        forged(federation, change)(response)
+
+    federation.link(CAF, CNAV).after = spoil
+    assert reasons(ppa.put(*items)) == ["RECEIVED_TWICE"] * 2
+    assert federation.failures(CAF) == {"cnav": {"RECEIVED_TWICE": 1}}
 
 
 def _long_path(item: statement_pb2.AskItem) -> None:

@@ -5,6 +5,7 @@ import base64
 import os
 from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.federation import (
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, PeerError, StorageError
 from cloison.ledger.log import Log
-from cloison.v1 import release_pb2
+from cloison.v1 import release_pb2, statement_pb2
 from cloison.wire import server
 from cloison.wire.settings import create_state, open_node
 from cloison.wire.vault import Vault
@@ -210,6 +211,10 @@ def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
     assert log.stat().st_size == 0
 
 
+def statement_hash(item: statement_pb2.AskItem) -> bytes:
+    return sha256(item.statement.statement).digest()
+
+
 class PowerCut:
     """A node's vault after a power cut: what was written since its last sync is gone."""
 
@@ -249,6 +254,21 @@ def test_renew_case_power_cut_after_its_answer_leaves_it_renewed(
     ppa.cases.renew("caf-ppa", ppa.open_case().leaf_hash, end)
     cut.strike()
     assert ppa.open_case().valid_until == end
+
+
+def test_ask_again_after_a_power_cut_took_what_was_received_keeps_it_once_more(
+    federation: Federation, ppa: Program
+) -> None:
+    item = ppa.item(ppa.question(ppa.open_case()))
+    state = federation.settings(CAF).state
+    before = {file: file.read_bytes() for file in state.glob("store.sqlite*")}
+    ppa.put(item)
+    federation.kill(CAF)
+    for file, data in before.items():
+        file.write_bytes(data)
+    ppa.put(item)
+    assert federation.node(CAF).store.received_label(statement_hash(item)) is not None
+    assert len(federation.entries(CAF, "received")) == 1
 
 
 # --- starting ------------------------------------------------------------------------------------
