@@ -80,8 +80,11 @@ def verify_case(
     """The case of a proof, its end moved by its renewal if there is one.
 
     Raises:
+        InputError: `TOO_LARGE`: over 16 KiB, whatever else came in the message counted.
         PeerError: `BAD_CASE_PROOF`: not that ledger, not that entry, forged or altered.
     """
+    for one in (proof,) if renewal is None else (proof, renewal):
+        limits.check_count("case proof bytes", one.ByteSize(), 0, limits.CASE_PROOF_BYTES)
     try:
         case = _opened(_proved_entry(proof, verify_checkpoint), leaf_hash(proof.entry))
         if renewal is None:
@@ -98,7 +101,7 @@ def _proved_entry(
 ) -> entry_pb2.Entry:
     limits.check_count("case proof hashes", len(proof.hashes), 0, limits.PROOF_HASHES)
     limits.check_count("checkpoint bytes", len(proof.checkpoint), 1, limits.CHECKPOINT_BYTES)
-    limits.check_count("entry bytes", len(proof.entry), 1, limits.ENTRY_BYTES)
+    limits.check_count("entry bytes", len(proof.entry), 1, limits.CASE_PROOF_BYTES)
     head = verify_checkpoint(proof.checkpoint)
     leaf = leaf_hash(proof.entry)
     verify_inclusion(leaf, proof.leaf_index, head.size, list(proof.hashes), head.root)

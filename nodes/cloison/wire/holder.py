@@ -128,7 +128,8 @@ class Holder:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.wrapped = WrappedSecrets()
-        # A case is proved by the same bytes for each question about it; only what holds is kept.
+        # A case is proved by the same bytes for each question about it. Only what holds is kept,
+        # and what holds is of bounded size: `verify_case` refuses whatever else came with it.
         self._proved = lru_cache(_CACHED_CASES)(self._verify)
 
     def call(self, peer: BodyId, policy_set: bytes, checkpoint: bytes) -> Call:
@@ -324,8 +325,8 @@ class Holder:
         return replace(make_facts(call, heard.statement, case), hindrance=hindrance)
 
     def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
-        proof = _proof_bytes(item.case)
-        renewal = _proof_bytes(item.renewal) if item.HasField("renewal") else None
+        proof = item.case.SerializeToString()
+        renewal = item.renewal.SerializeToString() if item.HasField("renewal") else None
         proved = self._proved(statement.requester, proof, renewal)
         if proved.leaf_hash != statement.case_leaf_hash:
             raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
@@ -398,13 +399,6 @@ class Holder:
                 now,
             )
         )
-
-
-def _proof_bytes(proof: statement_pb2.CaseProof) -> bytes:
-    # What is kept is bounded: whatever else came in the message would be kept with it.
-    data = proof.SerializeToString()
-    limits.check_count("case proof bytes", len(data), 0, limits.CASE_PROOF_BYTES)
-    return data
 
 
 def _require_single(statement: Statement) -> None:

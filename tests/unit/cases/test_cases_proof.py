@@ -160,7 +160,6 @@ def flip(value: bytes, data: st.DataObject) -> bytes:
         {"checkpoint": b""},
         {"checkpoint": bytes(limits.CHECKPOINT_BYTES + 1)},
         {"entry": b""},
-        {"entry": bytes(limits.ENTRY_BYTES + 1)},
         {"hashes": [bytes(32)] * 41},
         {"hashes": []},
         {"hashes": [b""]},
@@ -177,6 +176,31 @@ def test_verify_case_out_of_limits_is_refused(ledger: Ledger, spoil: dict[str, o
     }
     proof = Proof(**{**parts, **spoil})  # type: ignore[arg-type]
     assert refused(proof, None, ledger.heads) == "BAD_CASE_PROOF"
+
+
+def padded(proof: Proof, size_bytes: int) -> Proof:
+    """The same proof and a field of another schema, of so many bytes in all."""
+    padding = size_bytes - proof.ByteSize() - 4  # its tag, and a length of three bytes
+    whole = proof.SerializeToString() + b"\x7a" + _varint(padding) + bytes(padding)
+    return Proof.FromString(whole)
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14])
+
+
+@pytest.mark.parametrize("of_renewal", [False, True])
+def test_verify_case_proof_over_its_limit_is_too_large(ledger: Ledger, *, of_renewal: bool) -> None:
+    def proofs(size_bytes: int) -> tuple[Proof, Proof]:
+        proof, renewal = ledger.proof(2), ledger.proof(3)
+        if of_renewal:
+            return proof, padded(renewal, size_bytes)
+        return padded(proof, size_bytes), renewal
+
+    assert verify_case(*proofs(limits.CASE_PROOF_BYTES), ledger.heads).type == "claim"
+    with pytest.raises(InputError) as caught:
+        verify_case(*proofs(limits.CASE_PROOF_BYTES + 1), ledger.heads)
+    assert caught.value.reason == "TOO_LARGE"
 
 
 def test_covers_only_who_stands_in_the_case_with_their_salt(ledger: Ledger) -> None:

@@ -275,6 +275,15 @@ def test_ask_many_person_in_no_case_of_the_batch_is_refused(
     assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
 
 
+def test_ask_many_case_proof_over_its_limit_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    batch = cohort.batch(0, cohort.cases[0], last=True)
+    batch.cases[0].MergeFromString(b"\x7a\xff\xff\x00" + bytes(limits.CASE_PROOF_BYTES - 1))
+    assert refused(cohort, [batch]) == "TOO_LARGE"
+    assert federation.failures(CNAV) == {"caf": {"TOO_LARGE": 1}}
+
+
 def test_ask_many_case_of_another_activity_is_refused(
     federation: Federation, cohort: Cohort
 ) -> None:
