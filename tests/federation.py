@@ -266,6 +266,7 @@ class Link:
         after: Changes a response on its way back.
         after_part: Changes or drops (None) a response of a stream.
         down: The peer does not answer; `dies_after`: nor after so many responses of a stream.
+        silent_after: After so many responses of a stream, nothing comes and nothing ends.
     """
 
     federation: "Federation"
@@ -276,6 +277,7 @@ class Link:
     after_part: Callable[[ManyResponse], ManyResponse | None] | None = None
     down: bool = False
     dies_after: int | None = None
+    silent_after: int | None = None
     calls: list[AskRequest] = field(default_factory=list)
 
     async def Ask(self, request: AskRequest, timeout: float) -> AskResponse:  # noqa: N802, ASYNC109 - gRPC's names
@@ -310,6 +312,8 @@ class Link:
                     yield changed
                 count += 1
                 self._check_up(self.dies_after == count)
+                if self.silent_after == count:
+                    await asyncio.Event().wait()
         except Aborted as error:
             raise _rpc_error(error.code, error.details, error.reason) from error
 

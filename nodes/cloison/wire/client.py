@@ -11,6 +11,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from threading import Timer
 
 import grpc
 
@@ -213,7 +214,11 @@ class GatewayClient:
 
 
 class _CohortStream:
-    """The stream of one cohort; the transport draws batches as fast as the node takes them."""
+    """The stream of one cohort; the transport draws batches as fast as the node takes them.
+
+    Ended with `PeerError` (`STREAM_IDLE`) if the node says nothing for three minutes: one that
+    works gives up on a silent holder after two.
+    """
 
     def __init__(
         self,
@@ -222,20 +227,42 @@ class _CohortStream:
         persons: Iterator[Member],
     ) -> None:
         self.ended = False
+        self._idle = False
         self._persons = persons
         self._header = item.statement
-        self._responses = stub.AskMany(self._requests())
+        self._call = stub.AskMany(self._requests())
+        self._responses = iter(self._call)
 
     def header(self) -> receipt_pb2.Answer:
         """The decision."""
-        first = next(iter(self._responses))
+        first = self._next()
+        if first is None:
+            raise PeerError("COHORT_CUT", "cohort: ended before its decision", "ask anew")
         return first.header
 
     def answers(self) -> Iterator[gateway_service_pb2.CohortAnswer]:
         """The answer to each batch."""
-        for response in self._responses:
+        while (response := self._next()) is not None:
             self.ended = response.batch.last
             yield response.batch
+
+    def _next(self) -> gateway_service_pb2.GatewayServiceAskManyResponse | None:
+        waited = Timer(3 * limits.STREAM_IDLE_SECONDS, self._give_up)
+        waited.start()
+        try:
+            return next(self._responses, None)
+        except grpc.RpcError as error:
+            if self._idle:
+                raise PeerError(
+                    "STREAM_IDLE", "node: nothing came for three minutes", "ask anew"
+                ) from error
+            raise
+        finally:
+            waited.cancel()
+
+    def _give_up(self) -> None:
+        self._idle = True
+        self._call.cancel()  # type: ignore[no-untyped-call]
 
     def _requests(self) -> Iterator[gateway_service_pb2.GatewayServiceAskManyRequest]:
         message = gateway_service_pb2.GatewayServiceAskManyRequest

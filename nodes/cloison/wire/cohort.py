@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.v1 import statement_pb2
@@ -124,3 +125,18 @@ async def next_part(parts: AsyncIterator[Part]) -> Part | None:
         return await asyncio.wait_for(anext(parts, None), limits.STREAM_IDLE_SECONDS)
     except TimeoutError as error:
         raise InputError("STREAM_IDLE", "stream: nothing came for a minute", "ask anew") from error
+
+
+async def next_answer(holder: BodyId, answers: AsyncIterator[Part]) -> Part | None:
+    """The next answer of a holder's stream; None at its end.
+
+    Raises:
+        PeerError: `STREAM_IDLE`: nothing came for two minutes. A holder that works speaks sooner:
+            within one it ends a stream on which nothing comes to it.
+    """
+    try:
+        return await asyncio.wait_for(anext(answers, None), 2 * limits.STREAM_IDLE_SECONDS)
+    except TimeoutError as error:
+        raise PeerError(
+            "STREAM_IDLE", f"body `{holder}`: nothing came for two minutes", "ask anew"
+        ) from error

@@ -23,7 +23,7 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import next_part, read_persons
+from cloison.wire.cohort import next_answer, next_part, read_persons
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.holder import (
     Holder,
@@ -118,7 +118,8 @@ class CohortRequester:
                 yield message(batch=request.batch)
 
         try:
-            async for response in stub.AskMany(forward()):
+            answers = aiter(stub.AskMany(forward()))
+            while (response := await next_answer(holder, answers)) is not None:
                 answer = gateway_service_pb2.GatewayServiceAskManyResponse()
                 if response.WhichOneof("part") == "header":
                     answer.header.CopyFrom(response.header)

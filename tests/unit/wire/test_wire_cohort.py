@@ -24,7 +24,7 @@ from tests.federation import (
     run,
 )
 
-from cloison.errors import CloisonError, InputError
+from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import conclude, limits
 from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
@@ -219,6 +219,20 @@ def test_ask_many_peer_that_ends_early_is_an_error_never_an_end(
 
     federation.link(CAF, CNAV).after_part = drop_last
     assert refused(cohort, cohort.plain()) == "COHORT_CUT"
+
+
+@pytest.mark.parametrize("responses", [1, 2])
+def test_ask_many_holder_that_falls_silent_is_given_up(
+    federation: Federation,
+    cohort: Cohort,
+    monkeypatch: pytest.MonkeyPatch,
+    responses: int,
+) -> None:
+    monkeypatch.setattr(limits, "STREAM_IDLE_SECONDS", 0.5)
+    federation.link(CAF, CNAV).silent_after = responses
+    with pytest.raises(PeerError, match="`cnav`: nothing came") as caught:
+        cohort.ask(cohort.plain())
+    assert caught.value.reason == "STREAM_IDLE"
 
 
 def test_ask_many_program_that_ends_early_is_an_error(

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,10 +12,11 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.federation import BODIES, CAF, CNAV, MSA, NOW, Federation, Program, run
+from tests.federation import ANNE, BODIES, CAF, CNAV, MSA, NOW, Federation, Program, Result, run
 
 from cloison.bodies import BodyId
 from cloison.errors import PeerError, StorageError
+from cloison.exchange import limits
 from cloison.identity import Authority, Issued, Peer, load_tls
 from cloison.v1 import (
     exchange_service_pb2,
@@ -24,7 +25,7 @@ from cloison.v1 import (
     gateway_service_pb2_grpc,
     statement_pb2,
 )
-from cloison.wire import client, server
+from cloison.wire import client, server, servicers
 from cloison.wire.async_client import AsyncAsker
 from cloison.wire.gateway import Reply
 from cloison.wire.node import Heads
@@ -56,6 +57,10 @@ class Running:
         self.federation = federation
         self.addresses = addresses()
 
+    @property
+    def ca(self) -> bytes:
+        return (self.federation.keys / "public" / "ca.crt").read_bytes()
+
     def settings(self, body: BodyId) -> NodeSettings:
         settings = self.federation.settings(body)
         return replace(settings, addresses=self.addresses)
@@ -72,16 +77,32 @@ class Running:
                 await server._stop(one)
 
     def channel(self, body: BodyId, own: Issued, ca: bytes | None = None) -> grpc.aio.Channel:
-        known = (self.federation.keys / "public" / "ca.crt").read_bytes()
         return grpc.aio.secure_channel(
             self.addresses[body],
-            server.channel_credentials(ca or known, own),
+            server.channel_credentials(ca or self.ca, own),
             options=server.channel_options(body),
         )
 
     def own(self, body: BodyId, activity: str | None = None) -> Issued:
         place = f"activities/{activity}" if activity else "node"
         return load_tls(self.federation.keys / body / place)
+
+    def drive(self, program: Program, steps: Callable[[client.GatewayClient], Result]) -> Result:
+        """What a program does with its client, CAF's and CNAV's nodes being served."""
+        heads = Heads(known_ledgers(self.federation.keys))
+        channel = grpc.secure_channel(
+            self.addresses[program.body],
+            server.channel_credentials(self.ca, self.own(program.body, program.activity)),
+            options=server.channel_options(program.body),
+        )
+        own = client.GatewayClient(program.keys, channel, heads, self.federation.clock)
+
+        async def main() -> Result:
+            async with self.served(CAF, CNAV):
+                return await asyncio.get_running_loop().run_in_executor(None, steps, own)
+
+        with closing(own):
+            return run(main())
 
 
 @pytest.fixture
@@ -125,42 +146,67 @@ def test_question_over_real_mutual_tls_comes_back_opened(running: Running, ppa: 
     assert ppa.open(item, answer).release is not None
 
 
-def test_client_opens_asks_deposits_and_closes_over_real_tls(
-    running: Running, ppa: Program
-) -> None:
-    known = (running.federation.keys / "public" / "ca.crt").read_bytes()
+def test_client_opens_asks_and_renews_over_real_tls(running: Running, ppa: Program) -> None:
+    def drive(program: client.GatewayClient) -> tuple[bool, int, bool]:
+        (case,) = program.open_cases("claim", ppa.question(None).last + 2, ["C1"])
+        (reply,) = program.ask([ppa.question(case)])
+        renewed = program.renew_case(case, NOW + timedelta(days=100))
+        with pytest.raises(PeerError) as caught:
+            list(program.open_cases("claim", ppa.question(None).last, ["C99"]))
+        assert caught.value.reason == "UNKNOWN_CLAIM"
+        return reply.release is not None, len(renewed.renewal), program.activity == "caf-ppa"
 
-    def drive() -> tuple[bool, int, bool]:
-        channel = grpc.secure_channel(
-            running.addresses[CAF],
-            server.channel_credentials(known, running.own(CAF, "caf-ppa")),
-            options=server.channel_options(CAF),
-        )
-        program = client.GatewayClient(
-            ppa.keys,
-            channel,
-            Heads(known_ledgers(running.federation.keys)),
-            running.federation.clock,
-        )
-        try:
-            (case,) = program.open_cases("claim", ppa.question(None).last + 2, ["C1"])
-            (reply,) = program.ask([ppa.question(case)])
-            renewed = program.renew_case(case, NOW + timedelta(days=100))
-            with pytest.raises(PeerError) as caught:
-                list(program.open_cases("claim", ppa.question(None).last, ["C99"]))
-            assert caught.value.reason == "UNKNOWN_CLAIM"
-            return reply.release is not None, len(renewed.renewal), program.activity == "caf-ppa"
-        finally:
-            program.close()
-
-    async def main() -> tuple[bool, int, bool]:
-        async with running.served(CAF, CNAV):
-            return await asyncio.get_running_loop().run_in_executor(None, drive)
-
-    released, renewal, own = run(main())
+    released, renewal, own = running.drive(ppa, drive)
     assert released
     assert renewal
     assert own
+
+
+async def silent(*_: object) -> AsyncIterator[object]:
+    await asyncio.Event().wait()
+    yield None
+
+
+@pytest.mark.parametrize(
+    ("stuck", "silent_one"),
+    [(servicers.Gateway, "node"), (servicers.Exchange, "body `cnav`")],
+)
+def test_client_ask_many_of_a_node_that_falls_silent_is_given_up(
+    running: Running,
+    ppa: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    stuck: type,
+    silent_one: str,
+) -> None:
+    monkeypatch.setattr(stuck, "AskMany", silent)
+    monkeypatch.setattr(limits, "STREAM_IDLE_SECONDS", 0.5)
+    question = replace(ppa.question(None), persons=())
+
+    def drive(program: client.GatewayClient) -> None:
+        with pytest.raises(PeerError, match=f"{silent_one}: nothing came") as caught:
+            program.ask_many(question, iter([ANNE.member()]), 1)
+        assert caught.value.reason == "STREAM_IDLE"
+
+    running.drive(ppa, drive)
+
+
+async def ended(*_: object) -> AsyncIterator[object]:
+    for part in list[object]():
+        yield part
+
+
+def test_client_ask_many_of_a_node_that_ends_before_its_decision_is_cut(
+    running: Running, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicers.Gateway, "AskMany", ended)
+    question = replace(ppa.question(None), persons=())
+
+    def drive(program: client.GatewayClient) -> None:
+        with pytest.raises(PeerError, match="before its decision") as caught:
+            program.ask_many(question, iter([ANNE.member()]), 1)
+        assert caught.value.reason == "COHORT_CUT"
+
+    running.drive(ppa, drive)
 
 
 def test_many_callers_of_one_program_travel_together_and_each_gets_its_own_answer(
@@ -226,12 +272,10 @@ def test_certificate_expired_is_refused_by_tls(running: Running) -> None:
 
 
 def test_certificate_missing_is_refused_by_tls(running: Running) -> None:
-    ca = (running.federation.keys / "public" / "ca.crt").read_bytes()
-
     async def call() -> None:
         async with grpc.aio.secure_channel(
             running.addresses[CNAV],
-            grpc.ssl_channel_credentials(ca),
+            grpc.ssl_channel_credentials(running.ca),
             options=server.channel_options(CNAV),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
@@ -242,10 +286,9 @@ def test_certificate_missing_is_refused_by_tls(running: Running) -> None:
 
 def test_server_that_is_another_body_is_refused_by_the_caller(running: Running) -> None:
     async def call() -> None:
-        known = (running.federation.keys / "public" / "ca.crt").read_bytes()
         async with grpc.aio.secure_channel(
             running.addresses[CNAV],
-            server.channel_credentials(known, running.own(CAF)),
+            server.channel_credentials(running.ca, running.own(CAF)),
             options=server.channel_options(MSA),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
@@ -262,10 +305,9 @@ def test_program_that_calls_another_bodys_node_is_refused(running: Running) -> N
 
 def test_message_over_four_mebibytes_is_refused(running: Running) -> None:
     async def call() -> None:
-        known = (running.federation.keys / "public" / "ca.crt").read_bytes()
         async with grpc.aio.secure_channel(
             running.addresses[CNAV],
-            server.channel_credentials(known, running.own(CAF)),
+            server.channel_credentials(running.ca, running.own(CAF)),
             options=(("grpc.ssl_target_name_override", Peer(CNAV).host),),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
