@@ -372,7 +372,7 @@ Global___CohortPart: _TypeAlias = CohortPart  # noqa: Y015
 
 @_typing.final
 class Failures(_message.Message):
-    """Questions that failed before a decision, counted per peer, reason and minute."""
+    """What failed before a decision, calls and questions, counted per peer, reason and minute."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -380,6 +380,7 @@ class Failures(_message.Message):
     MINUTE_MS_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     peer: _builtins.str
+    """A body, an activity, or `unknown peer`: never a name this node has not on file."""
     minute_ms: _builtins.int
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailureCount]: ...

@@ -47,9 +47,13 @@ class Heads:
 
     def of(self, body: BodyId) -> Callable[[bytes], Checkpoint]:
         """The verifier of one body's heads. Raises `PeerError` (`UNKNOWN_PEER`)."""
-        if body not in self._verifiers:
+        if not self.knows(body):
             raise PeerError("UNKNOWN_PEER", f"body `{body}`: its ledger's key is not known here")
         return lambda note: self._verified(body, note)
+
+    def knows(self, body: BodyId) -> bool:
+        """Whether this body's ledger is known here."""
+        return body in self._verifiers
 
     def _verify(self, body: BodyId, note: bytes) -> Checkpoint:
         return verify_checkpoint(note, self._verifiers[body])
@@ -75,7 +79,7 @@ class Heads:
 
 
 class FailureCounts:
-    """Questions that failed before a decision, per peer, minute and reason; no content.
+    """What failed before a decision, per peer, minute and reason; no content.
 
     Some reasons are a peer's own words: past 64 a minute the rest is counted as `OTHER`.
     """

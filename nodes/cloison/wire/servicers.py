@@ -22,7 +22,6 @@ from cloison.wire.calls import (
     Context,
     answered,
     body_node,
-    counted,
     program_of,
     streamed,
 )
@@ -61,9 +60,8 @@ class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
     ) -> AsyncIterator[gateway_service_pb2.GatewayServiceAskManyResponse]:
         """One statement about many persons."""
         activity = program_of(self._node, context)
-        with counted(self._node, activity):
-            async for answer in self._cohorts.relay(activity, request_iterator):
-                yield answer
+        async for answer in self._cohorts.relay(activity, request_iterator):
+            yield answer
 
 
 class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -77,10 +75,9 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self, request: exchange_service_pb2.ExchangeServiceAskRequest, context: Context
     ) -> exchange_service_pb2.ExchangeServiceAskResponse:
         """Each statement decided, entered and answered on its own."""
-        peer = body_node(context)
-        with counted(self._node, peer):
-            call = self._holder.call(peer, request.policy_set, request.checkpoint)
-            answers = self._holder.answer(call, request.items)
+        peer = body_node(self._node, context)
+        call = self._holder.call(peer, request.policy_set, request.checkpoint)
+        answers = self._holder.answer(call, request.items)
         asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._holder.wrapped.prepare)
         return exchange_service_pb2.ExchangeServiceAskResponse(
             answers=answers, policy_set=self._node.policy.hash
@@ -94,20 +91,19 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyResponse]:
         """The decision, then each batch once its entry is on disk."""
         response = exchange_service_pb2.ExchangeServiceAskManyResponse
-        peer = body_node(context)
-        with counted(self._node, peer):
-            first = await next_part(request_iterator)
-            if first is None or first.WhichOneof("part") != "header":
-                raise InputError("MALFORMED", "stream: does not begin with a header")
-            header = first.header
-            call = self._holder.call(peer, header.policy_set, header.checkpoint)
-            desk = CohortHolder(self._node, self._holder, call)
-            yield response(header=desk.open(header.statement))
-            while not desk.done:
-                request = await next_part(request_iterator)
-                if request is None:
-                    raise InputError("MALFORMED", "stream: ended before its last batch")
-                yield response(batch=desk.batch(request.batch))
+        peer = body_node(self._node, context)
+        first = await next_part(request_iterator)
+        if first is None or first.WhichOneof("part") != "header":
+            raise InputError("MALFORMED", "stream: does not begin with a header")
+        header = first.header
+        call = self._holder.call(peer, header.policy_set, header.checkpoint)
+        desk = CohortHolder(self._node, self._holder, call)
+        yield response(header=desk.open(header.statement))
+        while not desk.done:
+            request = await next_part(request_iterator)
+            if request is None:
+                raise InputError("MALFORMED", "stream: ended before its last batch")
+            yield response(batch=desk.batch(request.batch))
 
     async def Changes(
         self, request: exchange_service_pb2.ExchangeServiceChangesRequest, context: Context

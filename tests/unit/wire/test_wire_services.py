@@ -1,6 +1,6 @@
 """Who may call which service, as the certificate says; cases and the ledger's readers."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from tests.federation import (
     DGFIP,
     MONTH,
     MSA,
+    NOW,
     Aborted,
     Federation,
     Program,
@@ -31,9 +32,12 @@ from cloison.v1 import (
     gateway_service_pb2,
     ledger_service_pb2,
     register_service_pb2,
+    statement_pb2,
+    store_service_pb2,
 )
 from cloison.wire import calls, client, public_servicers, servicers
 from cloison.wire.cases import CaseDesk
+from cloison.wire.deposits import DepositDesk
 from cloison.wire.gateway import OpenedCase
 
 TRACES = ledger_service_pb2.LOG_NAME_TRACES
@@ -107,6 +111,86 @@ def test_exchange_call_that_fails_whole_is_counted_under_its_peer(federation: Fe
     request = exchange_service_pb2.ExchangeServiceAskRequest(checkpoint=b"forged")
     assert aborted(exchange.Ask(request, federation.context(MSA))) == "BAD_CHECKPOINT"
     assert federation.failures(CNAV) == {"msa": {"BAD_CHECKPOINT": 1}}
+
+
+# --- what failed before a decision is counted ----------------------------------------------------
+
+
+def _ask_65(federation: Federation, context: Any) -> Any:
+    items = [statement_pb2.AskItem()] * 65
+    request = gateway_service_pb2.GatewayServiceAskRequest(items=items)
+    return gateway(federation).Ask(request, context)
+
+
+def _ask_many(federation: Federation, context: Any) -> Any:
+    async def nothing() -> AsyncIterator[gateway_service_pb2.GatewayServiceAskManyRequest]:
+        for request in list[gateway_service_pb2.GatewayServiceAskManyRequest]():
+            yield request
+
+    return anext(gateway(federation).AskMany(nothing(), context))
+
+
+def _open(federation: Federation, context: Any) -> Any:
+    node = federation.node(CAF)
+    request = cases_service_pb2.OpenRequest(type="none", month=MONTH.number)
+    return anext(servicers.Cases(node, CaseDesk(node)).Open(request, context))
+
+
+def _close(federation: Federation, context: Any) -> Any:
+    node = federation.node(CAF)
+    return servicers.Cases(node, CaseDesk(node)).Close(cases_service_pb2.CloseRequest(), context)
+
+
+def _deposit(federation: Federation, context: Any) -> Any:
+    node = federation.node(CAF)
+    request = store_service_pb2.DepositRequest()
+    return servicers.Store(node, DepositDesk(node)).Deposit(request, context)
+
+
+Call = Callable[[Federation, Any], Any]
+CALLS: dict[Call, str] = {
+    _ask_65: "TOO_LARGE",
+    _ask_many: "MALFORMED",
+    _open: "UNKNOWN_CASE_TYPE",
+    _close: "MALFORMED",
+    _deposit: "MALFORMED",
+}
+
+
+@pytest.mark.parametrize(("call", "reason"), CALLS.items())
+def test_call_that_fails_whole_is_counted_once_under_its_program(
+    federation: Federation, call: Call, reason: str
+) -> None:
+    assert aborted(call(federation, federation.context(CAF, "caf-ppa"))) == reason
+    assert federation.failures(CAF) == {"caf-ppa": {reason: 1}}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_call_of_another_bodys_program_is_counted_under_its_name(
+    federation: Federation, call: Call
+) -> None:
+    assert aborted(call(federation, federation.context(MSA, "msa-ppa"))) == "NOT_YOURS"
+    assert federation.failures(CAF) == {"msa-ppa": {"NOT_YOURS": 1}}
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        Peer(BodyId("stranger")),
+        Peer(BodyId("stranger"), "caf-ppa"),
+        Peer(CAF, "made-up"),
+        Peer(CNAV, "caf-ppa"),
+        None,
+    ],
+)
+def test_call_of_a_peer_not_on_file_is_counted_under_no_name_of_its_own(
+    federation: Federation, peer: Peer | None
+) -> None:
+    issued = Authority.create(NOW).issue(peer, NOW).certificate if peer else None
+    request = exchange_service_pb2.ExchangeServiceAskRequest(items=[statement_pb2.AskItem()])
+    exchange = servicers.Exchange(*federation.holding(CNAV))
+    aborted(exchange.Ask(request, cast("calls.Context", UnsafeContext(issued))))
+    assert list(federation.failures(CNAV)) == [calls.UNKNOWN_PEER]
 
 
 def test_exchange_unexpected_error_tells_its_kind_and_nothing_of_its_content(
