@@ -130,7 +130,11 @@ class CohortBatch(_message.Message):
     `case` int32 (place in `cases`, -1 where none), `case_salt` binary.
     """
     @_builtins.property
-    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.CaseProof]: ...
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.CaseProof]:
+        """No renewals: a case counts until the end its own entry states, even where it was renewed. Persons of a case past that end are asked
+        one question each, by Ask.
+        """
+
     def __init__(
         self,
         *,

@@ -325,6 +325,16 @@ def test_ask_many_case_past_its_end_is_refused(federation: Federation, cohort: C
     assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
 
 
+def test_ask_many_renewed_case_counts_until_its_first_end_alone(cohort: Cohort) -> None:
+    case, clock = cohort.cases[0], cohort.program.federation.clock
+    clock.now = case.valid_until - timedelta(days=1)
+    end = case.valid_until + timedelta(days=30)
+    cohort.program.cases.renew("caf-ppa", case.leaf_hash, end)
+    assert len(cohort.ask([cohort.batch(0, case, last=True)])) == 2
+    clock.now = case.valid_until
+    assert refused(cohort, [cohort.batch(0, case, last=True)]) == "BAD_CASE_PROOF"
+
+
 def test_ask_many_salt_used_before_is_refused(cohort: Cohort) -> None:
     first, second = cohort.plain()
     salt = read_persons(first.persons, 5)[0].reference.salt
