@@ -5,6 +5,7 @@ so that an attack is a few lines: set `before` or `after` of a link, and ask.
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ from cloison.identity import (
 )
 from cloison.law import PolicySet, decide
 from cloison.law.question import Granularity
+from cloison.ledger.log import Log
 from cloison.months import Month
 from cloison.store import NewRecord, Store, load_catalogue
 from cloison.v1 import (
@@ -559,6 +561,13 @@ def signed_at(time: datetime) -> Callable[[statement_pb2.Statement], None]:
         statement.signed_time_ms = to_milliseconds(time)
 
     return change
+
+
+def fill_disk(log: Log) -> None:
+    """Every later write to the ledger meets a device without room."""
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, log._journal._descriptor)
+    os.close(full)
 
 
 def run(awaitable: Awaitable[Result]) -> Result:

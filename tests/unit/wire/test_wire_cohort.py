@@ -21,9 +21,11 @@ from tests.federation import (
     ManyResponse,
     Program,
     Someone,
+    fill_disk,
     run,
 )
 
+from cloison.bodies import BodyId
 from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import conclude, limits
 from cloison.exchange.entries import parse_entry
@@ -61,6 +63,7 @@ class Cohort:
         self.cases = [program.open_case(claim) for claim in claims]
         self.size = 10
         self.sent: list[int] = []
+        self.got: list[Response] = []
 
     def header(self) -> statement_pb2.SignedStatement:
         cohort = statement_pb2.Cohort(
@@ -96,8 +99,10 @@ class Cohort:
         relay = self.program.federation.cohorts(self.program.body)
 
         async def collect() -> list[Response]:
-            stream = relay.relay(self.program.activity, requests())
-            return [answer async for answer in stream]
+            self.got = []
+            async for answer in relay.relay(self.program.activity, requests()):
+                self.got.append(answer)
+            return self.got
 
         return run(collect())
 
@@ -235,6 +240,39 @@ def test_ask_many_holder_that_falls_silent_is_given_up(
     assert caught.value.reason == "STREAM_IDLE"
 
 
+@pytest.mark.parametrize(
+    ("full", "once", "left"),
+    [
+        (CNAV, "header", ["header"]),  # the holder's disk, after its decision
+        (CAF, "header", []),  # the requester's, before the decision is entered there
+        (CAF, "batch", ["header"]),  # the requester's, when the first batch comes
+    ],
+)
+def test_ask_many_disk_that_fills_lets_no_batch_leave(
+    federation: Federation, cohort: Cohort, full: BodyId, once: str, left: list[str]
+) -> None:
+    def fill(response: ManyResponse) -> ManyResponse:
+        if response.WhichOneof("part") == once:
+            fill_disk(federation.node(full).traces)
+        return response
+
+    federation.link(CAF, CNAV).after_part = fill
+    assert refused(cohort, cohort.plain()) == "LEDGER_WRITE"
+    assert [answer.WhichOneof("part") for answer in cohort.got] == left
+    federation.kill(full)
+    assert federation.entries(full, "cohort_part") == []
+
+
+def test_ask_many_holder_that_cannot_write_decides_nothing(
+    federation: Federation, cohort: Cohort
+) -> None:
+    fill_disk(federation.node(CNAV).traces)
+    assert refused(cohort, cohort.plain()) == "LEDGER_WRITE"
+    assert cohort.got == []
+    federation.kill(CNAV)
+    assert federation.entries(CNAV, "decided") == []
+
+
 def test_ask_many_program_that_ends_early_is_an_error(
     federation: Federation, cohort: Cohort
 ) -> None:
@@ -302,8 +340,6 @@ def test_ask_many_case_of_another_activity_is_refused(
     federation: Federation, cohort: Cohort
 ) -> None:
     rsa = federation.program("caf-rsa")
-    (claim,) = federation.node(CAF).store.claims("ppa", MONTH, ["C1"])
-    del claim
     other = Cohort(cohort.program)
     other.program = rsa
     assert refused(other, other.plain()) == "BAD_CASE_PROOF"
