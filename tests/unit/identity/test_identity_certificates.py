@@ -227,13 +227,15 @@ def test_mutual_tls_certificate_of_another_authority_is_refused(ca: bytes, port:
         call(port, stranger, ca)
 
 
-def test_mutual_tls_expired_certificate_is_refused() -> None:
+def test_mutual_tls_expired_certificate_is_refused_where_a_valid_one_is_not() -> None:
     now = datetime.now(UTC)
     authority = Authority.create(now)
     node = authority.issue(Peer(BodyId("cnav")), now)
-    expired = authority.issue(CAF, now - timedelta(days=826))
-    with serving(node, authority.issued.certificate) as open_port, pytest.raises(grpc.RpcError):
-        call(open_port, expired, authority.issued.certificate)
+    valid, expired = (authority.issue(CAF, now - timedelta(days=days)) for days in (820, 826))
+    with serving(node, authority.issued.certificate) as open_port:
+        assert call(open_port, valid, authority.issued.certificate) == b"cloison://caf"
+        with pytest.raises(grpc.RpcError):
+            call(open_port, expired, authority.issued.certificate)
 
 
 def test_mutual_tls_caller_without_certificate_is_refused(ca: bytes, port: int) -> None:

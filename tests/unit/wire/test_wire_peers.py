@@ -21,10 +21,11 @@ from tests.federation import (
     run,
 )
 
-from cloison.errors import PeerError
+from cloison.errors import IntegrityError, PeerError
 from cloison.exchange.entries import case_opened_entry, parse_entry
 from cloison.exchange.release import build_release
-from cloison.identity import person_digest, seal_secret
+from cloison.exchange.statement import parse_statement
+from cloison.identity import person_digest
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire import holder
@@ -424,13 +425,26 @@ def test_answer_entry_holds_the_peers_last_head(
     )
 
 
-def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
-    ppa: Program, items: Items
-) -> None:
-    assert len(seal_secret(ppa.keys.public, bytes(32))) > 1000  # anyone can seal to an activity
+def test_release_of_another_answer_is_not_its_receipts(ppa: Program, items: Items) -> None:
     first, second = ppa.put(*items)
     first.sealed_release = second.sealed_release
-    assert ppa.open(items[0], first).failure is not None
+    reply = ppa.open(items[0], first)
+    assert reply.failure is not None
+    assert reply.failure.reason == "BAD_RECEIPT"
+
+
+def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    sealed_for, other = (parse_statement(item.statement.statement) for item in items)
+    heard = holder.Heard(sealed_for, items[0].statement, (), ppa.keys.public)
+    call = federation.holder(MSA).call(CAF, b"", b"")
+    release = release_pb2.Release(statement_hash=sealed_for.hash)
+    sealed = holder.seal(call, heard, release)  # anyone can seal to an activity
+    assert ppa.opener.open(sealed, sealed_for.hash) == release
+    with pytest.raises(IntegrityError) as caught:
+        ppa.opener.open(sealed, other.hash)
+    assert caught.value.reason == "BAD_SEAL"
 
 
 def _other_fields(release: release_pb2.Release) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from google.protobuf.descriptor import Descriptor
 from tests.federation import (
     ANNE,
     CAF,
@@ -28,6 +29,7 @@ from cloison.exchange.statement import to_milliseconds
 from cloison.identity import Authority, Peer
 from cloison.v1 import (
     cases_service_pb2,
+    decision_pb2,
     exchange_service_pb2,
     gateway_service_pb2,
     ledger_service_pb2,
@@ -338,6 +340,45 @@ def test_dry_run_says_what_would_be_decided_without_an_entry(
     assert response.explanation_fr
     assert response.explanation_en
     assert node.traces.size == size
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome"),
+    [
+        (datetime(2023, 6, 1, tzinfo=UTC), decision_pb2.OUTCOME_DENY),
+        (datetime(2024, 6, 1, tzinfo=UTC), decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS),
+        (datetime(2026, 6, 1, tzinfo=UTC), decision_pb2.OUTCOME_DENY),
+    ],
+)
+def test_dry_run_is_decided_on_the_day_of_the_nodes_clock(
+    federation: Federation, day: datetime, outcome: int
+) -> None:
+    dmde = federation.program("caf-dmde")
+    asked = dmde.question(None, purpose="control-targeting", legal_basis="decret-2024-50")
+    request = register_service_pb2.DryRunRequest(statement=statement_of(dmde.item(asked)))
+    federation.clock.now = day
+    register = public_servicers.Register(federation.node(CNAV))
+    assert run(register.DryRun(request, federation.context(CAF))).decision.outcome == outcome
+
+
+TIME_WORDS = {"time", "date", "day", "month", "year", "until", "ms", "moment", "now", "force"}
+
+
+def times_in(message: Descriptor) -> set[str]:
+    """The fields of a message, and of those within it, that tell a time."""
+    found = {field.name for field in message.fields if TIME_WORDS & set(field.name.split("_"))}
+    within = (field.message_type for field in message.fields if field.message_type)
+    return found.union(*map(times_in, within))
+
+
+def test_dry_run_no_field_says_which_day_decides() -> None:
+    """INVARIANT: the decider's clock alone says which texts are in force."""
+    months_asked = {"first_month", "last_month", "case_month"}
+    of_the_case = {"month", "opened_time_ms", "valid_until_ms"}
+    signing = {"signed_time_ms"}  # within a minute of the clock; a dry run does not look at it
+    assert times_in(statement_pb2.Statement.DESCRIPTOR) == months_asked | signing
+    dry_run = times_in(register_service_pb2.DryRunRequest.DESCRIPTOR)
+    assert dry_run == months_asked | signing | of_the_case
 
 
 def test_list_activities_and_texts_give_the_whole_policy_set(federation: Federation) -> None:

@@ -12,7 +12,19 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.federation import ANNE, BODIES, CAF, CNAV, MSA, NOW, Federation, Program, Result, run
+from tests.federation import (
+    ANNE,
+    BODIES,
+    CAF,
+    CNAV,
+    MONTH,
+    MSA,
+    NOW,
+    Federation,
+    Program,
+    Result,
+    run,
+)
 
 from cloison.bodies import BodyId
 from cloison.errors import PeerError, StorageError
@@ -27,7 +39,7 @@ from cloison.v1 import (
 )
 from cloison.wire import client, server, servicers
 from cloison.wire.async_client import AsyncAsker
-from cloison.wire.gateway import Reply
+from cloison.wire.gateway import Deposit, Reply
 from cloison.wire.node import Heads
 from cloison.wire.settings import NodeSettings, known_ledgers
 
@@ -146,20 +158,32 @@ def test_question_over_real_mutual_tls_comes_back_opened(running: Running, ppa: 
     assert ppa.open(item, answer).release is not None
 
 
-def test_client_opens_asks_and_renews_over_real_tls(running: Running, ppa: Program) -> None:
-    def drive(program: client.GatewayClient) -> tuple[bool, int, bool]:
-        (case,) = program.open_cases("claim", ppa.question(None).last + 2, ["C1"])
+def test_client_opens_asks_renews_deposits_and_closes_over_real_tls(
+    running: Running, ppa: Program
+) -> None:
+    def drive(program: client.GatewayClient) -> tuple[bool, int, int]:
+        (case,) = program.open_cases("claim", MONTH, ["C1"])
         (reply,) = program.ask([ppa.question(case)])
         renewed = program.renew_case(case, NOW + timedelta(days=100))
-        with pytest.raises(PeerError) as caught:
-            list(program.open_cases("claim", ppa.question(None).last, ["C99"]))
-        assert caught.value.reason == "UNKNOWN_CLAIM"
-        return reply.release is not None, len(renewed.renewal), program.activity == "caf-ppa"
+        deposit = Deposit("entitlement", renewed, {"amount_cents": 12_345}, (reply,))
+        (receipt,) = program.deposit([deposit])
+        program.close_cases([renewed], "decided")
+        return reply.release is not None, len(renewed.renewal), receipt.leaf_index
 
-    released, renewal, own = running.drive(ppa, drive)
+    released, renewal, place = running.drive(ppa, drive)
+    kinds = [entry.WhichOneof("kind") for entry in running.federation.entries(CAF)]
     assert released
     assert renewal
-    assert own
+    assert kinds[place:] == ["deposited", "case_closed"]
+
+
+def test_client_tells_the_reason_its_node_gave(running: Running, ppa: Program) -> None:
+    def drive(program: client.GatewayClient) -> str:
+        with pytest.raises(PeerError) as caught:
+            list(program.open_cases("claim", MONTH, ["C99"]))
+        return caught.value.reason
+
+    assert running.drive(ppa, drive) == "UNKNOWN_CLAIM"
 
 
 async def silent(*_: object) -> AsyncIterator[object]:
@@ -264,13 +288,6 @@ def test_certificate_self_made_is_refused_by_tls(running: Running) -> None:
     assert code is grpc.StatusCode.UNAVAILABLE
 
 
-def test_certificate_expired_is_refused_by_tls(running: Running) -> None:
-    old = datetime.now(UTC) - timedelta(days=1000)
-    expired = Authority.create(old).issue(Peer(CAF), old)
-    code = status_of(running, lambda: exchange_ask(running, expired))
-    assert code is grpc.StatusCode.UNAVAILABLE
-
-
 def test_certificate_missing_is_refused_by_tls(running: Running) -> None:
     async def call() -> None:
         async with grpc.aio.secure_channel(
@@ -332,7 +349,17 @@ def test_bytes_that_are_no_message_are_refused(running: Running) -> None:
             )
             await method(b"\xff\xff\xff", timeout=5)
 
-    assert status_of(running, call) is not grpc.StatusCode.OK
+    assert status_of(running, call) is grpc.StatusCode.UNKNOWN  # before any code of ours
+
+
+def test_changes_reserved_is_unimplemented(running: Running) -> None:
+    async def call() -> None:
+        async with running.channel(CNAV, running.own(CAF)) as channel:
+            stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
+            async for _ in stub.Changes(exchange_service_pb2.ExchangeServiceChangesRequest()):
+                pass
+
+    assert status_of(running, call) is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_port_in_use_is_said_and_nothing_is_shared(running: Running) -> None:
