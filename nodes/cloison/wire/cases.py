@@ -200,8 +200,8 @@ class CaseDesk:
             raise InputError("MALFORMED", "cases: one is named twice")
         for leaf in case_leaf_hashes:
             self._check_closable(self._own(activity, leaf))
-        # The vault first: a case that is closed there but not yet in the ledger answers nothing.
-        with self._node.vault.transaction():
+        # The vault first, on disk: a case closed there but not yet in the ledger answers nothing.
+        with self._node.vault.lasting():
             for leaf in case_leaf_hashes:
                 self._node.vault.close_case(leaf)
         now = self._node.clock()

@@ -155,10 +155,7 @@ class Requester:
         checked = [self._check(one, answer) for one, answer in zip(fresh, answers, strict=True)]
         try:
             self._write_received(holder, fresh, checked)
-        except (
-            PeerError,
-            IntegrityError,
-        ) as error:  # its head or answer contradicts an earlier one
+        except (PeerError, IntegrityError) as error:  # its head or answer contradicts an earlier
             self._node.failures.add(holder, error.reason, now)
             checked = [(fail(error), None) for _ in fresh]
         by_hash = refused | {
@@ -250,7 +247,8 @@ class Requester:
         ]
         if not answered:
             return
-        seen = node.heads.see(holder, answered[-1][1].receipt.checkpoint)
+        for note in dict.fromkeys(answer.receipt.checkpoint for _, answer, _ in answered):
+            seen = node.heads.see(holder, note)  # each: one call may not show two trees
         # Again with a repeat: a power cut may have taken the row and left its entry.
         with node.store.transaction():
             for one, answer, receipt in answered:

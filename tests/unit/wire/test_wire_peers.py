@@ -26,7 +26,8 @@ from cloison.exchange.entries import case_opened_entry, parse_entry
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import parse_statement
 from cloison.identity import person_digest
-from cloison.ledger.tree import leaf_hash
+from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from cloison.ledger.tree import leaf_hash, node_hash
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire import holder
 from cloison.wire.cases import as_proof
@@ -188,6 +189,26 @@ def test_ask_refusal_with_a_label_is_refused(federation: Federation, ppa: Progra
     federation.link(CAF, CNAV).after = forged(federation, _label_for("holder", ANNE.nir))
     no_case = ppa.item(ppa.question(None, ANNE.member()))
     assert reasons(ppa.put(no_case)) == ["BAD_RECEIPT"]
+    assert federation.entries(CAF, "received") == []
+
+
+def test_ask_two_trees_of_one_size_in_one_call_are_refused(
+    federation: Federation, ppa: Program, items: Items
+) -> None:
+    """A forking holder, with its own key: the second answer stands in another ledger of its."""
+
+    def fork(response: AskResponse) -> None:
+        first, second = response.answers
+        node = federation.node(CNAV)
+        leaves = [leaf_hash(answer.receipt.entry) for answer in (second, first)]
+        head = Checkpoint(node.traces.origin, 2, node_hash(*leaves))
+        second.receipt.leaf_index = 0
+        second.receipt.hashes[:] = [leaves[1]]
+        second.receipt.checkpoint = sign_checkpoint(head, node.traces._signer)
+        assert verify_checkpoint(first.receipt.checkpoint, node.traces.verifier).size == 2
+
+    federation.link(CAF, CNAV).after = fork
+    assert reasons(ppa.put(*items)) == ["FORKED_LEDGER"] * 2
     assert federation.entries(CAF, "received") == []
 
 

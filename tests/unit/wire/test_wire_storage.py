@@ -250,6 +250,21 @@ def test_renew_case_power_cut_after_its_answer_leaves_it_renewed(
     assert ppa.open_case().valid_until == end
 
 
+def test_close_case_that_is_not_on_disk_is_no_entry(
+    federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut could then leave the entry, and the case open at its own node."""
+
+    def refused(_: Vault) -> float:
+        raise OSError(28, "No space left on device")
+
+    case = ppa.open_case()
+    monkeypatch.setattr(Vault, "_sync", refused)
+    with pytest.raises(StorageError):
+        ppa.cases.close(ppa.activity, [case.leaf_hash], "decided")
+    assert federation.entries(CAF, "case_closed") == []
+
+
 def test_ask_again_after_a_power_cut_took_what_was_received_keeps_it_once_more(
     federation: Federation, ppa: Program
 ) -> None:
