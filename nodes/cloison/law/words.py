@@ -29,6 +29,14 @@ _PATTERNS = {
         "the last month asked is at least {x} months before the case's month",
         "le dernier mois demandé précède d'au moins {x} mois celui du dossier",
     ),
+    "first_exact": (
+        "the first month asked is exactly {x} months before the case's month",
+        "le premier mois demandé précède d'exactement {x} mois celui du dossier",
+    ),
+    "last_exact": (
+        "the last month asked is exactly {x} months before the case's month",
+        "le dernier mois demandé précède d'exactement {x} mois celui du dossier",
+    ),
     "first_year": (
         "the first year asked is {x} years before the case's year",
         "la première année demandée précède de {x} ans celle du dossier",
@@ -87,6 +95,8 @@ _TOP_FLAGS = frozenset({"whole_years", "cohort", "named_agent", "same_policy_set
 _BOUNDS = {
     ("case", "months_back_first", "less_eq"): "first",
     ("case", "months_back_last", "greater_eq"): "last",
+    ("case", "months_back_first", "eq"): "first_exact",
+    ("case", "months_back_last", "eq"): "last_exact",
     ("case", "years_back_first", "eq"): "first_year",
     ("case", "years_back_last", "eq"): "last_year",
     ("case", "questions_before", "less"): "questions",

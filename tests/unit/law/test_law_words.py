@@ -27,6 +27,14 @@ def _condition(text: str) -> pst.Expr:
         ("context.cohort", "many persons stand under one statement"),
         ("!context.cohort", "persons are named one by one"),
         ("context.persons == 1", "exactly 1 person is asked about"),
+        (
+            "context.case.months_back_first == 13",
+            "the first month asked is exactly 13 months before the case's month",
+        ),
+        (
+            "context.case.months_back_last == 2",
+            "the last month asked is exactly 2 months before the case's month",
+        ),
         ('context.granularity == "year"', "the answer is by `year`"),
         ('["year", "month"].contains(context.granularity)', "the answer is by `year` or `month`"),
         ('context.purpose in [Purpose::"a", Purpose::"b"]', "the purpose is `a` or `b`"),
