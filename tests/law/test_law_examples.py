@@ -1,6 +1,7 @@
 """The policy set itself: every example, every rule, every gap in what was read."""
 
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,6 +107,34 @@ def test_what_a_benefit_record_asks_is_permitted(activity: Activity, reads: Read
     assert decision.permitted, decision.nearest
 
 
+@pytest.mark.parametrize("day", [datetime(2023, 6, 1, tzinfo=UTC), _NOW], ids=str)
+def test_totals_are_given_of_the_whole_window_and_of_no_part_of_it(day: datetime) -> None:
+    """Totals of parts, asked one after the other, would tell the months one by one."""
+    activity = _POLICY.activities["caf-al"]
+    basis = "decret-2025-1288" if day == _NOW else "decret-2019-969"
+    reads = next(one for one in activity.reads if one.granularity is Granularity.WINDOW_TOTAL)
+    asked = replace(_question(activity, reads), legal_basis=basis)
+    permitted = [
+        (first, last)
+        for first in range(16)
+        for last in range(first + 1)
+        if decide(_POLICY, _months_back(asked, first, last), _facts(activity, day), day).permitted
+    ]
+
+    assert permitted == [(13, 2)]
+
+
+def test_totals_are_named_by_the_two_rules_that_want_the_whole_window() -> None:
+    """Where a rule names no granularity, whoever it permits may have each month anyway."""
+    totals = {rule.id for rule in _POLICY.rules if "window-total" in rule.source}
+
+    assert totals == {"decret-2019-969/al", "decret-2025-1288/al"}
+
+
+def _months_back(question: Question, first: int, last: int) -> Question:
+    return replace(question, first_month=_MONTH - first, last_month=_MONTH - last)
+
+
 def _question(activity: Activity, reads: Reads) -> Question:
     first = last = _MONTH
     if reads.window is not None:
@@ -128,13 +157,13 @@ def _question(activity: Activity, reads: Reads) -> Question:
     )
 
 
-def _facts(activity: Activity) -> Facts:
+def _facts(activity: Activity, now: datetime = _NOW) -> Facts:
     case = CaseFacts(
         type=activity.case_types[0].type,
         activity=activity.id,
         month=_MONTH,
-        opened_time=_NOW - timedelta(hours=1),
-        valid_until=_NOW + timedelta(days=activity.case_types[0].validity_days),
+        opened_time=now - timedelta(hours=1),
+        valid_until=now + timedelta(days=activity.case_types[0].validity_days),
         covers_persons=True,
         questions_before=5,
     )
