@@ -7,6 +7,7 @@ from typing import Any
 import cedarpy
 
 from cloison.errors import InputError
+from cloison.law.question import Action
 from cloison.law.records import Activity, Dataset, Purpose
 
 _Entity = dict[str, Any]
@@ -34,22 +35,40 @@ def build_entities(
     Raises:
         InputError: `BAD_POLICY_FILE`: the schema has no place for them.
     """
-    bodies = {activity.body for activity in activities.values()} | {
-        holder for holder, _ in datasets
-    }
-    systems = {name for dataset in datasets.values() for name in dataset.systems}
-    entities = [
-        *(_entity("System", name) for name in sorted(systems)),
-        *(_entity("Body", body) for body in sorted(bodies)),
-        *map(_purpose, purposes.values()),
-        *map(_activity, activities.values()),
-        *(_dataset(holder, dataset) for (holder, _), dataset in datasets.items()),
-        *_received(activities.values()),
-    ]
+    entities = list(_entities(purposes, activities, datasets))
     try:
         return cedarpy.Entities.from_json_str(json.dumps(entities), schema)
     except ValueError as error:
         raise InputError("BAD_POLICY_FILE", f"policy file `schema.cedarschema`: {error}") from error
+
+
+def entity_ids(
+    purposes: Mapping[str, Purpose],
+    activities: Mapping[str, Activity],
+    datasets: Mapping[tuple[str, str], Dataset],
+) -> dict[str, frozenset[str]]:
+    """The ids of every entity a question can name, actions included, by type."""
+    found = {"Action": {action.value for action in Action}}
+    for entity in _entities(purposes, activities, datasets):
+        found.setdefault(entity["uid"]["type"], set()).add(entity["uid"]["id"])
+    return {kind: frozenset(ids) for kind, ids in found.items()}
+
+
+def _entities(
+    purposes: Mapping[str, Purpose],
+    activities: Mapping[str, Activity],
+    datasets: Mapping[tuple[str, str], Dataset],
+) -> Iterator[_Entity]:
+    bodies = {activity.body for activity in activities.values()} | {
+        holder for holder, _ in datasets
+    }
+    systems = {name for dataset in datasets.values() for name in dataset.systems}
+    yield from (_entity("System", name) for name in sorted(systems))
+    yield from (_entity("Body", body) for body in sorted(bodies))
+    yield from map(_purpose, purposes.values())
+    yield from map(_activity, activities.values())
+    yield from (_dataset(holder, dataset) for (holder, _), dataset in datasets.items())
+    yield from _received(activities.values())
 
 
 def _entity(

@@ -14,6 +14,7 @@ import cedarpy
 
 from cloison.law.entities import build_entities, family_of
 from cloison.law.files import check_nesting, parse_examples, parse_text, parse_toml, refuse
+from cloison.law.names import Names
 from cloison.law.records import (
     Activity,
     Dataset,
@@ -78,6 +79,14 @@ class PolicySet:
         check_types(rules, "\n".join(rule.source for rule in rules), schema)
         promises = _parse_promises(files)
         _check_references(purposes, texts, activities, datasets, promises)
+        slices = Slices(
+            rules,
+            {activity.id: activity.body for activity in activities.values()},
+            {f"{holder}/{name}": found.systems for (holder, name), found in datasets.items()},
+        )
+        names = Names.of(purposes, activities, datasets, slices)
+        for rule in rules:
+            names.check(rule)
         return cls(
             hash=content_hash(files),
             purposes=MappingProxyType(purposes),
@@ -90,11 +99,7 @@ class PolicySet:
             attributes=frozenset().union(*(rule.attributes for rule in rules)),
             schema=schema,
             entities=build_entities(purposes, activities, datasets, schema),
-            slices=Slices(
-                rules,
-                {activity.id: activity.body for activity in activities.values()},
-                {f"{holder}/{name}": found.systems for (holder, name), found in datasets.items()},
-            ),
+            slices=slices,
         )
 
     @cached_property

@@ -77,16 +77,26 @@ class Slices:
             frozenset().union(*(rule.attributes for rule in rules.values())),
         )
 
+    def datasets(self, head: pst.Template) -> frozenset[str]:
+        """Each `holder/dataset` whose data, held or received, this head can be about."""
+        return frozenset(
+            name
+            for name in self._systems
+            if any(self._about(head, name, received=received) for received in (False, True))
+        )
+
     def _matches(self, head: pst.Template, place: Place) -> bool:
-        dataset = f"{place.holder}/{place.dataset}"
         activity = {("Activity", place.activity), ("Body", self._bodies.get(place.activity, ""))}
-        resource = {("Dataset", dataset), ("Body", place.holder)}
-        resource |= {("System", system) for system in self._systems.get(dataset, ())}
         return (
             _action_matches(head.action, place.action)
             and _scope_matches(head.principal, "Activity", activity)
-            and _scope_matches(head.resource, "Received" if place.received else "Dataset", resource)
+            and self._about(head, f"{place.holder}/{place.dataset}", received=place.received)
         )
+
+    def _about(self, head: pst.Template, dataset: str, *, received: bool) -> bool:
+        resource = {("Dataset", dataset), ("Body", dataset.partition("/")[0])}
+        resource |= {("System", system) for system in self._systems.get(dataset, ())}
+        return _scope_matches(head.resource, "Received" if received else "Dataset", resource)
 
 
 def policy_set(templates: Iterable[pst.Template]) -> cedarpy.PolicySet:
