@@ -120,19 +120,18 @@ def _action_matches(scope: pst.ActionConstraint, action: str) -> bool:
 def _scope_matches(
     scope: pst.PrincipalOrResourceConstraint, kind: str, ancestors: set[tuple[str, str]]
 ) -> bool:
-    """Whether an entity of `kind` with these ancestors (itself included) is in the scope."""
+    """Whether an entity of `kind` with these ancestors (itself included) can be in the scope."""
     match scope:
-        case pst.ScopeEq(entity) if isinstance(entity, pst.EntityUid):
-            return _named(entity, ancestors) or entity.type.basename == "Received" == kind
-        case pst.ScopeIn(entity) if isinstance(entity, pst.EntityUid):
-            return _named(entity, ancestors)
+        case pst.ScopeEq(entity) | pst.ScopeIn(entity) if isinstance(entity, pst.EntityUid):
+            return _named(entity, kind, ancestors)
         case pst.ScopeIs(entity_type):
             return entity_type.basename == kind
         case pst.ScopeIsIn(entity_type, entity) if isinstance(entity, pst.EntityUid):
-            return entity_type.basename == kind and _named(entity, ancestors)
+            return entity_type.basename == kind and _named(entity, kind, ancestors)
         case _:
             return True
 
 
-def _named(entity: pst.EntityUid, ancestors: set[tuple[str, str]]) -> bool:
-    return (str(entity.type), entity.id) in ancestors
+def _named(entity: pst.EntityUid, kind: str, ancestors: set[tuple[str, str]]) -> bool:
+    """Whether it is one of them; a place does not say which received data, so any may be meant."""
+    return (str(entity.type), entity.id) in ancestors or entity.type.basename == "Received" == kind

@@ -368,6 +368,42 @@ def test_decide_forbid_counts_where_its_head_matches(
     assert decide(stricter, question, facts, now).permitted is not counts
 
 
+_READ_BACK = "cnav/monthly_resources for calculation by caf-ppa"
+
+
+@pytest.mark.parametrize(
+    ("head", "counts"),
+    [
+        (f'principal, action, resource == Received::"{_READ_BACK}"', True),
+        (f'principal, action, resource in Received::"{_READ_BACK}"', True),
+        (f'principal, action, resource is Received in Received::"{_READ_BACK}"', True),
+        ("principal, action, resource is Received", True),
+        ('principal, action, resource is Received in Body::"cnav"', True),
+        ('principal, action, resource in Dataset::"cnav/monthly_resources"', True),
+        ("principal, action, resource is Dataset", False),
+        (f'principal, action, resource in Received::"{_READ_BACK.replace("ppa", "rsa")}"', False),
+    ],
+)
+def test_decide_forbid_counts_where_its_head_matches_what_was_received(
+    files: dict[str, bytes],
+    question: Question,
+    facts: Facts,
+    now: datetime,
+    head: str,
+    *,
+    counts: bool,
+) -> None:
+    again = replace(
+        question,
+        action=Action.READ_RECEIVED,
+        received_for="calculation",
+        received_by="caf-ppa",
+    )
+    stricter = _plus(files, f'@id("no") @article("x") forbid ({head});')
+
+    assert decide(stricter, again, facts, now).permitted is not counts
+
+
 def test_decide_access_to_another_body_is_denied_even_where_the_record_reads_it(
     files: Mapping[str, bytes], case: CaseFacts, question: Question, facts: Facts, now: datetime
 ) -> None:
