@@ -51,6 +51,10 @@ _PATTERNS = {
         "moins de {x} questions ont été posées pour ce dossier",
     ),
     "persons": ("exactly {x} person is asked about", "exactement {x} personne est visée"),
+    "persons_least": (
+        "at least {x} persons are asked about",
+        "au moins {x} personnes sont visées",
+    ),
     "whole_years": ("whole calendar years are asked", "des années civiles entières sont demandées"),
     "granularity": ("the answer is by {x}", "la réponse est au niveau {x}"),
     "cohort": ("many persons stand under one statement", "plusieurs personnes sous une demande"),
@@ -103,6 +107,7 @@ _BOUNDS = {
     ("case", "type", "eq"): "type",
     ("context", "months", "less_eq"): "months_most",
     ("context", "persons", "eq"): "persons",
+    ("context", "persons", "greater_eq"): "persons_least",
     ("context", "granularity", "eq"): "granularity",
     ("context", "purpose", "eq"): "purpose",
     ("context", "purpose", "in"): "purpose",

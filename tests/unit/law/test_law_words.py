@@ -27,6 +27,7 @@ def _condition(text: str) -> pst.Expr:
         ("context.cohort", "many persons stand under one statement"),
         ("!context.cohort", "persons are named one by one"),
         ("context.persons == 1", "exactly 1 person is asked about"),
+        ("context.persons >= 11", "at least 11 persons are asked about"),
         (
             "context.case.months_back_first == 13",
             "the first month asked is exactly 13 months before the case's month",
