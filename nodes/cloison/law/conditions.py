@@ -1,5 +1,6 @@
 """A rule's conditions, each evaluated by Cedar on its own; purposes no rule tells apart."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -14,12 +15,15 @@ from cloison.law.slices import Place, policy_set
 
 
 def met(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> set[int]:
-    """Places of the conditions of `rule` that hold for `purpose`."""
+    """Places of the conditions of `rule` that hold for `purpose`; one that errors does not."""
     if not rule.conditions:
         return set()
+    return {int(name) for name in _answer(policy, rule, shape, purpose).reasons}
+
+
+def _answer(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> cedarpy.Diagnostics:
     [request] = requests_of(shape, [purpose], rule.attributes)
-    result = cedarpy.is_authorized(request, _one_by_one(rule), policy.entities)
-    return {int(name) for name in result.diagnostics.reasons}
+    return cedarpy.is_authorized(request, _one_by_one(rule), policy.entities).diagnostics
 
 
 @lru_cache(maxsize=4096)
@@ -62,23 +66,34 @@ def stand_ins(policy: PolicySet, place: Place, day: date, texts: frozenset[str])
     """For each purpose of the activity, the first that no rule of the slice tells apart from it.
 
     Two purposes that every condition on the purpose answers alike have the same verdict, so it is
-    worked out once. Where a condition also reads something else, each purpose stands for itself.
+    worked out once. Where a condition also reads something else, or errors for some purpose, each
+    purpose stands for itself.
     """
     purposes = policy.activities[place.activity].purposes
-    rules = policy.slices.slice(place, day, texts).rules.values()
+    alone = {purpose: purpose for purpose in purposes}
+    rules = [
+        rule
+        for rule in policy.slices.slice(place, day, texts).rules.values()
+        if any(map(about_purpose, rule.conditions))
+    ]
     read = [
-        (rule, index)
-        for rule in rules
+        condition for rule in rules for condition in rule.conditions if about_purpose(condition)
+    ]
+    if place.received or not all(map(_reads_nothing_else, read)):
+        return alone
+    blank = blank_shape(place)
+    answers = {one: [_answer(policy, rule, blank, one) for rule in rules] for one in purposes}
+    if any(answer.errors for found in answers.values() for answer in found):
+        return alone
+    first: dict[tuple[bool, ...], str] = {}
+    return {one: first.setdefault(_told(rules, found), one) for one, found in answers.items()}
+
+
+def _told(rules: Sequence[Rule], answers: Sequence[cedarpy.Diagnostics]) -> tuple[bool, ...]:
+    """What the conditions on the purpose say, rule by rule."""
+    return tuple(
+        str(index) in answer.reasons
+        for rule, answer in zip(rules, answers, strict=True)
         for index, condition in enumerate(rule.conditions)
         if about_purpose(condition)
-    ]
-    if place.received or not all(_reads_nothing_else(r.conditions[i]) for r, i in read):
-        return {purpose: purpose for purpose in purposes}
-    first: dict[tuple[bool, ...], str] = {}
-    blank = blank_shape(place)
-    return {
-        purpose: first.setdefault(
-            tuple(index in met(policy, rule, blank, purpose) for rule, index in read), purpose
-        )
-        for purpose in purposes
-    }
+    )

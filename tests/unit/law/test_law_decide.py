@@ -162,6 +162,29 @@ def test_decide_rule_that_errors_denies(
     assert decision.outcome is Outcome.DENY
 
 
+@pytest.mark.parametrize("effect", ["permit", "forbid"])
+@pytest.mark.parametrize("purpose", ["calculation", "eligibility"])
+def test_decide_rule_that_errors_for_one_purpose_alone_denies(
+    files: dict[str, bytes],
+    question: Question,
+    facts: Facts,
+    now: datetime,
+    purpose: str,
+    effect: str,
+) -> None:
+    overflow = f"""
+        @id("overflow") @article("x")
+        {effect} (principal, action, resource) when {{
+          if context.purpose == Purpose::"{purpose}" then 9223372036854775807 + 1 > 0 else false
+        }};
+    """
+
+    decision = decide(_plus(files, overflow), question, facts, now)
+
+    assert decision.reason == "RULE_ERROR"
+    assert [rule.rule for rule in decision.rules] == ["overflow"]
+
+
 def test_decide_forbid_wins_over_permits(
     files: dict[str, bytes], question: Question, facts: Facts, now: datetime
 ) -> None:
