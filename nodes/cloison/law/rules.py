@@ -69,7 +69,7 @@ def parse_rules(path: str, source: str, text: Text) -> tuple[Rule, ...]:
 
     Raises:
         InputError: `BAD_POLICY_FILE`: not Cedar, a rule without `@id` or `@article`, an unknown
-            annotation, a bad date, an id used twice.
+            annotation, a bad date, an id used twice, a record compared whole.
     """
     rules: list[Rule] = []
     for line, chunk in _chunks(source):
@@ -119,6 +119,9 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
     )
     rule_id = f"{text.id}/{ref.rule}"
     conditions = tuple(_conditions(template))
+    if any(map(_compares_whole, conditions)):
+        why = f"rule `{ref.rule}`: reads `context` or `context.case` whole"
+        raise refuse(path, line, why, "read it by its attributes")
     return Rule(
         ref=ref,
         first_day=first_day,
@@ -227,6 +230,23 @@ def _attributes(conditions: tuple[pst.Expr, ...]) -> Iterator[str]:
                 yield node.attr
             elif isinstance(node, pst.HasAttr):
                 yield from node.attrs
+
+
+def _compares_whole(condition: pst.Expr) -> bool:
+    """Whether it reads the context, or the case, otherwise than through an attribute.
+
+    INVARIANT: a question is put to the rules without what no rule reads by name; a record that is
+    compared whole would never be the one the rule wrote.
+    """
+    nodes = list(nodes_of(condition))
+    bases = [node.base for node in nodes if isinstance(node, pst.GetAttr | pst.HasAttr)]
+    return sum(map(_is_record, nodes)) > sum(map(_is_record, bases))
+
+
+def _is_record(node: object) -> bool:
+    return node == pst.Var("context") or (
+        isinstance(node, pst.GetAttr) and node.attr == "case" and node.base == pst.Var("context")
+    )
 
 
 def check_types(rules: tuple[Rule, ...], source: str, schema: cedarpy.Schema) -> None:

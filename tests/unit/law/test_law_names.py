@@ -95,3 +95,28 @@ def test_parse_field_of_a_dataset_its_head_is_about_is_in_the_set(
     head = 'principal, action, resource is Received in Body::"dgfip"'
 
     assert _with(files, head, 'context.fields.contains("rfr")').rules
+
+
+_CASE = (
+    '{type: "claim", live: true, own: true, covers_persons: true, questions_before: 0, '
+    "months_back_first: 4, months_back_last: 2, years_back_first: 0, years_back_last: 0}"
+)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f"context.case == {_CASE}",
+        f"{_CASE} == context.case",
+        f"[{_CASE}].contains(context.case)",
+        "[context].contains(context) && context.case.live",
+        "(if context.cohort then context.case else context.case).live",
+        "{case: context.case}.case.live",
+    ],
+)
+def test_parse_rule_that_reads_a_record_whole_refuses(
+    files: Mapping[str, bytes], condition: str
+) -> None:
+    """Attributes no rule reads are left out of a question: the record would never be equal."""
+    with pytest.raises(InputError, match=r"rule `new`: reads `context` or `context\.case` whole"):
+        _with(files, _ANY, condition)
