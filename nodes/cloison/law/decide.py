@@ -2,7 +2,8 @@
 
 A question is decided for every purpose its activity declares, since one key serves them all: all
 must permit. A permit counts only if its text is the one the question relies on (for the activity's
-other purposes: one the activity relies on). A forbid counts always.
+other purposes: one the activity relies on). A forbid counts always. Obligations come from every
+permit satisfied of every text the activity relies on: to rely on one sheds none that another sets.
 """
 
 from collections.abc import Iterable, Mapping
@@ -140,9 +141,15 @@ def _known_label(policy: PolicySet, shape: Shape) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What Cedar said for one purpose."""
+    """What Cedar said for one purpose.
+
+    Attributes:
+        permits: Those that count.
+        obligations: Of every permit satisfied, whether it counts or not.
+    """
 
     permits: tuple[Rule, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
     forbids: tuple[Rule, ...] = ()
     errors: tuple[RuleRef, ...] = ()
 
@@ -186,13 +193,16 @@ def _verdict(
     if not result.allowed:
         return _Verdict(forbids=decided)
     own = tuple(rule for rule in decided if rule.ref.text == relied)
-    return _Verdict(permits=own if own or only else decided)
+    return _Verdict(
+        permits=own if own or only else decided,
+        obligations=tuple(one for rule in decided for one in rule.obligations),
+    )
 
 
 def _permit(verdicts: list[_Verdict]) -> Decision:
     rules = [rule for verdict in verdicts for rule in verdict.permits]
     obligations = sorted(
-        {obligation for rule in rules for obligation in rule.obligations}, key=_obligation_order
+        {one for verdict in verdicts for one in verdict.obligations}, key=_obligation_order
     )
     return Decision(
         outcome=Outcome.PERMIT_WITH_OBLIGATIONS if obligations else Outcome.PERMIT,

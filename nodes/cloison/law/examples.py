@@ -1,6 +1,6 @@
 """Examples: the decisions a jurist expects, put to the law and compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -91,7 +91,7 @@ def _compare(text: str, example: Example, decision: Decision) -> Iterator[Differ
         "expect": decision.outcome.value,
         "reason": decision.reason,
         "rules": _listed(f"{ref.text}/{ref.rule}" for ref in decision.rules),
-        "obligations": _listed(f"{one.kind}={one.value}" for one in decision.obligations),
+        "obligations": _listed({f"{one.kind}={one.value}" for one in decision.obligations}),
         "provisional": _yes(decision.provisional),
         "nearest": next((f"{n.rule.text}/{n.rule.rule}" for n in decision.nearest), ""),
     }
@@ -108,7 +108,7 @@ def _compare(text: str, example: Example, decision: Decision) -> Iterator[Differ
             yield Difference(text, example, what, wanted, found[what])
 
 
-def _listed(items: "Iterator[str] | tuple[str, ...]") -> str:
+def _listed(items: Iterable[str]) -> str:
     return ", ".join(sorted(items))
 
 

@@ -117,8 +117,8 @@ def _cited(rules: tuple[RuleRef, ...]) -> str:
 def _obligations(decision: Decision, word: str) -> str:
     if decision.outcome is not Outcome.PERMIT_WITH_OBLIGATIONS:
         return ""
-    listed = ", ".join(f"{one.kind} {one.value}" for one in decision.obligations)
-    return f"{word} {listed}."
+    duties = dict.fromkeys(f"{one.kind} {one.value}" for one in decision.obligations)
+    return f"{word} {', '.join(duties)}."
 
 
 def _nearest(decision: Decision, word: str, lacks: str, words: Callable[[str], str]) -> str:

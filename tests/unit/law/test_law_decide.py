@@ -223,6 +223,42 @@ def test_decide_obligations_come_from_every_satisfied_permit(
     ]
 
 
+_OTHER = '@id("other") @article("x") @flag("b") permit (principal, action, resource);'
+
+
+def test_decide_obligations_of_another_text_relied_on_join(
+    files: dict[str, bytes], question: Question, facts: Facts, now: datetime
+) -> None:
+    path = "texts/gdpr-5/rules.cedar"
+    other = PolicySet.parse({**files, path: files[path] + _OTHER.encode()})
+
+    decision = decide(other, question, facts, now)
+
+    assert [(one.kind, one.value, one.rule) for one in decision.obligations] == [
+        ("flag", "b", "gdpr-5/other")
+    ]
+    assert {rule.text for rule in decision.rules} == {"decret-2025-1288"}
+
+
+def test_decide_obligations_of_a_text_the_activity_does_not_rely_on_are_none(
+    files: dict[str, bytes], question: Question, facts: Facts, now: datetime
+) -> None:
+    path = "texts/gdpr-15/rules.cedar"
+    other = PolicySet.parse({**files, path: files[path] + _OTHER.encode()})
+
+    assert decide(other, question, facts, now).obligations == ()
+
+
+def test_decide_obligations_alone_permit_nothing(
+    files: dict[str, bytes], question: Question, facts: Facts, now: datetime
+) -> None:
+    path = "texts/gdpr-5/rules.cedar"
+    other = PolicySet.parse({**files, path: files[path] + _OTHER.encode()})
+    wide = replace(question, first_month=Month.parse("2025-01"))
+
+    assert decide(other, wide, facts, now).reason == "CONDITION_NOT_MET"
+
+
 def test_decide_rule_of_the_future_changes_nothing_yet(
     files: dict[str, bytes], question: Question, facts: Facts, now: datetime
 ) -> None:

@@ -8,7 +8,7 @@ import cedarpy
 import pytest
 from cedarpy import pst
 
-from cloison.law import Decision, Facts, Outcome, PolicySet, Question, decide, paris
+from cloison.law import Decision, Facts, Obligation, Outcome, PolicySet, Question, decide, paris
 from cloison.law.explain import _REASONS, explain_en, explain_fr
 from cloison.law.paris import paris_day
 from cloison.law.words import condition_words, french, phrase, sides
@@ -120,6 +120,13 @@ def test_explain_obligations_are_listed(question: Question, policy: PolicySet) -
     decision = decide(policy, targeting, facts, datetime(2024, 6, 1, tzinfo=UTC))
 
     assert "À condition : flag control-targeting" in explain_fr(decision, targeting)
+
+
+def test_explain_obligation_of_two_texts_is_said_once(question: Question) -> None:
+    duties = tuple(Obligation("flag", "statistics", rule) for rule in ("a/x", "b/x"))
+    decision = Decision(Outcome.PERMIT_WITH_OBLIGATIONS, "PERMITTED", obligations=duties)
+
+    assert explain_en(decision, question).count("flag statistics") == 1
 
 
 @pytest.mark.parametrize(
