@@ -122,7 +122,7 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """What the holder must do for a permit to count: `flag`, `notice`, `expire`."""
+    """What the holder must do for a permit: `expire`, `flag`, `honour-objection` or `notice`."""
 
     kind: str
     value: str
