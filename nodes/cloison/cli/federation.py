@@ -26,6 +26,7 @@ from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 READY_SECONDS = 10.0
 STOP_SECONDS = 20.0
 PORT_SECONDS = 2.0
+NAMELESS_SECONDS = 2.0
 CALL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 4000
@@ -89,19 +90,33 @@ def stop(nodes: Sequence[NodeAt], within_seconds: float = STOP_SECONDS) -> list[
 
 
 def running_pid(node: NodeAt) -> int | None:
-    """The process of the pid file, while it is this body's node."""
+    """The process of the pid file, while it is this body's node.
+
+    A process shows no command line for a moment as it begins, and again as it ends: which of the
+    two it was is waited for.
+    """
     try:
         written = _PID.fullmatch(node.pid_file.read_text("utf-8", "replace"))
     except OSError:
         return None
-    if written is None or has_ended(pid := int(written[1])):
+    if written is None:
         return None
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return None
+    pid = int(written[1])
     ours = {str(node.body), str(node.folder.parent.resolve())}
-    return pid if ours <= set(words) else None
+    deadline = time.monotonic() + NAMELESS_SECONDS
+    while not has_ended(pid) and time.monotonic() < deadline:
+        if words := _command_line(pid):
+            return pid if ours <= words else None
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _command_line(pid: int) -> set[str]:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return set()
+    return set(line.decode("utf-8", "replace").split("\0")) if line else set()
 
 
 def has_ended(pid: int) -> bool:

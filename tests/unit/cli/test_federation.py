@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cloison.bodies import BodyId
+from cloison.cli import federation
 from cloison.cli.app import run
 from cloison.cli.federation import Launch, has_ended, health, launch_node, running_pid, start, stop
 from cloison.cli.places import NodeAt, Place, read_addresses, read_nodes
@@ -122,6 +123,17 @@ def test_start_of_a_node_without_state_is_refused(place: Place) -> None:
     with pytest.raises(InputError, match="node init aa") as refused:
         start(place, [node], fake)
     assert refused.value.reason == "NO_STATE"
+
+
+def test_running_pid_of_a_node_that_shows_no_command_line_yet_is_waited_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process shows none until it is loaded: it was called ended, and left running."""
+    (node,) = read_nodes(place, ["aa"])
+    start(place, [node], fake)
+    shown = iter([set(), set(), {"aa", str(place.var)}])
+    monkeypatch.setattr(federation, "_command_line", lambda _pid: next(shown))
+    assert running_pid(node) == int(node.pid_file.read_text("ascii"))
 
 
 def test_start_on_a_port_in_use_names_port_and_body_and_starts_none(place: Place) -> None:
