@@ -239,7 +239,7 @@ def be_refused(demo: Demo) -> list[Attempt]:
     targeting.show(demo.console, wish.model, attempts)
     said: dict[str, list[str]] = {}
     for one in attempts:
-        for refusal in one.refusals:
+        for refusal in one.refusals if one.question.dataset == MONTHLY else ():
             sentence = explain_en(refusal.decision, _question(one.question))
             said.setdefault(sentence, []).append(one.way)
     for sentence, ways in said.items():

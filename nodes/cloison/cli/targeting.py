@@ -18,6 +18,7 @@ from cloison.cli.console import french_count, messages, out, show_decision, tabl
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.law import PolicySet
+from cloison.law.question import Decision
 from cloison.months import Month
 from cloison.programs.persons_file import read_members, read_persons
 from cloison.programs.targeting import (
@@ -176,16 +177,22 @@ def show(console: Console, model: Model, attempts: list[Attempt]) -> None:
         cells = map(french_count, (*numbers, one.scored, one.picked))
         shown.add_row(one.way, *cells)
     console.print(shown)
+    _show_reasons(console, attempts)
+
+
+def _show_reasons(console: Console, attempts: list[Attempt]) -> None:
+    """Each distinct decision once, with the ways of asking it answered."""
+    ways: dict[Decision, list[str]] = {}
     for one in attempts:
-        _show_reasons(console, one)
-
-
-def _show_reasons(console: Console, attempt: Attempt) -> None:
-    for refusal in attempt.refusals:
-        console.print(f"\n{attempt.way} × {french_count(refusal.count)}")
-        show_decision(console, refusal.decision)
-    for reason, count in attempt.failed.items():
-        console.print(f"\n{attempt.way} × {french_count(count)}: no decision, {reason}")
+        for refusal in one.refusals:
+            said = f"{one.way} × {french_count(refusal.count)}"
+            ways.setdefault(refusal.decision, []).append(said)
+    for decision, said_to in ways.items():
+        console.print("\n" + "\n".join(said_to))
+        show_decision(console, decision)
+    for one in attempts:
+        for reason, count in one.failed.items():
+            console.print(f"\n{one.way} × {french_count(count)}: no decision, {reason}")
 
 
 def exit_code(attempts: list[Attempt]) -> int:
