@@ -25,6 +25,7 @@ class Received:
         statement_hash: bytes,
         label: ReceivedLabel,
         person_row_keys: Sequence[bytes],
+        fields: Sequence[str],
         first_month: Month,
         last_month: Month,
         sealed: bytes,
@@ -37,7 +38,7 @@ class Received:
         until = None if label.until_time is None else to_ms(label.until_time)
         with self._database.transaction():
             kept = run(
-                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
                 (
                     statement_hash,
@@ -48,6 +49,7 @@ class Received:
                     label.received_for,
                     label.text,
                     until,
+                    "\n".join(fields),
                     first_month.number,
                     last_month.number,
                     leaf_hash,
@@ -79,7 +81,8 @@ class Received:
         activity: str,
         from_holder: str,
         dataset: str,
-        person_row_key: bytes,
+        person_row_keys: Sequence[bytes],
+        fields: Sequence[str],
         first: Month,
         last: Month,
         received_for: str | None = None,
@@ -87,23 +90,30 @@ class Received:
     ) -> list[bytes]:
         """As `Store.received`."""
         label = (activity, from_holder, dataset, received_for, received_for)
+        persons = list(dict.fromkeys(person_row_keys))
+        marks = ", ".join("?" * len(persons))
         with self._database.reading():
             rows = self._database.connection.execute(
-                "SELECT sealed FROM received_person AS p JOIN received AS r"
-                " USING (statement_hash, part) WHERE p.person = ? AND r.received_by = ?"
-                " AND r.holder = ? AND r.dataset = ? AND (? IS NULL OR r.received_for = ?)"
-                " AND r.first_month >= ? AND r.last_month <= ?"
-                " AND (r.until_ms IS NULL OR r.until_ms > ?)"
-                " ORDER BY r.kept_ms, r.statement_hash, part",
+                "SELECT sealed, fields FROM received AS r WHERE (statement_hash, part) IN"  # noqa: S608 - no input in it
+                f" (SELECT statement_hash, part FROM received_person WHERE person IN ({marks}))"
+                " AND NOT EXISTS (SELECT 1 FROM received_person AS other"
+                " WHERE other.statement_hash = r.statement_hash AND other.part = r.part"
+                f" AND other.person NOT IN ({marks}))"
+                " AND received_by = ? AND holder = ? AND dataset = ?"
+                " AND (? IS NULL OR received_for = ?)"
+                " AND first_month >= ? AND last_month <= ?"
+                " AND (until_ms IS NULL OR until_ms > ?)"
+                " ORDER BY kept_ms, statement_hash, part",
                 (
-                    person_row_key,
+                    *persons,
+                    *persons,
                     *label,
                     first.number,
                     last.number,
                     0 if now is None else to_ms(now),
                 ),
             )
-            return [row[0] for row in rows]
+            return [sealed for sealed, names in rows if set(names.split("\n")) <= set(fields)]
 
     def label(self, statement_hash: bytes) -> ReceivedLabel | None:
         """As `Store.received_label`."""

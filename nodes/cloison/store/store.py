@@ -106,6 +106,7 @@ class Store:
         statement_hash: bytes,
         label: ReceivedLabel,
         person_row_keys: Sequence[bytes],
+        fields: Sequence[str],
         first_month: Month,
         last_month: Month,
         sealed: bytes,
@@ -116,7 +117,8 @@ class Store:
         """Keeps a release as sealed; the same twice changes nothing and gives False.
 
         `leaf_hash` is that of the entry that says it was received; `part` tells which batch, where
-        the statement is about a cohort. Months are both included.
+        the statement is about a cohort. `fields` are those the statement asked; months are both
+        included.
 
         Raises:
             IntegrityError: `RECEIVED_TWICE`: another answer is kept for this statement.
@@ -126,6 +128,7 @@ class Store:
             statement_hash,
             label,
             person_row_keys,
+            fields,
             first_month,
             last_month,
             sealed,
@@ -143,19 +146,22 @@ class Store:
         activity: str,
         from_holder: str,
         dataset: str,
-        person_row_key: bytes,
+        person_row_keys: Sequence[bytes],
+        fields: Sequence[str],
         first: Month,
         last: Month,
         received_for: str | None = None,
         now: datetime | None = None,
     ) -> list[bytes]:
-        """Sealed releases about a person that lie wholly within the months, oldest first.
+        """Sealed releases that lie wholly within what is asked, each once, oldest first.
 
-        One that reaches beyond them is not given: a seal cannot be cut. Nor is one whose label
-        ended by `now`.
+        A seal cannot be cut: one that holds a person, a field or a month beyond those asked is not
+        given, as if it had never been received. Asked with all the persons, fields and months of
+        the statement that brought it, it is; a cohort's part only where its batch was no larger
+        than the persons of one statement. Nor is one given whose label ended by `now`.
         """
         return self._received.find(
-            activity, from_holder, dataset, person_row_key, first, last, received_for, now
+            activity, from_holder, dataset, person_row_keys, fields, first, last, received_for, now
         )
 
     def received_label(self, statement_hash: bytes) -> ReceivedLabel | None:

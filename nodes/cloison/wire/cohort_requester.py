@@ -221,6 +221,7 @@ class Passing:
             statement.hash,
             stored_label(self._label),
             sent.row_keys,
+            question.fields,
             question.first_month,
             question.last_month,
             sealed,

@@ -384,15 +384,15 @@ class Holder:
         )
 
     def _received(self, heard: Heard, now: datetime) -> tuple[bytes, ...]:
+        # INVARIANT: none is about anybody but those asked, whom the entry traces.
         question = heard.statement.question
         return tuple(
-            envelope
-            for person in heard.persons
-            for envelope in self._node.store.received(
+            self._node.store.received(
                 question.received_by,
                 question.holder,
                 question.dataset,
-                person.row_key,
+                [person.row_key for person in heard.persons],
+                question.fields,
                 question.first_month,
                 question.last_month,
                 question.received_for,

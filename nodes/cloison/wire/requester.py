@@ -283,6 +283,7 @@ class Requester:
             one.statement.hash,
             stored_label(receipt.entry.decided.label),
             one.row_keys,
+            question.fields,
             question.first_month,
             question.last_month,
             answer.sealed_release,

@@ -19,6 +19,7 @@ from cloison.store.people import People
 LABEL = ReceivedLabel(
     "holder", "pay", "calculation", "essai-ppa", "texte", NOW + timedelta(days=90)
 )
+FIELDS = ("gross", "nature")
 STATEMENT, LEAF = b"s" * 32, b"l" * 32
 FEBRUARY, APRIL = Month.of(2026, 2), Month.of(2026, 4)
 
@@ -31,17 +32,20 @@ def keep(
     persons: Sequence[bytes] = (ANNE,),
     part: int = 0,
 ) -> bool:
-    return store.keep_received(statement, label, persons, FEBRUARY, APRIL, sealed, LEAF, NOW, part)
+    return store.keep_received(
+        statement, label, persons, FIELDS, FEBRUARY, APRIL, sealed, LEAF, NOW, part
+    )
 
 
 def find(
     store: Store,
-    person: bytes = ANNE,
+    *persons: bytes,
     activity: str = "essai-ppa",
+    fields: Sequence[str] = FIELDS,
     first: Month = FEBRUARY,
     last: Month = APRIL,
 ) -> list[bytes]:
-    return store.received(activity, "holder", "pay", person, first, last)
+    return store.received(activity, "holder", "pay", persons or (ANNE,), fields, first, last)
 
 
 def test_received_gives_back_what_was_kept(store: Store) -> None:
@@ -66,7 +70,6 @@ def test_keep_received_another_answer_is_refused(store: Store) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"person": BRUNO},
         {"activity": "essai-dmde"},
         {"first": Month.of(2026, 3)},
         {"last": Month.of(2026, 3)},
@@ -78,9 +81,31 @@ def test_received_for_anything_else_gives_nothing(other: dict[str, object], stor
     assert find(store, **other) == []  # type: ignore[arg-type]
 
 
+def test_received_about_another_person_gives_nothing(store: Store) -> None:
+    keep(store)
+    assert find(store, BRUNO) == []
+
+
+def test_received_that_holds_a_person_not_asked_is_not_given(store: Store) -> None:
+    keep(store, persons=(ANNE, BRUNO))
+    assert (find(store, ANNE), find(store, BRUNO)) == ([], [])
+    assert find(store, BRUNO, ANNE, ANNE) == [b"sealed"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [(("gross",), False), (("gross", "net"), False), (("gross", "nature", "net"), True)],
+)
+def test_received_that_holds_a_field_not_asked_is_not_given(
+    fields: tuple[str, ...], given: bool, store: Store
+) -> None:
+    keep(store)
+    assert find(store, fields=fields) == ([b"sealed"] if given else [])
+
+
 def test_received_for_another_purpose_gives_nothing(store: Store) -> None:
     keep(store)
-    asked = ("essai-ppa", "holder", "pay", ANNE, FEBRUARY, APRIL)
+    asked = ("essai-ppa", "holder", "pay", [ANNE], FIELDS, FEBRUARY, APRIL)
     assert store.received(*asked, received_for="calculation") == [b"sealed"]
     assert store.received(*asked, received_for="control-targeting") == []
 
@@ -88,7 +113,7 @@ def test_received_for_another_purpose_gives_nothing(store: Store) -> None:
 @pytest.mark.parametrize(("days", "given"), [(89, True), (90, False)])
 def test_received_after_its_label_ended_gives_nothing(days: int, given: bool, store: Store) -> None:
     keep(store)
-    asked = ("essai-ppa", "holder", "pay", ANNE, FEBRUARY, APRIL)
+    asked = ("essai-ppa", "holder", "pay", [ANNE], FIELDS, FEBRUARY, APRIL)
     found = store.received(*asked, now=NOW + timedelta(days=days))
     assert found == ([b"sealed"] if given else [])
 
@@ -96,7 +121,7 @@ def test_received_after_its_label_ended_gives_nothing(days: int, given: bool, st
 def test_received_of_a_cohort_comes_in_parts(store: Store) -> None:
     keep(store, b"one", persons=(ANNE, BRUNO))
     keep(store, b"two", part=1)
-    assert (find(store), find(store, BRUNO)) == ([b"one", b"two"], [b"one"])
+    assert (find(store, ANNE, BRUNO), find(store)) == ([b"one", b"two"], [b"two"])
 
 
 def test_received_label_of_a_stranger_is_none(store: Store) -> None:

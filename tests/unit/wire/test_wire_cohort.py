@@ -178,7 +178,8 @@ def test_ask_many_is_kept_sealed_and_labelled_at_the_requester(
             "caf-ppa",
             "cnav",
             "monthly_resources",
-            node.row_key(one.nir),
+            [node.row_key(one.nir)],
+            question.fields,
             question.first,
             question.last,
         )

@@ -44,6 +44,29 @@ def test_ask_received_by_the_same_activity_hands_its_envelope_back(
     assert again.envelopes[0] == reply.release
 
 
+def test_ask_received_with_fewer_persons_or_fields_than_it_holds_gives_no_envelope(
+    ppa: Program, case: OpenedCase
+) -> None:
+    whole = ppa.question(case, *case.members[:2], fields=("mns", "nature", "payer"))
+    ppa.ask(whole)
+    fewer = [replace(whole, persons=whole.persons[:1]), replace(whole, fields=("nature",))]
+    replies = ppa.ask(*map(local, (*fewer, whole)))
+    assert [len(one.envelopes) for one in replies] == [0, 0, 1]
+    assert all(one.decision is not None and one.decision.permitted for one in replies)
+
+
+def test_ask_received_traces_every_person_its_envelopes_hold(
+    federation: Federation, ppa: Program, case: OpenedCase
+) -> None:
+    question = ppa.question(case, *case.members[:2])
+    ppa.ask(question)
+    ppa.ask(local(question))
+    asked, read_back = (
+        entry.decided for body in (CNAV, CAF) for entry in federation.entries(body, "decided")
+    )
+    assert (len(asked.trace_keys), len(read_back.trace_keys)) == (2, 2)
+
+
 @pytest.mark.usefixtures("reply")
 def test_ask_received_for_a_benefit_by_control_targeting_is_refused_and_entered(
     federation: Federation, case: OpenedCase
@@ -107,6 +130,7 @@ def test_ask_received_past_the_labels_end_is_served_no_more(
         sha256(item.statement.statement).digest(),
         ReceivedLabel("cnav", "monthly_resources", "calculation", "caf-ppa", "x", end),
         [node.row_key(question.persons[0].nir)],
+        question.fields,
         question.first,
         question.last,
         answer.sealed_release,
