@@ -47,8 +47,9 @@ class StoreServiceServicer:
     """
 
     def Deposit(self, request, context):
-        """Joins the labels of every receipt cited; refuses an output the activity does not declare, a receipt
-        that is not its own, or a case that is not live. The same bytes twice change nothing.
+        """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
+        inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
+        that ended, or a case that is not live. The same bytes twice change nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

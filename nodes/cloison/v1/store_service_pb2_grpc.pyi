@@ -34,8 +34,9 @@ class StoreServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StoreServiceAsyncStub: ...
     Deposit: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.DepositRequest, _store_service_pb2.DepositResponse]
-    """Joins the labels of every receipt cited; refuses an output the activity does not declare, a receipt
-    that is not its own, or a case that is not live. The same bytes twice change nothing.
+    """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
+    inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
+    that ended, or a case that is not live. The same bytes twice change nothing.
     """
 
 @_typing.type_check_only
@@ -44,8 +45,9 @@ class StoreServiceAsyncStub(StoreServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deposit: _aio.UnaryUnaryMultiCallable[_store_service_pb2.DepositRequest, _store_service_pb2.DepositResponse]  # type: ignore[assignment]
-    """Joins the labels of every receipt cited; refuses an output the activity does not declare, a receipt
-    that is not its own, or a case that is not live. The same bytes twice change nothing.
+    """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
+    inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
+    that ended, or a case that is not live. The same bytes twice change nothing.
     """
 
 class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -57,8 +59,9 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.DepositRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.DepositResponse, _abc.Awaitable[_store_service_pb2.DepositResponse]]:
-        """Joins the labels of every receipt cited; refuses an output the activity does not declare, a receipt
-        that is not its own, or a case that is not live. The same bytes twice change nothing.
+        """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
+        inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
+        that ended, or a case that is not live. The same bytes twice change nothing.
         """
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,17 +9,18 @@ from google.protobuf.message import DecodeError
 from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
 from cloison.exchange.entries import deposited_entry, parse_entry
-from cloison.exchange.statement import from_milliseconds
+from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.law import Activity
 from cloison.ledger.tree import leaf_hash
 from cloison.store import Output
-from cloison.v1 import entry_pb2, release_pb2, store_service_pb2
+from cloison.v1 import decision_pb2, entry_pb2, release_pb2, store_service_pb2
 from cloison.wire.node import Node
 from cloison.wire.status import failure_of
 from cloison.wire.vault import CaseFile, utc_day
 
 DOMAIN = b"cloison/v1 deposit\n"
 VERSION = 1
+_PERMITTED = frozenset({decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class DepositDesk:
         Raises:
             InputError: `TOO_LARGE`, `MALFORMED`: not 1 to 64. One refused on its own carries
                 its failure: `UNKNOWN_OUTPUT`, `BAD_SIGNATURE`, `NOT_YOURS`, `STATEMENT_TOO_OLD`,
-                `CASE_UNKNOWN`, `CASE_CLOSED`, `RECEIPT_UNKNOWN`, …
+                `CASE_UNKNOWN`, `CASE_CLOSED`, `NOTHING_CITED`, `RECEIPT_UNKNOWN`,
+                `LABEL_ENDED`, `ANOTHER_CASE`, …
             StorageError: The disk refused; nothing is acknowledged.
         """
         limits.check_count("deposits", len(deposits), 1, limits.ITEMS_PER_CALL)
@@ -154,7 +156,13 @@ class DepositDesk:
                 "UNKNOWN_OUTPUT",
                 f"output `{shown(deposit.output[:64])}`: not declared by activity `{record.id}`",
             )
-        cited = [self._received(record.id, one) for one in deposit.statement_hashes]
+        cited = [self._cited(deposit, one) for one in deposit.statement_hashes]
+        if output.label == "inherit" and not cited:
+            raise InputError(
+                "NOTHING_CITED",
+                f"output `{output.id}`: inherits a label, and cites no answer",
+                "cite each answer it rests on",
+            )
         labels: dict[bytes, release_pb2.Label] = {}
         for received in cited:
             labels[received.label.SerializeToString(deterministic=True)] = received.label
@@ -168,13 +176,25 @@ class DepositDesk:
             receipts=[received.leaf_hash for received in cited],
         )
 
-    def _received(self, activity: str, statement_hash: bytes) -> entry_pb2.Received:
-        index = self._node.index.first("received", statement_hash)
-        received = (
-            parse_entry(self._node.traces.entry(index)).received if index is not None else None
-        )
-        if received is None or received.label.received_by != activity:
-            raise PeerError(
-                "RECEIPT_UNKNOWN", "deposit: cites an answer this activity never received"
-            )
+    def _cited(
+        self, deposit: store_service_pb2.Deposit, statement_hash: bytes
+    ) -> entry_pb2.Received:
+        """Data this activity received about the deposit's case, under a label that still holds.
+
+        What is answered under a case is about its members, whom the entry of the deposit traces.
+        """
+        received = self._entry_of("received", statement_hash).received
+        if received.label.received_by != deposit.activity or received.outcome not in _PERMITTED:
+            raise PeerError("RECEIPT_UNKNOWN", "deposit: cites no data this activity received")
+        until = received.label.until_ms
+        if until and from_milliseconds(until) <= self._node.clock():
+            raise PeerError("LABEL_ENDED", "deposit: cites an answer whose label ended", "ask anew")
+        asked = self._entry_of("asked", statement_hash).asked
+        if parse_statement(asked.signed.statement).case_leaf_hash != deposit.case_leaf_hash:
+            raise PeerError("ANOTHER_CASE", "deposit: cites an answer asked under another case")
         return received
+
+    def _entry_of(self, kind: str, statement_hash: bytes) -> entry_pb2.Entry:
+        """The first entry of this kind about a statement; an empty one where there is none."""
+        index = self._node.index.first(kind, statement_hash)
+        return entry_pb2.Entry() if index is None else parse_entry(self._node.traces.entry(index))

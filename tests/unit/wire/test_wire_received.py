@@ -9,11 +9,12 @@ import pytest
 from tests.federation import CAF, CNAV, DGFIP, Federation, Program
 
 from cloison.errors import CloisonError, StorageError
-from cloison.exchange.statement import to_milliseconds
+from cloison.exchange.entries import asked_entry, received_entry
+from cloison.exchange.statement import parse_statement, to_milliseconds
 from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.store import ReceivedLabel
-from cloison.v1 import receipt_pb2, store_service_pb2
+from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, store_service_pb2
 from cloison.wire.deposits import DOMAIN
 from cloison.wire.gateway import AskFor, OpenedCase, Received, Reply
 from cloison.wire.status import error_of
@@ -160,6 +161,7 @@ class Depositor:
 
     def __init__(self, program: Program, case: OpenedCase, cited: list[Reply]) -> None:
         self.program = program
+        self.case = case
         self.deposit = store_service_pb2.Deposit(
             version=1,
             activity=program.activity,
@@ -266,6 +268,42 @@ def _refused_answer(depositor: Depositor) -> None:
     depositor.deposit.statement_hashes.append(other.statement_hash)
 
 
+def _cite_entry(
+    depositor: Depositor, outcome: decision_pb2.Outcome.ValueType, label: release_pb2.Label
+) -> None:
+    """Cites an answer as no honest holder gives it, entered by the node that received it."""
+    ppa = depositor.program
+    node = ppa.federation.node(CAF)
+    signed = ppa.item(ppa.question(depositor.case)).statement
+    decided = entry_pb2.Decided(label=label)
+    decided.decision.outcome = outcome
+    statement, now = parse_statement(signed.statement), node.clock()
+    received = received_entry(statement, 0, b"", decided, [], b"", now)
+    node.append([asked_entry(signed, [], now), received])
+    depositor.deposit.statement_hashes.append(statement.hash)
+
+
+def _refusal_with_a_label(depositor: Depositor) -> None:
+    label = release_pb2.Label(received_by="caf-ppa")
+    _cite_entry(depositor, decision_pb2.OUTCOME_DENY, label)
+
+
+def _label_ended(depositor: Depositor) -> None:
+    now = to_milliseconds(depositor.program.federation.clock())
+    label = release_pb2.Label(received_by="caf-ppa", until_ms=now)
+    _cite_entry(depositor, decision_pb2.OUTCOME_PERMIT, label)
+
+
+def _nothing_cited(depositor: Depositor) -> None:
+    depositor.deposit.ClearField("statement_hashes")
+
+
+def _answer_of_another_case(depositor: Depositor) -> None:
+    ppa = depositor.program
+    (other,) = ppa.ask(ppa.question(ppa.open_case("C2")))
+    depositor.deposit.statement_hashes.append(other.statement_hash)
+
+
 def _unknown_case(depositor: Depositor) -> None:
     depositor.deposit.case_leaf_hash = bytes(32)
 
@@ -303,6 +341,10 @@ def _another_version(depositor: Depositor) -> None:
         (_foreign_receipt, "RECEIPT_UNKNOWN"),
         (_receipt_of_another_activity, "RECEIPT_UNKNOWN"),
         (_refused_answer, "RECEIPT_UNKNOWN"),
+        (_refusal_with_a_label, "RECEIPT_UNKNOWN"),
+        (_nothing_cited, "NOTHING_CITED"),
+        (_answer_of_another_case, "ANOTHER_CASE"),
+        (_label_ended, "LABEL_ENDED"),
         (_unknown_case, "CASE_UNKNOWN"),
         (_closed_case, "CASE_CLOSED"),
         (_case_past_its_end, "CASE_CLOSED"),
