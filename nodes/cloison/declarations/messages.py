@@ -128,6 +128,8 @@ class MessageLoader:
             kind,
             int(order),
         )
+        # The month declared, never the day of a payment: arrears paid to one person would say of
+        # everybody else that nothing was declared then.
         self._loading.cover(mapping.dataset, month)
         return None if kind == "cancel" else slot
 
@@ -145,7 +147,6 @@ class MessageLoader:
         except InputError as error:
             raise refuse(self._name, unit.line, mapping.message.unit, error) from error
         self._loading.append(slot, place, record)
-        self._loading.cover(mapping.dataset, period)
         self._records += 1
 
     def _place(self, subject: bytes) -> int:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.unit.declarations.conftest import NOW, Body
-from tests.unit.declarations.written import BRUNO, SIRET, Declaration, Folder, Pay
+from tests.unit.declarations.written import ANNE, BRUNO, SIRET, Declaration, Folder, Pay
 
 from cloison.errors import InputError
 from cloison.store import PeriodData, Status
@@ -139,6 +139,17 @@ def test_load_payment_of_the_next_month_counts_there(cnav: Body, folder: Folder)
         (202602, Status.NOTHING_DECLARED),
         (202603, Status.DECLARED),
     ]
+
+
+def test_load_payment_of_an_earlier_month_declares_that_month_of_nobody_else(
+    cnav: Body, folder: Folder
+) -> None:
+    cnav.load(folder.dsn(Declaration((Pay(BRUNO, day="15122025"),))))
+    bruno, anne = (
+        cnav.fetch("monthly_resources", ("gross",), "2025-12", "2025-12", nir=nir).periods[0]
+        for nir in (BRUNO, ANNE)
+    )
+    assert (bruno.status, anne.status) == (Status.DECLARED, Status.NOT_YET_DUE)
 
 
 def test_load_replacement_income_maps_its_class(cnav: Body, folder: Folder) -> None:
