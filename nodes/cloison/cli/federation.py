@@ -225,6 +225,7 @@ def _spawn(node: NodeAt, command: list[str]) -> None:
         ],
         setsid=True,
     )
+    node.pid_file.touch(mode=0o600)
     node.pid_file.write_text(f"{pid}\n", "ascii")
 
 

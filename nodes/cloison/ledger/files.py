@@ -1,9 +1,13 @@
-"""Durable files: whole writes, atomic replacement, synced directories; `OSError` told as ours."""
+"""Durable files: whole writes, atomic replacement, synced directories; `OSError` told as ours.
+
+What is made here is its owner's alone, whatever the umask.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from cloison.errors import StorageError
 
@@ -52,14 +56,15 @@ def sync_path(path: Path) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """The file holds `data` or what it held before; not yet durable."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(data)
+    with _open_fresh(fresh) as file:
+        file.write(data)
     fresh.replace(path)
 
 
 def replace_file_durably(path: Path, data: bytes) -> None:
     """The file holds `data`, on disk, or what it held before."""
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
+    with _open_fresh(fresh) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -72,5 +77,9 @@ def make_directories(path: Path) -> None:
     if path.is_dir():
         return
     make_directories(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     sync_path(path.parent)
+
+
+def _open_fresh(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")

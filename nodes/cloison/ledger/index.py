@@ -10,6 +10,7 @@ The latest terms are held in memory and written some hundreds at a time, in key 
 third of what it does one entry at a time. What a killed process held is indexed again from the log.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -42,7 +43,8 @@ class LedgerIndex:
     """A projection of a log: complete up to the log's size when it opens, then as `add` is called.
 
     Args:
-        path: The SQLite file; made, or made again where it is damaged or not this log's.
+        path: The SQLite file; made for its owner alone, or made again where it is damaged or not
+            this log's.
         log: The log it indexes.
         terms: The (kind, key) pairs of one entry's bytes; must always give the same for the same.
 
@@ -192,6 +194,7 @@ class LedgerIndex:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files this mode
     database = sqlite3.connect(path)
     with suppress(sqlite3.DatabaseError):  # not a database: the first query says so
         database.execute("PRAGMA journal_mode = WAL")

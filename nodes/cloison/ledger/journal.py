@@ -78,7 +78,7 @@ class Journal:
     @classmethod
     def create(cls, directory: Path, record: CommitRecord) -> None:
         """The first append file, with the ledger's first record, durable."""
-        directory.mkdir()
+        directory.mkdir(mode=0o700)
         descriptor = _create_segment(directory, record.first_index)
         try:
             write_whole(descriptor, record.encode(), 0)

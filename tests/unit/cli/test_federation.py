@@ -211,6 +211,12 @@ def test_start_after_stop_finds_the_port_free_every_time(place: Place) -> None:
     assert not has_ended(os.getpid())
 
 
+def test_start_makes_files_that_are_their_owners_alone(place: Place) -> None:
+    (node,) = read_nodes(place, ["aa"])
+    start(place, [node], fake)
+    assert [path.stat().st_mode & 0o777 for path in (node.pid_file, node.log_file)] == [0o600] * 2
+
+
 def test_launch_node_gives_the_command_a_user_would_type(place: Place) -> None:
     words = launch_node(place, BodyId("aa"))
     assert words[:6] == [sys.executable, "-m", "cloison.cli", "node", "run", "aa"]

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import os
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +27,7 @@ from tests.federation import (
 
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, PeerError, StorageError
+from cloison.exchange.entries import started_entry
 from cloison.ledger.log import Log
 from cloison.v1 import release_pb2, statement_pb2
 from cloison.wire import server
@@ -38,6 +41,31 @@ def make_read_only(log: Log) -> None:
     readable = os.open(path, os.O_RDONLY)
     os.dup2(readable, log._journal._descriptor)
     os.close(readable)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_open_node_leaves_nothing_of_its_state_to_others(
+    federation: Federation, tmp_path: Path
+) -> None:
+    settings = replace(federation.settings(CAF), state=tmp_path / "fresh")
+    create_state(settings)
+    node = open_node(settings, federation.policy, federation.clock)
+    node.traces.append_many([started_entry("test", bytes(32), NOW)] * 300)
+    node.traces.settle()
+    state = [settings.state, *settings.state.rglob("*")]
+    loose = [path.name for path in state if path.stat().st_mode & 0o077]
+    node.close()
+    assert {"traces.index.sqlite-wal", "vault.sqlite-shm", "checkpoint", "000"} <= {
+        path.name for path in state
+    }
+    assert loose == []
 
 
 @pytest.mark.parametrize("spoil", [fill_disk, make_read_only])
