@@ -109,6 +109,10 @@ _MONTH = Spelling(
     "use 01MMAAAA",
 )
 _COUNT = Spelling(re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII), "BAD_NUMBER", "not a count")
+# Two digits more than a first sending may use (`Loading.declare`), and fewer than a NIR has.
+_ORDER = Spelling(
+    re.compile(r"0|[1-9][0-9]{0,11}", re.ASCII), "BAD_NUMBER", "not an order of at most 12 digits"
+)
 _TEXT = Spelling(re.compile(r".{1,200}"), "TEXT_TOO_LONG", "more than 200 characters")
 _RATE = Spelling(re.compile(r"[0-9]{1,3}\.[0-9]{2}", re.ASCII), "BAD_RATE", "not a rate")
 _CODE = Spelling(
@@ -132,7 +136,7 @@ RUBRICS: dict[str, Spelling] = {
     FRACTION: Spelling(
         re.compile(r"[1-9][1-9]", re.ASCII), "BAD_CODE", "not a fraction such as 11"
     ),
-    ORDER: _COUNT,
+    ORDER: _ORDER,
     MONTH: _MONTH,
     SIREN: _digits(9),
     "S21.G00.06.002": _digits(5),

@@ -18,6 +18,7 @@ from cloison.store.values import IdentityFacts
 _KEY_BYTES = 12
 MOST_PLACE = 0xFFFF
 """Last place of a person's records within a declaration, counted from 0."""
+_MOST_STEP = 9_999_999_999
 _SORT_ROWS = 20_000
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
 
@@ -58,7 +59,7 @@ class _Sent(NamedTuple):
     cancelled: int
 
     def check_next(self, kind: Kind, order: int) -> None:
-        """Raises `InputError` (`ALREADY_DECLARED`, `STALE_ORDER`)."""
+        """Raises `InputError` (`ALREADY_DECLARED`, `STALE_ORDER`, `ORDER_TOO_HIGH`)."""
         if kind == "normal" and not self.cancelled:
             raise InputError(
                 "ALREADY_DECLARED",
@@ -71,6 +72,17 @@ class _Sent(NamedTuple):
                 f"declaration: order number {order} does not follow {self.order}",
                 "load files in the order they were sent",
             )
+        _check_step(order - self.order)
+
+
+def _check_step(step: int) -> None:
+    """One sending, by a slip or on purpose, leaves numbers for those that correct it."""
+    if step > _MOST_STEP:
+        raise InputError(
+            "ORDER_TOO_HIGH",
+            f"declaration: its order number is more than {_MOST_STEP} past the one before",
+            "number the sendings of a declaration from 1",
+        )
 
 
 class _Line(NamedTuple):
@@ -139,10 +151,10 @@ class Loading:
             name: Payer, month, nature and fraction: what a correction has in common.
             source: The message's own id, order included.
             kind: What the declaration does to the one before.
-            order: Grows with every sending of the same declaration.
+            order: Grows with every sending of the same declaration, by at most 9,999,999,999.
 
         Raises:
-            InputError: `ALREADY_DECLARED`, `NOTHING_TO_CANCEL`, `STALE_ORDER`.
+            InputError: `ALREADY_DECLARED`, `NOTHING_TO_CANCEL`, `STALE_ORDER`, `ORDER_TOO_HIGH`.
         """
         number = self._ids[dataset].id
         row = self._run(
@@ -164,6 +176,7 @@ class Loading:
     def _first_slot(self, dataset: int, name: str, kind: Kind, order: int) -> int:
         if kind == "cancel":
             raise InputError("NOTHING_TO_CANCEL", "declaration: cancels one never received")
+        _check_step(order)
         made: tuple[int] = self._run(
             "INSERT INTO slot (dataset, name, revision, order_number, cancelled)"
             " VALUES (?, ?, 1, ?, 0) RETURNING id",

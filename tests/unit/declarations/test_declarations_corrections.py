@@ -73,6 +73,13 @@ def test_load_replacement_without_a_person_leaves_nothing_declared(
     assert february(cnav) == PeriodData(202602, Status.NOTHING_DECLARED, ())
 
 
+def test_load_replacement_of_the_highest_first_order_counts(cnav: Body, folder: Folder) -> None:
+    highest = 10**10 - 1
+    again = Declaration((Pay(gross="1900.00"),), kind="03", order=2 * highest)
+    cnav.load(folder.dsn(Declaration(order=highest)), folder.dsn(again))
+    assert [record.version for record in february(cnav).records] == [2]
+
+
 def test_load_cancel_puts_its_months_under_correction(cnav: Body, folder: Folder) -> None:
     cnav.load(folder.dsn(FIRST), folder.dsn(CANCELLED))
     assert february(cnav) == PeriodData(202602, Status.UNDER_CORRECTION, ())
@@ -108,6 +115,11 @@ REFUSED: dict[str, tuple[tuple[Declaration, ...], str]] = {
     "replaced by what was sent before": (
         (FIRST, Declaration(kind="03", order=1)),
         "STALE_ORDER",
+    ),
+    "first with a number that leaves no room": ((Declaration(order=10**10),), "ORDER_TOO_HIGH"),
+    "replaced with a number that leaves no room": (
+        (FIRST, Declaration(kind="03", order=10**10 + 1)),
+        "ORDER_TOO_HIGH",
     ),
     "cancels nothing": ((CANCELLED,), "NOTHING_TO_CANCEL"),
     "cancels and names somebody": (
