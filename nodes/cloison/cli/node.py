@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cloison.bodies import BodyId, parse_body
+from cloison.bodies import parse_body
+from cloison.cli.places import Place, read_nodes
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.law import PolicySet
 from cloison.wire.node import Clock, system_clock
 from cloison.wire.server import serve
-from cloison.wire.settings import NodeSettings, create_state, default_addresses
+from cloison.wire.settings import NodeSettings, create_state
 
 app = typer.Typer(no_args_is_help=True, help="Make a body's state, run its node.")
 
@@ -24,31 +24,26 @@ Root = Annotated[Path | None, typer.Option(help="Where `policy/` and `nodes/` st
 Keys = Annotated[Path, typer.Option(help="As `cloison keys init` makes it.")]
 Var = Annotated[Path, typer.Option(help="Where the bodies' states stand.")]
 Addresses = Annotated[
-    Path | None, typer.Option(help='A TOML file, `body = "host:port"`; else `nodes/*/node.toml`.')
+    Path | None,
+    typer.Option(help='A TOML file, `body = "host:port"`, of the nodes that listen elsewhere.'),
 ]
 
 
 def settings_of(
     body: str, root: Path | None, keys: Path, var: Path, addresses: Path | None
 ) -> NodeSettings:
-    """The settings of one body's node. Raises `InputError` (`BAD_BODY`, `BAD_NODE_FILE`)."""
+    """The settings of one body's node.
+
+    Raises:
+        InputError: `BAD_BODY`, `UNKNOWN_BODY`, `BAD_NODE_FILE`, `BAD_ADDRESS`.
+    """
     base = find_root(Path.cwd()) if root is None else root
-    known = default_addresses(base)
-    if addresses is not None:
-        known = read_addresses(addresses)
+    nodes = read_nodes(Place(base, keys, var, addresses))
+    known = {node.body: node.address for node in nodes}
     own = parse_body(body)
     if own not in known:
         raise InputError("BAD_BODY", f"body `{body}`: no node", f"use {', '.join(known)}")
     return NodeSettings(own, base, keys, var / own, known)
-
-
-def read_addresses(path: Path) -> dict[BodyId, str]:
-    """`host:port` of each body. Raises `InputError` (`BAD_NODE_FILE`)."""
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError("BAD_NODE_FILE", f"addresses `{path}`: {error}") from error
-    return {parse_body(body): str(address) for body, address in table.items()}
 
 
 @app.command()

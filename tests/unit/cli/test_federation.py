@@ -19,6 +19,7 @@ from cloison.bodies import BodyId
 from cloison.cli import federation
 from cloison.cli.app import run
 from cloison.cli.federation import Launch, has_ended, health, launch_node, running_pid, start, stop
+from cloison.cli.node import settings_of
 from cloison.cli.places import NodeAt, Place, read_addresses, read_nodes
 from cloison.errors import InputError, StorageError
 from cloison.identity import init_keys
@@ -234,6 +235,18 @@ def test_read_nodes_with_addresses_moves_those_named(place: Place, tmp_path: Pat
     file.write_text('bb = "127.0.0.2:7"\n')
     moved = Place(place.root, place.keys, place.var, file)
     assert [node.address for node in read_nodes(moved)][1] == "127.0.0.2:7"
+
+
+def test_node_settings_take_a_file_of_addresses_as_strictly(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "addresses.toml"
+    file.write_text('bb = "127.0.0.2:7"\n')
+    moved = settings_of("aa", place.root, place.keys, place.var, file)
+    assert list(moved.addresses) == ["aa", "bb"]
+    assert moved.addresses[BodyId("bb")] == "127.0.0.2:7"
+    file.write_text("bb = 7\n")
+    with pytest.raises(InputError) as refused:
+        settings_of("aa", place.root, place.keys, place.var, file)
+    assert refused.value.reason == "BAD_ADDRESS"
 
 
 @pytest.mark.parametrize(
