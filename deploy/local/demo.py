@@ -294,8 +294,7 @@ def _ask_at(demo: Demo, day: date) -> tuple[Decision, int]:
     nodes = read_nodes(place, DATED_BODIES)
 
     def launch(at: Place, body: BodyId) -> list[str]:
-        unsafe = [sys.executable, str(UNSAFE_CLOCK), str(clock.days_back)]
-        return unsafe + launch_node(at, body)[3:]
+        return launch_node(at, body, (sys.executable, str(UNSAFE_CLOCK), str(clock.days_back)))
 
     wish = Wish(demo.policy.activities[SCORING], SCORED_MONTH, SCORED_MONTH, load_model())
     persons = [one for file in _files(demo) for one in file]

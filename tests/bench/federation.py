@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.processes import cpu_seconds, free_ports
 
 from cloison.bodies import BodyId
-from cloison.cli.federation import Launch, launch_node, running_pid, start, stop
+from cloison.cli.federation import CLOISON, Launch, launch_node, running_pid, start, stop
 from cloison.cli.places import NodeAt, Place, read_nodes
 from cloison.declarations import load_files
 from cloison.identity import load_secret
@@ -73,8 +73,9 @@ def cpu_of(node: NodeAt) -> float:
 
 def _profiled(profiles: Path) -> Launch:
     def launch(place: Place, body: BodyId) -> list[str]:
-        python, *rest = launch_node(place, body)
-        return [python, "-m", "cProfile", "-o", str(profiles / f"{body}.prof"), *rest]
+        python, *program = CLOISON
+        profile = ("-m", "cProfile", "-o", str(profiles / f"{body}.prof"))
+        return launch_node(place, body, (python, *profile, *program))
 
     return launch
 

@@ -81,8 +81,7 @@ class OpenYear:
         start(self.federation.place, nodes, self._launch, within_seconds=60)
 
     def _launch(self, place: Place, body: BodyId) -> list[str]:
-        words = launch_node(place, body)[3:]
-        return [sys.executable, str(LAUNCHER), str(self.clock.days_back), *words]
+        return launch_node(place, body, (sys.executable, str(LAUNCHER), str(self.clock.days_back)))
 
 
 @dataclass(frozen=True, slots=True)

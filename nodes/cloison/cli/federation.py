@@ -32,13 +32,16 @@ _POLL_SECONDS = 0.05
 _LOG_TAIL_BYTES = 4000
 _PID = re.compile(r"([1-9][0-9]{0,8})\n", re.ASCII)
 
+CLOISON = (executable, "-m", "cloison.cli")
+"""`cloison`, by this interpreter."""
+
 Launch = Callable[[Place, BodyId], list[str]]
 """The command line that runs one node until SIGTERM."""
 
 
-def launch_node(place: Place, body: BodyId) -> list[str]:
-    """The command line of an ordinary node."""
-    return [executable, "-m", "cloison.cli", "node", "run", body, *place.options()]
+def launch_node(place: Place, body: BodyId, program: Sequence[str] = CLOISON) -> list[str]:
+    """The command line of an ordinary node; `program` runs what `cloison` would."""
+    return [*program, "node", "run", body, *place.options()]
 
 
 def start(

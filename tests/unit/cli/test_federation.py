@@ -224,6 +224,12 @@ def test_launch_node_gives_the_command_a_user_would_type(place: Place) -> None:
     assert words[6:] == place.options()
 
 
+def test_launch_node_by_another_program_keeps_the_command(place: Place) -> None:
+    words = launch_node(place, BodyId("aa"), ("python", "clock.py", "3"))
+    assert words[:6] == ["python", "clock.py", "3", "node", "run", "aa"]
+    assert words[6:] == place.options()
+
+
 def test_read_nodes_of_an_unknown_body_is_refused(place: Place) -> None:
     with pytest.raises(InputError, match="known: aa, bb") as refused:
         read_nodes(place, ["cc"])
