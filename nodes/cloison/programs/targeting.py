@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
+from cloison.exchange import limits
 from cloison.law.question import Decision, Granularity
 from cloison.law.records import Activity, Reads
 from cloison.months import Month
@@ -20,7 +21,6 @@ from cloison.v1 import release_pb2
 from cloison.wire.gateway import AskFor, Gateway, Member, Received, Reply
 
 MONTHLY_RESOURCES = "monthly_resources"
-_BATCH = 64
 _AMOUNT, _NATURE = "mns", "nature"
 _ANSWERED = frozenset(
     {release_pb2.PERIOD_STATUS_DECLARED, release_pb2.PERIOD_STATUS_NOTHING_DECLARED}
@@ -165,8 +165,8 @@ def _ask_files(
     progress: Callable[[int], None],
 ) -> Attempt:
     replies: list[Reply] = []
-    for start in range(0, len(files), _BATCH):
-        some = files[start : start + _BATCH]
+    for start in range(0, len(files), limits.ITEMS_PER_CALL):
+        some = files[start : start + limits.ITEMS_PER_CALL]
         replies += gateway.ask([replace(question, persons=file) for file in some])
         progress(len(some))
     way = "received" if question.received else "file by file"

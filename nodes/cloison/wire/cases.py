@@ -18,7 +18,6 @@ from cloison.v1 import cases_service_pb2, receipt_pb2, statement_pb2
 from cloison.wire.node import Node
 from cloison.wire.vault import CaseFile, CaseMember, utc_day
 
-_GROUP = 64
 OUTCOMES = frozenset({"decided", "withdrawn", "set-aside"})
 
 
@@ -42,7 +41,7 @@ class CaseDesk:
             raise InputError("UNKNOWN_CASE_TYPE", f"activity `{activity}`: declares no benefit")
         claims = self._node.store.claims(record.benefit, month, list(references) or None)
         iterator = iter(claims)
-        while group := list(islice(iterator, _GROUP)):
+        while group := list(islice(iterator, limits.ITEMS_PER_CALL)):
             yield from self._open_group(activity, case_type, month, validity, group)
 
     def _record(self, activity: str) -> Activity:

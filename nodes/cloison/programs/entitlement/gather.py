@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from cloison.exchange import limits
 from cloison.identity import is_temporary
 from cloison.months import Month
 from cloison.programs.entitlement.answers import Answer, NotComputable
@@ -19,9 +20,6 @@ from cloison.programs.entitlement.unasked import depends_on_unasked
 from cloison.wire.gateway import AskFor, Gateway, OpenedCase
 
 _T = TypeVar("_T")
-
-BATCH = 64
-"""Questions of one call, as many as the wire takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,11 @@ class Gatherer:
     def _ask(self, questions: Sequence[Sequence[AskFor]]) -> list[tuple[Answer, ...]]:
         """Asks every case's questions in full batches, and gives each case its answers."""
         every = [question for of_case in questions for question in of_case]
-        replies = [reply for batch in slices(every, BATCH) for reply in self.gateway.ask(batch)]
+        replies = [
+            reply
+            for batch in slices(every, limits.ITEMS_PER_CALL)
+            for reply in self.gateway.ask(batch)
+        ]
         answers = iter(
             [Answer(question, reply) for question, reply in zip(every, replies, strict=True)]
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
+from cloison.exchange import limits
 from cloison.law.question import Granularity
 from cloison.law.records import Activity as Record
 from cloison.law.records import Reads
@@ -33,9 +34,6 @@ _NOTICE_FIELDS = {
     Benefit.RSA: _EARNED,
     Benefit.AL: ("alimony_paid", "alimony_received", "capital", "notice", "property", *_EARNED),
 }
-
-_PERSONS_LIMIT = 8
-"""Persons of one statement (protos/cloison/v1/statement.proto)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +146,10 @@ class Needs:
                 granularity=read.granularity or Granularity.CURRENT,
                 purpose=read.purpose or self.activity.purposes[0],
                 legal_basis=read.legal_basis or self.activity.legal_bases[0],
-                persons=people[start : start + _PERSONS_LIMIT],
+                persons=people[start : start + limits.PERSONS_PER_STATEMENT],
                 case=case,
             )
-            for start in range(0, len(people), _PERSONS_LIMIT)
+            for start in range(0, len(people), limits.PERSONS_PER_STATEMENT)
         ]
 
 
