@@ -4,7 +4,7 @@
     DIR/public/                        ca.crt, ledgers/<body>.{traces,register}.vkey,
                                        activities/<activity>.toml
     DIR/<body>/node/                   tls.key tls.crt traces.key register.key (Ed25519 seeds)
-                                       row.key trace.key vault.key agent.key (32 random bytes)
+                                       row.key vault.key agent.key (32 random bytes)
     DIR/<body>/activities/<activity>/  signing.key sealing.key tls.key tls.crt
 
 `public/` may be read by all; every other folder is 0700, every other file 0600. A body named only
@@ -30,7 +30,7 @@ from cloison.identity.names import Peer, parse_activity
 from cloison.identity.secrets import SECRET_BYTES, write_new, write_secret
 
 LEDGERS = ("traces", "register")
-NODE_SECRETS = ("row", "trace", "vault", "agent")
+NODE_SECRETS = ("row", "vault", "agent")
 _TAKEN = frozenset({"ca", "public"})
 _PUBLIC_FOLDER = 0o755
 _PUBLIC_FILE = 0o644

@@ -33,7 +33,7 @@ ACTIVITIES = {
     "caf-outreach": BodyId("caf"),
     "drees-statistics": BodyId("drees"),
 }
-SECRETS = ("traces", "register", "row", "trace", "vault", "agent")
+SECRETS = ("traces", "register", "row", "vault", "agent")
 
 EXPECTED = {
     "ca/ca.key",
