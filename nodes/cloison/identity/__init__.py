@@ -38,12 +38,10 @@ from cloison.identity.digests import (
 from cloison.identity.identifiers import (
     Nir,
     Siret,
-    Spi,
     is_temporary,
     nir_of_number,
     parse_nir,
     parse_siret,
-    parse_spi,
 )
 from cloison.identity.key_directory import init_keys, ledger_origin, verifier_key
 from cloison.identity.names import Peer, parse_activity, parse_uri
@@ -72,7 +70,6 @@ __all__ = [
     "Peer",
     "SignedParts",
     "Siret",
-    "Spi",
     "agent_pseudonym",
     "body_of_certificate",
     "init_keys",
@@ -92,7 +89,6 @@ __all__ = [
     "parse_nir",
     "parse_public",
     "parse_siret",
-    "parse_spi",
     "parse_uri",
     "person_digest",
     "print_public",

@@ -7,7 +7,7 @@ import re
 from typing import NewType
 
 from stdnum import exceptions as stdnum_errors
-from stdnum.fr import nif, siret
+from stdnum.fr import siret
 from stdnum.fr.nir import calc_check_digits
 
 from cloison.errors import InputError
@@ -17,9 +17,6 @@ Nir = NewType("Nir", str)
 
 Siret = NewType("Siret", str)
 """14 digits: an establishment."""
-
-Spi = NewType("Spi", str)
-"""13 digits: a person at the tax office (numéro fiscal)."""
 
 # Sex or temporary series · year · month (20-42 and 50-99: incomplete civil status) · département
 # (Corsica 2A, 2B) · commune or country · order; then the key.
@@ -32,7 +29,6 @@ _NUMBER = re.compile(
 _NIR = re.compile(_NUMBER.pattern + r"[0-9]{2}")
 _TEMPORARY = frozenset("3478")
 _SIRET = re.compile(r"[0-9]{14}")
-_SPI = re.compile(r"[0-3][0-9]{12}")
 
 
 def parse_nir(text: str) -> Nir:
@@ -108,19 +104,3 @@ def parse_siret(text: str) -> Siret:
     except stdnum_errors.ValidationError as error:
         raise InputError("BAD_SIRET", "siret: its key does not match") from error
     return Siret(text)
-
-
-def parse_spi(text: str) -> Spi:
-    """A tax office number whose form and key are right.
-
-    Raises:
-        InputError: `BAD_SPI`: not 13 digits beginning with 0 to 3, or a wrong key.
-
-    Source:
-        The last three digits are the first ten modulo 511 (python-stdnum).
-    """
-    if _SPI.fullmatch(text) is None:
-        raise InputError("BAD_SPI", "tax number: not 13 digits beginning with 0 to 3")
-    if nif.calc_check_digits(text) != text[10:]:
-        raise InputError("BAD_SPI", "tax number: its key does not match")
-    return Spi(text)

@@ -1,9 +1,9 @@
-"""C2SP tiles and entry bundles: their names, their bytes, which ones a tree has.
+"""C2SP tiles and entry bundles: their names and their bytes.
 
 Source: c2sp.org/tlog-tiles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloison.errors import InputError, IntegrityError
@@ -32,17 +32,6 @@ class Tile:
 def bundle_path(index: int, width: int = TILE_WIDTH) -> str:
     """`tile/entries/<N>[.p/<W>]`."""
     return f"tile/entries/{_number_path(index, width)}"
-
-
-def tiles_of(size: int) -> Iterator[Tile]:
-    """Every tile of a tree of this size, by level and index; a partial one ends its level."""
-    level, hashes = 0, size
-    while hashes:
-        full, width = divmod(hashes, TILE_WIDTH)
-        yield from (Tile(level, index) for index in range(full))
-        if width:
-            yield Tile(level, full, width)
-        level, hashes = level + 1, full
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:

@@ -102,20 +102,6 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     return root_from_edges(edge_hashes(MemoryNodes(leaf_hashes), len(leaf_hashes)))
 
 
-def inclusion_path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """Inclusion hashes, leaf to root, of leaf `index` (from 0) in a tree of these leaf hashes."""
-    nodes = MemoryNodes(leaf_hashes)
-    size = len(leaf_hashes)
-    return inclusion_from(nodes, edge_hashes(nodes, size), index, size)
-
-
-def consistency_path(leaf_hashes: Sequence[bytes], first_size: int) -> list[bytes]:
-    """Consistency hashes from the first `first_size` of these leaf hashes to all of them."""
-    nodes = MemoryNodes(leaf_hashes)
-    size = len(leaf_hashes)
-    return consistency_from(nodes, edge_hashes(nodes, size), first_size, size)
-
-
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:

@@ -22,7 +22,7 @@ from pydantic import (
     Field as Setting,
 )
 
-from cloison.bodies import BodyId, parse_body
+from cloison.bodies import parse_body
 from cloison.errors import InputError
 from cloison.store.sources import ClaimRole, IdentityRole, MemberRole, Message, Table
 
@@ -151,11 +151,6 @@ class Catalogue(_Part):
             if sum(getattr(each, role) is not None for each in self.datasets.values()) > 1:
                 raise ValueError(f"two datasets claim the role `{role}`")
         return self
-
-    @property
-    def body_id(self) -> BodyId:
-        """The body whose catalogue it is."""
-        return BodyId(self.body)
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name. Raises `InputError` (`UNKNOWN_DATASET`)."""

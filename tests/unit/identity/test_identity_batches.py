@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.ledger.trees import inclusion_path
 
 from cloison.errors import InputError, PeerError
 from cloison.identity import ActivityKeys, SignedParts, sign_batch, verify_signed
-from cloison.ledger.tree import inclusion_path, leaf_hash, root_of
+from cloison.ledger.tree import leaf_hash, root_of
 
 LEAVES = [
     bytes.fromhex(text)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloison.errors import InputError
-from cloison.identity import is_temporary, nir_of_number, parse_nir, parse_siret, parse_spi
+from cloison.identity import is_temporary, nir_of_number, parse_nir, parse_siret
 
 NIRS = {
     "woman, 1955": "255081416802538",
@@ -157,24 +157,3 @@ def test_parse_siret_not_a_siret_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_siret(text)
     assert caught.value.reason == "BAD_SIRET"
-
-
-NOT_SPIS = {
-    "wrong key": "3023217600054",
-    "begins with 4": "4023217600053",
-    "spaces": "30 23 217 600 053",
-    "short": "302321760005",
-    "line end": "3023217600053\n",
-    "empty": "",
-}
-
-
-def test_parse_spi_real_form_is_accepted_unchanged() -> None:
-    assert parse_spi("3023217600053") == "3023217600053"
-
-
-@pytest.mark.parametrize("text", NOT_SPIS.values(), ids=NOT_SPIS.keys())
-def test_parse_spi_not_a_tax_number_is_refused(text: str) -> None:
-    with pytest.raises(InputError) as caught:
-        parse_spi(text)
-    assert caught.value.reason == "BAD_SPI"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.ledger.trees import inclusion_path, tiles_of
 
 from cloison.errors import InputError, IntegrityError
 from cloison.ledger import NoteSigner, ProofFile, leaf_hash, parse_proof_file, verify_proof_file
 from cloison.ledger.commit_record import CommitRecord, parse_record, parse_records, records_after
-from cloison.ledger.tiles import Tile, bundle_path, encode_bundle, parse_bundle, tiles_of
-from cloison.ledger.tree import inclusion_path, root_of
+from cloison.ledger.tiles import Tile, bundle_path, encode_bundle, parse_bundle
+from cloison.ledger.tree import root_of
 
 ENTRIES = [f"entry {index}".encode() for index in range(300)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.unit.ledger.trees import tiles_of
 
 from cloison.errors import CloisonError, InputError, StorageError
 from cloison.ledger import (
@@ -17,7 +18,7 @@ from cloison.ledger import (
     verify_consistency,
     verify_inclusion,
 )
-from cloison.ledger.tiles import bundle_path, parse_bundle, tiles_of
+from cloison.ledger.tiles import bundle_path, parse_bundle
 
 GREAT = 70_000
 

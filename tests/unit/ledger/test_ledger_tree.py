@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.ledger.trees import consistency_path, inclusion_path
 
 from cloison.errors import IntegrityError
 from cloison.ledger import tree
@@ -73,7 +74,7 @@ def test_inclusion_path_of_shared_leaves_equals_shared_paths(vectors: Path) -> N
     leaves = shared_leaves(vectors)
     for case in load(vectors, "inclusion"):
         index, size = case["index"], case["size"]
-        path = tree.inclusion_path(leaves[:size], index)
+        path = inclusion_path(leaves[:size], index)
         assert [item.hex() for item in path] == case["path"]
         tree.verify_inclusion(leaves[index], index, size, path, tree.root_of(leaves[:size]))
 
@@ -82,7 +83,7 @@ def test_consistency_path_of_shared_leaves_equals_shared_paths(vectors: Path) ->
     leaves = shared_leaves(vectors)
     for case in load(vectors, "consistency"):
         first, second = case["first"], case["second"]
-        path = tree.consistency_path(leaves[:second], first)
+        path = consistency_path(leaves[:second], first)
         assert [item.hex() for item in path] == case["path"]
         roots = tree.root_of(leaves[:first]), tree.root_of(leaves[:second])
         tree.verify_consistency(first, second, path, *roots)
@@ -96,7 +97,7 @@ def test_root_of_any_size_equals_recursion(size: int) -> None:
 @given(SIZES, st.data())
 def test_inclusion_path_equals_recursion_and_verifies(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
-    path = tree.inclusion_path(LEAVES[:size], index)
+    path = inclusion_path(LEAVES[:size], index)
     assert path == recursive_path(LEAVES[:size], index)
     tree.verify_inclusion(LEAVES[index], index, size, path, recursive_root(LEAVES[:size]))
 
@@ -104,7 +105,7 @@ def test_inclusion_path_equals_recursion_and_verifies(size: int, data: st.DataOb
 @given(SIZES, st.data())
 def test_consistency_path_equals_recursion_and_verifies(size: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, size))
-    path = tree.consistency_path(LEAVES[:size], first)
+    path = consistency_path(LEAVES[:size], first)
     assert path == recursive_consistency(LEAVES[:size], first, whole=True)
     roots = recursive_root(LEAVES[:first]), recursive_root(LEAVES[:size])
     tree.verify_consistency(first, size, path, *roots)
@@ -118,7 +119,7 @@ def test_verify_inclusion_with_a_flipped_bit_fails(
     parts = [
         LEAVES[index],
         tree.root_of(LEAVES[:size]),
-        *tree.inclusion_path(LEAVES[:size], index),
+        *inclusion_path(LEAVES[:size], index),
     ]
     chosen = data.draw(st.integers(0, len(parts) - 1))
     parts[chosen] = flip(parts[chosen], bit)
@@ -135,7 +136,7 @@ def test_verify_consistency_with_a_flipped_bit_fails(
     parts = [
         tree.root_of(LEAVES[:first]),
         tree.root_of(LEAVES[:size]),
-        *tree.consistency_path(LEAVES[:size], first),
+        *consistency_path(LEAVES[:size], first),
     ]
     chosen = data.draw(st.integers(0, len(parts) - 1))
     parts[chosen] = flip(parts[chosen], bit)
@@ -146,7 +147,7 @@ def test_verify_consistency_with_a_flipped_bit_fails(
 @given(SIZES, st.data())
 def test_verify_inclusion_at_another_index_fails(size: int, data: st.DataObject) -> None:
     index, other = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, 2 * size))
-    path, root = tree.inclusion_path(LEAVES[:size], index), tree.root_of(LEAVES[:size])
+    path, root = inclusion_path(LEAVES[:size], index), tree.root_of(LEAVES[:size])
     if other != index:
         with pytest.raises(IntegrityError, match="inclusion proof"):
             tree.verify_inclusion(LEAVES[index], other, size, path, root)
@@ -189,4 +190,4 @@ def test_verify_consistency_of_wrong_shape_fails(name: str) -> None:
 
 def test_verify_consistency_from_the_empty_tree_passes() -> None:
     tree.verify_consistency(0, 3, [], tree.EMPTY_ROOT, tree.root_of(LEAVES[:3]))
-    assert tree.consistency_path(LEAVES[:3], 0) == []
+    assert consistency_path(LEAVES[:3], 0) == []

@@ -64,7 +64,7 @@ def test_load_catalogue_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", BODIES)
 def test_load_catalogue_of_each_body_states_units_of_its_amounts(body: str) -> None:
     catalogue = load_catalogue(NODES / body / "catalogue.toml")
-    assert catalogue.body_id == body
+    assert catalogue.body == body
     fields = [spec for each in catalogue.datasets.values() for spec in each.fields.values()]
     assert all(spec.unit for spec in fields if spec.type is FieldType.CENTS)
 
