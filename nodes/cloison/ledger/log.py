@@ -32,6 +32,7 @@ from cloison.ledger.files import guard_writes, make_directories, replace_file_du
 from cloison.ledger.journal import Journal
 from cloison.ledger.note import NoteSigner, NoteVerifier
 from cloison.ledger.recovery import Recovered, recover
+from cloison.ledger.tile_files import Settling
 from cloison.ledger.tiles import MAX_ENTRY_BYTES, TILE_WIDTH, Tile, encode_bundle
 from cloison.ledger.tree import EMPTY_ROOT
 
@@ -170,18 +171,34 @@ class Log:
                 self._settle(self._files.unsettled - _MOST_UNSETTLED)
         return Appended(first_index, size, note)
 
-    def settle(self) -> None:
-        """Make the oldest full bundle's files durable, and let go of append files not needed.
+    def settling(self) -> Settling:
+        """The full bundles whose files are to be made durable; entries may be added meanwhile.
 
-        Meant for the moments after an answer has left; `append_many` does not wait for it.
+        Its `sync` may run in another thread; then `settled`, or `stop` if it failed.
+        """
+        self._check_usable()
+        return self._files.settling(self._files.unsettled)
+
+    def settled(self, settling: Settling) -> None:
+        """Those are on disk: let go of append files not needed.
 
         Raises:
             StorageError: `LEDGER_WRITE`, and the log refuses everything from then on.
         """
         self._check_usable()
+        with self._stopping_on_failure():
+            self._let_go(settling)
+
+    def settle(self) -> None:
+        """Make every full bundle durable here and now. Raises as `settled`."""
+        self._check_usable()
         if self._files.unsettled:
             with self._stopping_on_failure():
-                self._settle(1)
+                self._settle(self._files.unsettled)
+
+    def stop(self) -> None:
+        """Refuse everything from now on: the sync after a failed one would call lost bytes safe."""
+        self._usable = False
 
     def entry(self, index: int) -> bytes:
         """The entry at `index`, from 0. Raises `InputError` (`BAD_INDEX`)."""
@@ -283,7 +300,12 @@ class Log:
             self._settle(self._files.unsettled)
 
     def _settle(self, bundles: int) -> None:
-        self._files.settle(bundles)
+        settling = self._files.settling(bundles)
+        settling.sync()
+        self._let_go(settling)
+
+    def _let_go(self, settling: Settling) -> None:
+        self._files.settled(settling)
         with guard_writes("write `checkpoint`"):
             replace_file_durably(self._directory / "checkpoint", self._checkpoint)
         self._journal.drop_below(self._files.settled_size)

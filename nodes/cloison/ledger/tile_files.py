@@ -5,6 +5,8 @@ entries also stand in the append files, from which it is written again if a cras
 """
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cloison.errors import IntegrityError
@@ -19,6 +21,29 @@ from cloison.ledger.growing_tree import FilledBundle
 from cloison.ledger.tiles import TILE_BYTES, TILE_WIDTH, Tile, bundle_path, parse_bundle
 
 _CACHED_BUNDLES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Full bundles on their way to the disk.
+
+    Attributes:
+        end: Entries that stand in full tiles on disk once it is done.
+        paths: Their files.
+    """
+
+    end: int
+    paths: tuple[Path, ...]
+
+    def sync(self) -> None:
+        """The files are on disk when this returns. Touches nothing else: any thread may call it.
+
+        Raises:
+            StorageError: `LEDGER_WRITE`.
+        """
+        with guard_writes("sync a tile"):
+            for path in (*self.paths, *{path.parent for path in self.paths}):
+                sync_path(path)
 
 
 class TileFiles:
@@ -57,20 +82,17 @@ class TileFiles:
         files = [(bundle_path(index), filled.bundle), *tiles]
         self._unsettled.append([self._write(name, data) for name, data in files])
 
-    def settle(self, bundles: int) -> None:
-        """Make the oldest `bundles` durable, with their tiles.
+    def settling(self, bundles: int) -> Settling:
+        """The oldest `bundles`, with their tiles; `settled` once it was synced."""
+        groups = list(islice(self._unsettled, bundles))
+        paths = tuple(path for group in groups for path in group)
+        return Settling(self._settled_size + TILE_WIDTH * len(groups), paths)
 
-        Raises:
-            StorageError: `LEDGER_WRITE`.
-        """
-        groups = [self._unsettled.popleft() for _ in range(min(bundles, len(self._unsettled)))]
-        paths = [path for group in groups for path in group]
-        with guard_writes("sync a tile"):
-            for path in paths:
-                sync_path(path)
-            for parent in {path.parent for path in paths}:
-                sync_path(parent)
-        self._settled_size += TILE_WIDTH * len(groups)
+    def settled(self, settling: Settling) -> None:
+        """Those are on disk. Others may have been settled meanwhile, and these too."""
+        while self._settled_size < settling.end:
+            self._unsettled.popleft()
+            self._settled_size += TILE_WIDTH
 
     def read_tile(self, tile: Tile) -> bytes:
         """A full tile's hashes.

@@ -19,6 +19,7 @@ from cloison.errors import StorageError
 from cloison.exchange import limits
 from cloison.identity import Issued, Peer, load_certificate, load_tls
 from cloison.law import PolicySet
+from cloison.ledger.log import Log
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
@@ -98,14 +99,12 @@ async def serve(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        upkeep = asyncio.create_task(_upkeep(node, settings.state))
+        upkeep = asyncio.create_task(_upkeep(node, settings.state, stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((upkeep, stopping), return_when=asyncio.FIRST_COMPLETED)
         await _stop(served)
-        for task in (upkeep, stopping):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await upkeep  # a node that cannot write its ledger says so, and ends
+        stop.set()
+        await upkeep  # a node that cannot write its ledger says so, and ends
     finally:
         node.close()
 
@@ -176,30 +175,42 @@ def _add_services(
     )
 
 
-async def _upkeep(node: Node, state: Path) -> None:
+async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
     Every minute: releases whose label ended are deleted.
 
-    Questions never wait for a write-ahead log to be folded into its file: that is done beside them.
+    Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
+    the disk: that is done beside them.
     """
     files = [state / name for name in DATABASES]
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
     ticks = 0
-    while True:
-        await asyncio.sleep(_TICK_SECONDS)
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
         await asyncio.to_thread(fold_logs, files)
         # Between calls, so that nobody writes: under load alone a log would never begin anew.
         fold_logs([file for file in files if _log_bytes(file) > _LONG_LOG_BYTES], "TRUNCATE")
         node.flush_failures()
         if node.traces.unsettled:
-            node.traces.settle()
+            await _settle(node.traces)
         with node.vault.transaction():
             node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
         ticks += 1
         if ticks % _FORGET_TICKS == 0:
             node.store.forget_expired(node.clock())
+
+
+async def _settle(log: Log) -> None:
+    settling = log.settling()
+    try:
+        await asyncio.to_thread(settling.sync)
+    except StorageError:
+        log.stop()
+        raise
+    log.settled(settling)
 
 
 def fold_logs(files: Sequence[Path], mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> None:

@@ -215,6 +215,39 @@ def test_append_files_are_dropped_once_their_tiles_are_settled(
         assert again.entries(0, 5_000) == entries(0, 5_000)
 
 
+def test_settled_after_more_was_added_and_settled_counts_each_bundle_once(
+    log: Log, directory: Path, signer: NoteSigner
+) -> None:
+    fill(log, 1_000, group=100)
+    settling = log.settling()
+    fill(log, 2_000, group=100)
+    log.settle()
+    settling.sync()
+    log.settled(settling)
+    assert (settling.end, log.unsettled) == (768, 0)
+    fill(log, 2_400, group=100)
+    log.close()
+    with Log.open(directory, signer) as again:
+        assert again.entries(0, 2_400) == entries(0, 2_400)
+
+
+def test_settled_leaves_what_filled_meanwhile_unsettled(log: Log) -> None:
+    fill(log, 600, group=100)
+    settling = log.settling()
+    fill(log, 1_100, group=100)
+    settling.sync()
+    log.settled(settling)
+    assert log.unsettled == 2
+
+
+def test_stopped_log_refuses_everything(log: Log) -> None:
+    fill(log, 300, group=100)
+    log.stop()
+    with pytest.raises(StorageError) as raised:
+        log.append_many([b"x"])
+    assert raised.value.reason == "LEDGER_STOPPED"
+
+
 def test_append_goes_on_where_it_left_off_after_reopening(
     log: Log, directory: Path, signer: NoteSigner
 ) -> None:

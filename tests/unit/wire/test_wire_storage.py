@@ -29,8 +29,10 @@ from cloison.bodies import BodyId
 from cloison.errors import CloisonError, PeerError, StorageError
 from cloison.exchange.entries import started_entry
 from cloison.ledger.log import Log
+from cloison.ledger.tile_files import Settling
 from cloison.v1 import release_pb2, statement_pb2
 from cloison.wire import server
+from cloison.wire.node import Node
 from cloison.wire.settings import create_state, open_node
 from cloison.wire.vault import Vault
 
@@ -176,7 +178,39 @@ def test_upkeep_of_a_node_that_cannot_write_ends_it(
     fill_disk(node.traces)
     monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
     with pytest.raises(StorageError):
-        run(server._upkeep(node, federation.settings(CNAV).state))
+        run(server._upkeep(node, federation.settings(CNAV).state, asyncio.Event()))
+
+
+def test_upkeep_puts_tiles_on_the_disk(federation: Federation) -> None:
+    node, stop = federation.node(CNAV), asyncio.Event()
+    node.traces.append_many([started_entry("test", b"", NOW)] * 300)
+    stop.set()
+    run(server._upkeep(node, federation.settings(CNAV).state, stop))
+    assert node.traces.unsettled == 1  # it was to end before it began
+    run(one_tick(node, federation))
+    assert node.traces.unsettled == 0
+
+
+def test_upkeep_of_a_node_whose_tiles_cannot_be_synced_ends_it_and_stops_its_ledger(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Settling) -> None:
+        raise StorageError("LEDGER_WRITE", "no space left on device")
+
+    node = federation.node(CNAV)
+    node.traces.append_many([started_entry("test", b"", NOW)] * 300)
+    monkeypatch.setattr(Settling, "sync", refused)
+    with pytest.raises(StorageError):
+        run(one_tick(node, federation))
+    with pytest.raises(StorageError, match="stopped"):
+        node.traces.append_many([b"x"])
+
+
+async def one_tick(node: Node, federation: Federation) -> None:
+    """Upkeep told to stop while its first tick waits: it ends with that tick."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, stop.set)
+    await server._upkeep(node, federation.settings(node.body).state, stop)
 
 
 def test_vault_that_could_not_commit_keeps_no_key_that_was_taken_back(
@@ -227,7 +261,7 @@ def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
 
     async def keep_up_a_little() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(server._upkeep(node, state), 0.2)
+            await asyncio.wait_for(server._upkeep(node, state, asyncio.Event()), 0.2)
 
     run(keep_up_a_little())
     assert log.stat().st_size == 0
