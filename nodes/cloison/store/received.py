@@ -49,12 +49,12 @@ class Received:
                     label.received_for,
                     label.text,
                     until,
-                    "\n".join(fields),
                     first_month.number,
                     last_month.number,
                     leaf_hash,
                     sealed,
                     to_ms(kept_time),
+                    "\n".join(fields),
                 ),
             )
             if not kept.rowcount:

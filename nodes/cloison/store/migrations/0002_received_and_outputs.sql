@@ -1,5 +1,4 @@
--- Releases received, as sealed, each with its label. `part` counts the batches of a cohort; `fields`
--- are the names asked, one a line.
+-- Releases received, as sealed, each with its label. `part` counts the batches of a cohort.
 CREATE TABLE received (
   statement_hash BLOB NOT NULL CHECK (length(statement_hash) = 32),
   part INTEGER NOT NULL,
@@ -9,7 +8,6 @@ CREATE TABLE received (
   received_for TEXT NOT NULL,
   text TEXT NOT NULL,
   until_ms INTEGER,
-  fields TEXT NOT NULL,
   first_month INTEGER NOT NULL,
   last_month INTEGER NOT NULL,
   leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32),
