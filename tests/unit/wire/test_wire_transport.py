@@ -127,7 +127,7 @@ async def exchange_ask(
 ) -> exchange_service_pb2.ExchangeServiceAskResponse:
     async with running.channel(CNAV, own, ca) as channel:
         stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
-        return await stub.Ask(request or Request(), timeout=5)
+        return await stub.Ask(request or Request(), timeout=30)
 
 
 def status_of(running: Running, call: Callable[[], Awaitable[object]]) -> grpc.StatusCode:
@@ -152,7 +152,7 @@ def test_question_over_real_mutual_tls_comes_back_opened(running: Running, ppa: 
         ):
             stub = gateway_service_pb2_grpc.GatewayServiceStub(channel)
             request = gateway_service_pb2.GatewayServiceAskRequest(items=[item])
-            return await stub.Ask(request, timeout=5)
+            return await stub.Ask(request, timeout=30)
 
     (answer,) = run(main()).answers
     assert ppa.open(item, answer).release is not None
@@ -296,7 +296,7 @@ def test_certificate_missing_is_refused_by_tls(running: Running) -> None:
             options=server.channel_options(CNAV),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
-            await stub.Ask(Request(), timeout=5)
+            await stub.Ask(Request(), timeout=30)
 
     assert status_of(running, call) is grpc.StatusCode.UNAVAILABLE
 
@@ -309,7 +309,7 @@ def test_server_that_is_another_body_is_refused_by_the_caller(running: Running) 
             options=server.channel_options(MSA),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
-            await stub.Ask(Request(), timeout=5)
+            await stub.Ask(Request(), timeout=30)
 
     assert status_of(running, call) is grpc.StatusCode.UNAVAILABLE
 
@@ -328,7 +328,7 @@ def test_message_over_four_mebibytes_is_refused(running: Running) -> None:
             options=(("grpc.ssl_target_name_override", Peer(CNAV).host),),
         ) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
-            await stub.Ask(Request(policy_set=bytes(4 * 1024 * 1024)), timeout=5)
+            await stub.Ask(Request(policy_set=bytes(4 * 1024 * 1024)), timeout=30)
 
     assert status_of(running, call) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -347,7 +347,7 @@ def test_bytes_that_are_no_message_are_refused(running: Running) -> None:
                 request_serializer=lambda raw: raw,
                 response_deserializer=lambda raw: raw,
             )
-            await method(b"\xff\xff\xff", timeout=5)
+            await method(b"\xff\xff\xff", timeout=30)
 
     assert status_of(running, call) is grpc.StatusCode.UNKNOWN  # before any code of ours
 
@@ -389,7 +389,7 @@ def test_peer_that_is_not_there_fails_the_question_and_names_no_one(
         ):
             stub = gateway_service_pb2_grpc.GatewayServiceStub(channel)
             request = gateway_service_pb2.GatewayServiceAskRequest(items=[item])
-            return await stub.Ask(request, timeout=5)
+            return await stub.Ask(request, timeout=30)
 
     (answer,) = run(main()).answers
     assert answer.failure.reason == "PEER_UNAVAILABLE"
@@ -417,7 +417,7 @@ def test_health_says_serving(running: Running) -> None:
                 request_serializer=lambda raw: raw,
                 response_deserializer=lambda raw: raw,
             )
-            return (await method(b"", timeout=5))[1]  # type: ignore[no-any-return]
+            return (await method(b"", timeout=30))[1]  # type: ignore[no-any-return]
 
     assert run(main()) == 1
 
