@@ -22,11 +22,12 @@ from cloison.population.neodes import (
 )
 from cloison.population.pay import pay_of
 from cloison.population.payers import Payer, Payers, Scheme
-from cloison.population.people import CNAV, MSA, Person, Spell, Window
+from cloison.population.people import CNAV, MSA, Person, Spell
+from cloison.population.plan import Plan
+from cloison.population.portions import Portion
 from cloison.population.streams import noise, stream
 
-_SMALLEST_FILE = 800  # slips
-_MOST_FILES = 80
+_SMALLEST_FILE, _LARGEST_FILE = 800, 5_000  # slips
 _FIRST_CORRECTION_FILE = 90
 _PERMILLE = 1_000
 _LONGEST_LAG = 4
@@ -69,10 +70,11 @@ class Declarations:
     """The declarations of a window."""
 
     def __init__(
-        self, payers: Payers, staff: Staff, window: Window, figures: Figures, seed: int
+        self, payers: Payers, staff: Staff, plan: Plan, portion: Portion, figures: Figures
     ) -> None:
-        self.payers, self.staff, self.window = payers, staff, window
-        self.figures, self.seed = figures, seed
+        self.payers, self.staff, self.window = payers, staff, plan.window
+        self.figures, self.seed, self.portion = figures, plan.seed, portion
+        self.most_slips = min(_LARGEST_FILE, max(_SMALLEST_FILE, plan.persons // 20))
         self.corrections = tuple(self._draw_corrections(figures.corrections))
 
     def write_month(self, folder: Folder, month: Month) -> None:
@@ -86,7 +88,7 @@ class Declarations:
                 self._write(folder, body, message, month, mine)
             sent = [c for c in self.corrections if c.sent == month and c.payer.scheme is scheme]
             if sent:
-                name = f"{body}/dsn-{month.number}-{_FIRST_CORRECTION_FILE}.dsn"
+                name = self._name(body, Message.DSN, month, _FIRST_CORRECTION_FILE)
                 made = [self._corrected(correction) for correction in sent]
                 self._write_file(folder, name, Message.DSN, month, made)
 
@@ -98,22 +100,24 @@ class Declarations:
         month: Month,
         payers: Iterable[Payer],
     ) -> None:
-        present = {payer: self._on_pay(payer, month) for payer in payers}
-        most = max(_SMALLEST_FILE, sum(map(len, present.values())) // _MOST_FILES + 1)
-        number, waiting, slips = 1, [], 0
-        for payer, paid in present.items():
+        ready = self._ready(message, month, payers)
+        for number, declarations in enumerate(_in_files(ready, self.most_slips), 1):
+            name = self._name(body, message, month, number)
+            self._write_file(folder, name, message, month, declarations)
+
+    def _ready(
+        self, message: Message, month: Month, payers: Iterable[Payer]
+    ) -> Iterator[Declaration]:
+        """Those filed on the 5th first, then those of the 15th."""
+        for payer in sorted(payers, key=lambda payer: not payer.files_early):
+            paid = self._on_pay(payer, month)
             late = message is Message.DSN and self._is_late(payer, month, len(paid))
-            if not paid or late:
-                continue
-            waiting.append(self._normal(message, payer, month, paid))
-            slips += len(paid)
-            if slips >= most:
-                self._write_file(
-                    folder, _name(body, message, month, number), message, month, waiting
-                )
-                number, waiting, slips = number + 1, [], 0
-        if waiting:
-            self._write_file(folder, _name(body, message, month, number), message, month, waiting)
+            if paid and not late:
+                yield self._normal(message, payer, month, paid)
+
+    def _name(self, body: BodyId, message: Message, month: Month, number: int) -> str:
+        kind = message.name.lower()
+        return f"{body}/{kind}-{month.number}-{self.portion.index + 1:02d}-{number:02d}.{kind}"
 
     def _on_pay(self, payer: Payer, month: Month) -> list[tuple[Person, Spell]]:
         index = month.index
@@ -152,7 +156,7 @@ class Declarations:
 
         INVARIANT: one month of the last three before the end of the window is left cancelled.
         """
-        rng = stream(self.seed, "corrections")
+        rng = stream(self.seed, "corrections", self.portion.index)
         last = self.window.last
         lacking = [Kind.CANCELS, Kind.REPLACES]
         spare: list[tuple[Payer, Month]] = []
@@ -193,9 +197,20 @@ def _drawn(shares: CorrectionShares, persons: int, rng: Random) -> Kind | None:
     return Kind.CANCELS if few and drawn < shares.replaced + shares.cancelled else None
 
 
-def _name(body: BodyId, message: Message, month: Month, number: int) -> str:
-    kind = message.name.lower()
-    return f"{body}/{kind}-{month.number}-{number:02d}.{kind}"
+def _in_files(declarations: Iterable[Declaration], most_slips: int) -> Iterator[list[Declaration]]:
+    """A file holds what was filed on one day, and about so many slips."""
+    waiting: list[Declaration] = []
+    slips = 0
+    for one in declarations:
+        if waiting and (
+            slips >= most_slips or waiting[-1].payer.files_early != one.payer.files_early
+        ):
+            yield waiting
+            waiting, slips = [], 0
+        waiting.append(one)
+        slips += len(one.slips)
+    if waiting:
+        yield waiting
 
 
 def _file(message: Message, month: Month, declarations: list[Declaration]) -> Iterator[str]:

@@ -9,9 +9,11 @@ from cloison.months import Month
 from cloison.population.careers import Life, live, retire
 from cloison.population.claims import with_file
 from cloison.population.figures import Figures
+from cloison.population.nirs import NirMint
 from cloison.population.payers import Payers
 from cloison.population.people import Household, Housing, Occupancy, Person, Spell, Union, Window
 from cloison.population.persons import Registry, Sketch, day_in
+from cloison.population.portions import MOST_PORTIONS, Portion
 from cloison.population.streams import chance, spread, stream
 
 _FILE_NUMBERS = 9_000_000
@@ -24,17 +26,18 @@ _FULL_WAGE = 1_000
 
 
 def households(
-    persons: int, seed: int, figures: Figures, payers: Payers, window: Window
+    portion: Portion, seed: int, figures: Figures, payers: Payers, window: Window
 ) -> Iterator[Household]:
-    """Households of exactly `persons` persons together, one after another.
+    """Households of exactly the portion's persons together, one after another.
 
     Each has a stream of its own, so that none depends on the draws of another.
     """
-    registry = Registry(figures, window)
-    index = 0
-    while registry.made < persons:
+    mint = NirMint(portion.index, MOST_PORTIONS)
+    registry = Registry(figures, window, mint, made=portion.first)
+    index, end = portion.first, portion.first + portion.persons
+    while registry.made < end:
         rng = stream(seed, "household", index)
-        yield _Home(registry, payers, index, rng).household(persons - registry.made)
+        yield _Home(registry, payers, index, rng).household(end - registry.made)
         index += 1
 
 

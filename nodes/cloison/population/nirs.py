@@ -29,10 +29,17 @@ def belongs_to_nobody(nir: str) -> bool:
 
 
 class NirMint:
-    """Gives each person a number of their own, consistent with sex, year and month of birth."""
+    """Gives each person a number of their own, consistent with sex, year and month of birth.
 
-    def __init__(self) -> None:
+    Args:
+        share: Which of the shares of the order numbers is given out; two never meet.
+        of: How many shares there are, 1 to 999.
+    """
+
+    def __init__(self, share: int = 0, of: int = 1) -> None:
         self._given: Counter[str] = Counter()
+        self._orders = _ORDERS // of
+        self._before = share * self._orders
 
     def mint(self, *, woman: bool, birth_date: date, department: int, temporary: bool) -> Nir:
         """The next free number of that sex, month and département (the next one when full).
@@ -51,9 +58,9 @@ class NirMint:
         for shift in range(len(DEPARTMENTS)):
             place = DEPARTMENTS[(department + shift) % len(DEPARTMENTS)]
             prefix = head + place + COMMUNE_OF_NOBODY
-            if self._given[prefix] < _ORDERS:
+            if self._given[prefix] < self._orders:
                 self._given[prefix] += 1
-                body = f"{prefix}{self._given[prefix]:03d}"
+                body = f"{prefix}{self._before + self._given[prefix]:03d}"
                 return Nir(body + calc_check_digits(body))
         raise InputError(
             "NIR_RANGE_FULL", "population: no free number left", "ask for fewer persons"

@@ -11,9 +11,11 @@ from random import Random
 from stdnum import luhn
 
 from cloison.identity import Siret
+from cloison.population.portions import Portion
 
 _SIRENS = 10_000
 _FIRST_ESTABLISHMENT = 9_000
+_MOST_OF_A_PORTION = 2_500
 
 
 class Scheme(StrEnum):
@@ -79,9 +81,10 @@ class Payers:
         )
 
 
-def make_payers(persons: int, rng: Random) -> Payers:
-    """The payers of a population of that size."""
-    count = 0
+def make_payers(portion: Portion, rng: Random) -> Payers:
+    """The payers of a portion; funds are fewer where there are many portions."""
+    first, persons = portion.index * _MOST_OF_A_PORTION, portion.persons
+    count = first
 
     def pool(size: int, scheme: Scheme = Scheme.GENERAL) -> tuple[Payer, ...]:
         nonlocal count
@@ -92,7 +95,7 @@ def make_payers(persons: int, rng: Random) -> Payers:
         count += size
         return made
 
-    regions = 1 + min(12, persons // 2_000)
+    regions = max(1, (1 + min(12, portion.total // 2_000)) // portion.of)
     return Payers(
         employers=pool(max(12, persons // 12)),
         farms=pool(max(4, persons // 110), Scheme.AGRICULTURAL),

@@ -1,7 +1,7 @@
 """Somebody: a number that belongs to nobody, names, and what they live from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
@@ -41,12 +41,12 @@ class Sketch:
 
 @dataclass
 class Registry:
-    """Gives persons their numbers; how many were made is the next one's index."""
+    """Gives persons their numbers; `made` is the next one's index."""
 
     figures: Figures
     window: Window
-    mint: NirMint = field(default_factory=NirMint)
-    made: int = 0
+    mint: NirMint
+    made: int
 
     def person(self, sketch: Sketch, rng: Random) -> Person:
         """Draws what the sketch leaves open.

@@ -24,9 +24,10 @@ _NUMBERS = 100_000_000_000
 _FULL_SHARES = 2  # dependants that count half a part each
 
 
-def notice_rows(households: Iterable[Household], year: int, figures: Figures) -> Iterator[str]:
-    """The notices of an income year, one row each."""
-    number = 0
+def notice_rows(
+    households: Iterable[Household], year: int, figures: Figures, number: int = 0
+) -> Iterator[str]:
+    """The notices of an income year, one row each, their numbers made from `number` on."""
     for household in households:
         for declarants, dependants in _tax_households(household, year):
             number += 1

@@ -1,9 +1,10 @@
 """One population on disk and one in memory, made once."""
 
 import pytest
-from tests.unit.population.reading import Written
+from tests.unit.population.reading import Written, people_of
 
-from cloison.population.make import Population, make_people, make_population
+from cloison.population.make import make_population
+from cloison.population.writing import People
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 @pytest.fixture(scope="session")
-def people() -> Population:
+def people() -> People:
     """4,000 persons, not written."""
-    return make_people(4_000, 7)[0]
+    return people_of(4_000, 7)

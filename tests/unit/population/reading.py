@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloison.identity import nir_of_number
-from cloison.population.make import Manifest
+from cloison.population.make import DEFAULT_LAST_MONTH, Manifest
+from cloison.population.plan import Plan
+from cloison.population.writing import People, make_people
 
 LINE = re.compile(r"(S[0-9]{2}\.G[0-9]{2}\.[0-9]{2}\.[0-9]{3}),'([^'\n]+)'")
+
+
+def people_of(persons: int, seed: int, months: int = 24) -> People:
+    """A population of one portion, not written."""
+    plan = Plan.of(persons, seed, DEFAULT_LAST_MONTH, months)
+    (portion,) = plan.portions
+    return make_people(plan, portion)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,19 @@
 import hashlib
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tests.unit.population.reading import Written, declarations
 
 from cloison.cli.app import run
 from cloison.errors import InputError, StorageError
 from cloison.months import Month
 from cloison.population.files import Folder
 from cloison.population.make import make_population
+from cloison.population.plan import Plan
+from cloison.population.portions import MOST_PORTIONS
 
 
 def _hash(folder: Path) -> str:
@@ -26,6 +30,48 @@ def test_make_population_same_seed_same_bytes(tmp_path: Path) -> None:
         make_population(150, 5, tmp_path / name, months=6)
 
     assert _hash(tmp_path / "one") == _hash(tmp_path / "other")
+
+
+def test_make_population_of_many_portions_same_bytes_however_many_at_once(tmp_path: Path) -> None:
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        make_population(310, 5, out, months=6, largest_portion=100, processes=processes)
+
+    assert _hash(tmp_path / "1") == _hash(tmp_path / "2")
+
+
+def test_make_population_of_many_portions_nobody_and_no_payer_is_in_two(tmp_path: Path) -> None:
+    manifest = make_population(310, 5, tmp_path / "out", months=6, largest_portion=100)
+    written = Written(tmp_path / "out", manifest)
+    nirs = [row["nir"] for row in written.rows("cnav/identities.csv")]
+    notices = [row["notice"] for row in written.rows("dgfip/tax_notices-2025.csv")]
+    numbers = [row["household"] for row in written.rows("caf/households.csv")]
+    portions: dict[str, set[str]] = defaultdict(set)
+    for path in written.declared("cnav"):
+        for declaration in declarations(path):
+            portions[declaration.siret].add(path.name.split("-")[2])
+
+    assert manifest.persons == len(set(nirs)) == len(nirs) == 310
+    assert len(set(notices)) == len(notices)
+    assert len(set(numbers)) == len(numbers)
+    assert {len(found) for found in portions.values()} == {1}
+
+
+def test_make_population_leaves_no_parts_behind(tmp_path: Path) -> None:
+    make_population(100, 1, tmp_path / "out", months=6)
+
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_plan_portions_hold_everybody_evenly() -> None:
+    portions = Plan.of(45_001, 1, Month.of(2026, 5), 24).portions
+
+    assert [portion.persons for portion in portions] == [15_001, 15_000, 15_000]
+    assert [portion.first for portion in portions] == [0, 20_000, 40_000]
+
+
+def test_plan_largest_population_has_no_more_portions_than_numbers_are_shared_by() -> None:
+    assert len(Plan.of(1_000_000, 1, Month.of(2026, 5), 24).portions) == MOST_PORTIONS
 
 
 def test_make_population_other_seed_other_bytes(tmp_path: Path) -> None:
@@ -54,7 +100,7 @@ def test_make_population_other_months_are_declared_when_asked(tmp_path: Path) ->
 
     assert (manifest.first_month, manifest.last_month) == ("2024-05", "2024-12")
     assert "dgfip/tax_notices-2023.csv" in manifest.files
-    assert "cnav/dsn-202405-01.dsn" in manifest.files
+    assert "cnav/dsn-202405-01-01.dsn" in manifest.files
     assert not any("202501" in name for name in manifest.files)
 
 
@@ -66,7 +112,7 @@ def test_make_population_progress_ends_where_it_said(tmp_path: Path) -> None:
 
     make_population(100, 1, tmp_path / "out", months=6, progress=progress)
 
-    assert told == {"people": (1, 1), "months": (6, 6), "files": (1, 1)}
+    assert told == {"months": (6, 6), "tables": (23, 23)}
 
 
 def test_make_population_folder_not_empty_is_refused_untouched(tmp_path: Path) -> None:
