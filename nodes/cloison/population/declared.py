@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from random import Random
 
 from cloison.bodies import BodyId
 from cloison.months import Month
 from cloison.population.figures import CorrectionShares, Figures
 from cloison.population.files import Folder
+from cloison.population.mistakes import Mistakes
 from cloison.population.neodes import (
     ENCODING,
     Declaration,
@@ -25,12 +25,11 @@ from cloison.population.payers import Payer, Payers, Scheme
 from cloison.population.people import CNAV, MSA, Person, Spell
 from cloison.population.plan import Plan
 from cloison.population.portions import Portion
-from cloison.population.streams import noise, stream
+from cloison.population.streams import chance, noise, stream
 
 _SMALLEST_FILE, _LARGEST_FILE = 800, 5_000  # slips
 _FIRST_CORRECTION_FILE = 90
 _PERMILLE = 1_000
-_LONGEST_LAG = 4
 _RECENT = 3  # months
 _FEW = 8  # persons
 _EARLY_DAY, _LATE_DAY = 5, 15
@@ -63,7 +62,6 @@ class Correction:
     month: Month
     sent: Month
     kind: Kind
-    seed: int
 
 
 class Declarations:
@@ -75,6 +73,7 @@ class Declarations:
         self.payers, self.staff, self.window = payers, staff, plan.window
         self.figures, self.seed, self.portion = figures, plan.seed, portion
         self.most_slips = min(_LARGEST_FILE, max(_SMALLEST_FILE, plan.persons // 20))
+        self.mistakes = Mistakes(noise(plan.seed, portion.index), figures.corrections)
         self.corrections = tuple(self._draw_corrections(figures.corrections))
 
     def write_month(self, folder: Folder, month: Month) -> None:
@@ -133,47 +132,53 @@ class Declarations:
     def _normal(
         self, message: Message, payer: Payer, month: Month, paid: list[tuple[Person, Spell]]
     ) -> Declaration:
-        slips = tuple(Slip(p, s, pay_of(p, s, month.index)) for p, s in paid)
-        return Declaration(message, Kind.NORMAL, payer, month, 1, slips)
+        """As first declared: an employer's may have wrong lines."""
+        dsn = message is Message.DSN
+        wrong = self.mistakes.wrong(payer, month, len(paid)) if dsn else frozenset()
+        slips = list(_slips(paid, month))
+        for place in wrong:
+            slip = slips[place]
+            slips[place] = replace(slip, pay=self.mistakes.spoil(slip.pay, payer, month, place))
+        return Declaration(message, Kind.NORMAL, payer, month, 1, tuple(slips))
 
     def _corrected(self, correction: Correction) -> Declaration:
-        """The whole month again with one person's pay changed; nobody where it is cancelled."""
-        paid = self._on_pay(correction.payer, correction.month)
-        changed = correction.seed % len(paid)
-        extra = (correction.seed >> 20) % 200 - 80 or 50
-        index = correction.month.index
-        slips = tuple(
-            Slip(p, s, pay_of(p, s, index, extra if place == changed else 0))
-            for place, (p, s) in enumerate(paid)
-        )
-        slips = () if correction.kind is Kind.CANCELS else slips
-        return Declaration(
-            Message.DSN, correction.kind, correction.payer, correction.month, 2, slips
-        )
+        """The whole month again, as it should have been; nobody where it is cancelled."""
+        payer, month, kind = correction.payer, correction.month, correction.kind
+        paid = [] if kind is Kind.CANCELS else self._on_pay(payer, month)
+        return Declaration(Message.DSN, kind, payer, month, 2, tuple(_slips(paid, month)))
 
     def _draw_corrections(self, shares: CorrectionShares) -> Iterator[Correction]:
-        """At most one a payer and month; even a small population has one of each kind.
+        """At most one a payer and month; even a small population has a cancelled one.
 
         INVARIANT: one month of the last three before the end of the window is left cancelled.
         """
         rng = stream(self.seed, "corrections", self.portion.index)
-        last = self.window.last
-        lacking = [Kind.CANCELS, Kind.REPLACES]
+        last, lacking = self.window.last, True
         spare: list[tuple[Payer, Month]] = []
         for month in self.window.first.to(last - 1):
             recent = month >= last - _RECENT
             for payer in self.payers.all_employers():
-                kind = _drawn(shares, len(self._on_pay(payer, month)), rng)
+                persons = len(self._on_pay(payer, month))
+                kind = self._what_happens(payer, month, persons, chance(rng, shares.cancelled))
                 if kind is not None:
-                    lag = 1 + rng.randrange(_LONGEST_LAG)
-                    if kind in lacking and (recent or kind is Kind.REPLACES):
-                        lacking.remove(kind)
-                    sent = min(month + lag, last)
-                    yield Correction(payer, month, sent, kind, rng.getrandbits(62))
-                elif recent and 0 < len(self._on_pay(payer, month)) <= _FEW:
+                    lacking = lacking and not (kind is Kind.CANCELS and recent)
+                    yield Correction(payer, month, self._sent(payer, month, kind), kind)
+                elif recent and 0 < persons <= _FEW:
                     spare.append((payer, month))
-        for kind, (payer, month) in zip(lacking, spare, strict=False):
-            yield Correction(payer, month, last, kind, rng.getrandbits(62))
+        if lacking and spare:
+            yield Correction(*spare[0], last, Kind.CANCELS)
+
+    def _what_happens(self, payer: Payer, month: Month, persons: int, drawn: bool) -> Kind | None:
+        """Replaced where a wrong line is found within the window; few are cancelled."""
+        wrong = bool(self.mistakes.wrong(payer, month, persons))
+        if wrong and self.mistakes.found(payer, month) <= self.window.last:
+            return Kind.REPLACES
+        few = 0 < persons <= self.figures.corrections.most_persons_cancelled
+        return Kind.CANCELS if few and drawn and not wrong else None
+
+    def _sent(self, payer: Payer, month: Month, kind: Kind) -> Month:
+        found = self.mistakes.found(payer, month)
+        return found if kind is Kind.REPLACES else min(found, self.window.last)
 
     def _write_file(
         self,
@@ -186,15 +191,8 @@ class Declarations:
         folder.write(name, _file(message, month, declarations), ENCODING)
 
 
-def _drawn(shares: CorrectionShares, persons: int, rng: Random) -> Kind | None:
-    """What happens to a declaration of so many persons; large ones stand."""
-    drawn = rng.randrange(_PERMILLE)
-    if not 0 < persons <= shares.most_persons_replaced:
-        return None
-    if drawn < shares.replaced:
-        return Kind.REPLACES
-    few = persons <= shares.most_persons_cancelled
-    return Kind.CANCELS if few and drawn < shares.replaced + shares.cancelled else None
+def _slips(paid: Iterable[tuple[Person, Spell]], month: Month) -> Iterator[Slip]:
+    return (Slip(person, spell, pay_of(person, spell, month.index)) for person, spell in paid)
 
 
 def _in_files(declarations: Iterable[Declaration], most_slips: int) -> Iterator[list[Declaration]]:

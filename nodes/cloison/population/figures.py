@@ -98,9 +98,16 @@ class Shares(_Strict):
 
 
 class CorrectionShares(_Strict):
-    """Per mille of small employers' declarations, and how small they are."""
+    """Per mille of small employers' lines and declarations, and how small they are.
 
-    replaced: int
+    Attributes:
+        wrong_net_only: Of the wrong lines, those whose montant net social alone is wrong.
+        months_later: Weights: found so many months later, from one on.
+    """
+
+    wrong_line: int
+    wrong_net_only: int
+    months_later: tuple[int, ...]
     cancelled: int
     most_persons_replaced: int
     most_persons_cancelled: int

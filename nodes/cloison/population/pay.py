@@ -63,18 +63,16 @@ def _days_covered(spell: Spell, month: int) -> int:
     return last - first + 1
 
 
-def pay_of(person: Person, spell: Spell, month: int, extra_permille: int = 0) -> Pay:
+def pay_of(person: Person, spell: Spell, month: int) -> Pay:
     """What `spell` pays in the month with that index, within its first and last.
 
     Args:
         person: Whose it is: their withholding rate applies.
         spell: The source.
         month: `Month.index`, from `spell.first` to `spell.last`.
-        extra_permille: What a correction adds to gross.
     """
     drawn = noise(spell.seed, month)
     gross = _gross(spell, month, drawn)
-    gross += gross * extra_permille // 1_000
     mns_rate, fiscal_rate = _rates(spell.nature)
     mns = gross * mns_rate // _FULL
     net_fiscal = max(gross * fiscal_rate // _FULL, mns + 1)

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 import pytest
 from tests.unit.population.reading import Declared, Written, declarations, rubrics
 
+from cloison.months import Month
+
 
 def _all(written: Written, *bodies: str) -> list[tuple[str, Declared]]:
     return [
@@ -93,7 +95,7 @@ def test_make_corrections_come_in_later_files_than_what_they_correct(written: Wr
                 assert first[key] < name
 
 
-def test_make_a_replacement_changes_the_pay_of_one_person(written: Written) -> None:
+def test_make_a_replacement_changes_the_pay_of_few_persons(written: Written) -> None:
     normal = {(d.siret, d.month): d for _, d in _all(written, "cnav") if d.kind == "01"}
     replacing = [d for _, d in _all(written, "cnav") if d.kind == "03"]
 
@@ -102,7 +104,7 @@ def test_make_a_replacement_changes_the_pay_of_one_person(written: Written) -> N
         before = normal[declaration.siret, declaration.month]
         assert before.nirs == declaration.nirs
         pairs = zip(before.persons, declaration.persons, strict=True)
-        assert sum(one != other for one, other in pairs) == 1
+        assert 1 <= sum(one != other for one, other in pairs) <= 6
 
 
 def test_make_a_month_stays_cancelled_shortly_before_the_end(written: Written) -> None:
@@ -122,7 +124,7 @@ def test_make_payments_fall_in_the_month_declared(written: Written) -> None:
 def test_make_withholding_is_what_payers_declared(written: Written) -> None:
     declared: dict[tuple[str, str], str] = {}
     for body in ("cnav", "msa"):
-        for path in written.declared(body, "*-202511-0*"):
+        for path in written.declared(body, "*-202511-01-0*"):
             for declaration in declarations(path):
                 for person in declaration.persons:
                     found = dict(person)
@@ -218,3 +220,26 @@ def test_make_summaries_hold_no_nir(written: Written, name: str) -> None:
     text = (written.path / name).read_text("utf-8")
 
     assert not any(nir in text for nir in written.identities("cnav"))
+
+
+def test_make_corrections_come_one_to_twelve_months_later(written: Written) -> None:
+    months = set()
+    for name, declaration in _all(written, "cnav", "msa"):
+        if declaration.kind == "03":
+            sent = Month.from_number(int(name.split("-")[1]))
+            months.add(sent - Month.parse(f"{declaration.month[4:]}-{declaration.month[2:4]}"))
+
+    assert months <= set(range(1, 13))
+    assert max(months) > 6
+
+
+def test_make_employers_file_on_the_5th_or_the_15th_and_a_file_holds_one_of_both(
+    written: Written,
+) -> None:
+    days = defaultdict(set)
+    for name, declaration in _all(written, "cnav"):
+        if declaration.kind == "01":
+            days[name].add(declaration.head["S20.G00.05.007"][:2])
+
+    assert {day for found in days.values() for day in found} == {"05", "15"}
+    assert all(len(found) == 1 for found in days.values())

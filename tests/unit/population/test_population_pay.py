@@ -49,12 +49,6 @@ def test_pay_of_a_full_minimum_wage_gives_the_known_net(people: People) -> None:
     assert 140_000 <= median(amount for amount in work if amount) <= 240_000
 
 
-def test_pay_of_a_correction_changes_gross_by_its_share(people: People) -> None:
-    person, spell, pay = next(_paid(people))
-
-    assert pay_of(person, spell, LAST, extra_permille=100).gross == pay.gross + pay.gross // 10
-
-
 def test_pay_of_a_month_of_leave_pays_less(people: People) -> None:
     on_leave = [
         (person, spell)
