@@ -200,6 +200,12 @@ def _self_employed(life: Life) -> list[Spell]:
     return [life.spell(Nature.SELF_EMPLOYED, None, months, permille, swing=300)]
 
 
+def _frontier(life: Life) -> list[Spell]:
+    """Paid abroad: the tax office learns of it a year later, no body here by month."""
+    months = (min(_long_ago(life), life.last - 1), _OPEN)
+    return [life.spell(Nature.FOREIGN, None, months, life.wage * 3 // 2, swing=25)]
+
+
 def _farmer(life: Life) -> list[Spell]:
     return _self_employed(replace(life, wage=1_100))
 
@@ -246,6 +252,7 @@ CAREERS: dict[str, Callable[[Life], list[Spell]]] = {
     "inactive": _inactive,
     "invalid": _invalid,
     "self_employed": _self_employed,
+    "frontier": _frontier,
     "farm_worker": _stable,
     "seasonal": _seasonal,
     "farmer": _farmer,

@@ -10,26 +10,29 @@ from datetime import date
 from random import Random
 
 from cloison.population.figures import Figures, Payments
-from cloison.population.pay import DECLARED, WORK, monthly
+from cloison.population.pay import DECLARED, OWN_WORD, WORK, monthly
 from cloison.population.payers import Scheme
 from cloison.population.people import (
     CAF,
     MSA,
     Benefit,
     Claim,
+    Earlier,
     Household,
     Nature,
     Occupancy,
     Person,
     Window,
 )
-from cloison.population.streams import chance
+from cloison.population.streams import chance, spread
 
 _PERMILLE = 1_000
 QUARTER = 3
 LAG = 2  # a month is paid on the three months that end two months before
 _RSA_AGE, _ALLOWANCE_CHILDREN, _ALLOWANCE_AGE = 25, 2, 20
 _TENANTS = frozenset({Occupancy.TENANT, Occupancy.SHARED_TENANT})
+_ENDED_FILES = 4_500_000
+FIRST_FILE_NUMBER, FILE_NUMBERS = 1_000_000, 9_000_000
 _NO_WORK = frozenset({"student", "retired_single", "retired_couple"})
 
 
@@ -60,8 +63,7 @@ class _Means:
 
         size = scale(figures, len(household.adults), len(household.children))
         base = figures.ppa_base * size // _PERMILLE
-        own = frozenset({Nature.SELF_EMPLOYED})
-        return cls(mean(DECLARED | own), mean(WORK | own), base)
+        return cls(mean(DECLARED | OWN_WORD), mean(WORK | OWN_WORD), base)
 
 
 def _likely(household: Household, means: _Means) -> Iterator[Benefit]:
@@ -98,7 +100,24 @@ def with_file(household: Household, window: Window, figures: Figures, rng: Rando
     if not claims and young < _ALLOWANCE_CHILDREN:
         return household
     farm = household.applicant.home_scheme is Scheme.AGRICULTURAL
-    return replace(household, body=MSA if farm else CAF, claims=claims)
+    filed = replace(household, body=MSA if farm else CAF, claims=claims)
+    return _moved(filed, window, rng) if chance(rng, figures.shares.moved_file) else filed
+
+
+def _moved(household: Household, window: Window, rng: Random) -> Household:
+    """The household, its file come from the other family-benefit body within the window."""
+    month = window.first.index + rng.randrange(1, window.last - window.first)
+    day = date(month // 12, month % 12 + 1, 1)
+    recent = household.parting is not None and household.parting.day >= day
+    if recent or household.since >= day:
+        return household
+    number = f"{FIRST_FILE_NUMBER + spread(household.index + _ENDED_FILES, FILE_NUMBERS)}"
+    body = CAF if household.body == MSA else MSA
+    claims = tuple(replace(one, opened=max(one.opened, day)) for one in household.claims)
+    before = tuple(
+        replace(one, live=False) for one in household.claims if one.live and one.opened < day
+    )
+    return replace(household, claims=claims, earlier=Earlier(body, number, day, before))
 
 
 def _claims(household: Household, window: Window, figures: Figures, rng: Random) -> Iterator[Claim]:

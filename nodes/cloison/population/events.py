@@ -39,10 +39,13 @@ def event_rows(
 
 
 def _events(household: Household, window: Window, shares: Shares, rng: Random) -> Iterator[Event]:
-    last = window.last.index
-    earliest = max(last - _MONTHS + 1, Month.from_date(household.since).index + 1)
+    ended = household.until
+    last = window.last.index if ended is None else Month.from_date(ended).index
+    earliest = max(window.last.index - _MONTHS + 1, Month.from_date(household.file_since).index + 1)
     if earliest > last:
         return
+    if household.left is not None and Month.from_date(household.left.day).index >= earliest:
+        yield household.left.day, "separation", "web"
     declares = any(claim.live for claim in household.claims)
     keen = rng.random() * 2.5
     for month in range(earliest, last + 1):

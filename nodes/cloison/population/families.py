@@ -7,16 +7,16 @@ from random import Random
 
 from cloison.months import Month
 from cloison.population.careers import Life, live, retire
-from cloison.population.claims import with_file
+from cloison.population.claims import FILE_NUMBERS, FIRST_FILE_NUMBER, with_file
 from cloison.population.figures import Figures
 from cloison.population.nirs import NirMint
 from cloison.population.payers import Payers
 from cloison.population.people import Household, Housing, Occupancy, Person, Spell, Union, Window
 from cloison.population.persons import Registry, Sketch, day_in
 from cloison.population.portions import MOST_PORTIONS, Portion
+from cloison.population.separations import parting_day, separate
 from cloison.population.streams import chance, spread, stream
 
-_FILE_NUMBERS = 9_000_000
 _COUPLES = frozenset({"couple", "couple_children", "retired_couple"})
 _RETIRED = frozenset({"retired_single", "retired_couple"})
 _WITH_CHILDREN = frozenset({"couple_children", "lone_parent"})
@@ -37,8 +37,9 @@ def households(
     index, end = portion.first, portion.first + portion.persons
     while registry.made < end:
         rng = stream(seed, "household", index)
-        yield _Home(registry, payers, index, rng).household(end - registry.made)
-        index += 1
+        for household in _Home(registry, payers, index, rng).households(end - registry.made):
+            yield household
+            index += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,21 @@ class _Home:
     index: int
     rng: Random
 
-    def household(self, room: int) -> Household:
-        """A household of at most `room` persons, its file and its claims."""
+    def households(self, room: int) -> Iterator[Household]:
+        """A household of at most `room` persons, or the two it became; files and claims."""
+        figures, rng, window = self.registry.figures, self.rng, self.registry.window
+        household, means = self._together(room)
+        found: tuple[Household, ...] = (household,)
+        day = parting_day(household, window, figures.shares, rng)
+        if day is not None:
+            home = _housing("single", means, 1, figures, rng)
+            number = _number(self.index + 1)
+            found = separate(household, day, number, home, figures.shares, rng)
+        for one in found:
+            yield with_file(one, window, figures, rng)
+
+    def _together(self, room: int) -> tuple[Household, str]:
+        """Before any separation, file or claim; and their means."""
         figures, rng = self.registry.figures, self.rng
         kind = figures.kinds.draw(rng)
         count = _how_many_children(kind, rng)
@@ -61,9 +75,9 @@ class _Home:
         farm = kind != "student" and chance(rng, figures.shares.farm_household)
         adults = tuple(self._adults(kind, means, farm=farm))
         children = tuple(self._children(adults, count, farm=farm))
-        bare = Household(
+        household = Household(
             index=self.index,
-            number=f"{1_000_000 + spread(self.index, _FILE_NUMBERS)}",
+            number=_number(self.index),
             kind=kind,
             union=self._union(kind),
             adults=adults,
@@ -73,7 +87,7 @@ class _Home:
             body=None,
             claims=(),
         )
-        return with_file(bare, self.registry.window, figures, rng)
+        return household, means
 
     @property
     def _last(self) -> int:
@@ -147,6 +161,11 @@ class _Home:
         youngest = max(Month.from_date(adult.birth_date).index for adult in adults)
         month = max(youngest + 18 * _YEAR, self._last - self.rng.randrange(6, 190))
         return day_in(self.rng, month)
+
+
+def _number(index: int) -> str:
+    """The file number of the household with that index."""
+    return f"{FIRST_FILE_NUMBER + spread(index, FILE_NUMBERS)}"
 
 
 def _how_many_children(kind: str, rng: Random) -> int:

@@ -95,6 +95,8 @@ class Shares(_Strict):
     job_beside_invalidity: int
     town_job_beside_harvest: int
     online_declaration: int
+    separation_by_year: int
+    moved_file: int
 
 
 class CorrectionShares(_Strict):

@@ -1,7 +1,7 @@
 """What the bodies hold besides declarations: identities, pensions, household files."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 from cloison.population.figures import Payments
 from cloison.population.neodes import euros
@@ -63,9 +63,10 @@ def _activity(person: Person, household: Household, window: Window) -> tuple[str
     last = window.last.index
     present = [s for s in person.spells if s.first <= last <= s.last]
     natures = {spell.nature for spell in present}
+    work = {Nature.SALARY, Nature.FOREIGN}
     if person.career in _ACTIVITY:
         return _ACTIVITY[person.career], ""
-    if Nature.SALARY in natures:
+    if natures & work:
         return "employee", ""
     if Nature.UNEMPLOYMENT in natures:
         since = next(s.start for s in present if s.nature is Nature.UNEMPLOYMENT)
@@ -78,20 +79,35 @@ def _activity(person: Person, household: Household, window: Window) -> tuple[str
 
 
 def member_rows(households: Iterable[Household], window: Window) -> Iterator[str]:
-    """Everyone of each household file, adults first."""
+    """Everyone of each household file, adults first, who left it last."""
     for household in households:
         for place, person in enumerate(household.persons):
             child = place >= len(household.adults)
             role = Role.CHILD if child else (Role.PARTNER if place else Role.APPLICANT)
-            since = max(household.since, person.birth_date)
-            activity, unemployed_since = _activity(person, household, window)
-            marital = "single" if child else household.union
-            schemes = " ".join(person.schemes())
-            yield (
-                f"{household.number};{person.nir};{role};{person.caf_name};{person.birth_date};"
-                f"{since};{person.death_date or ''};{schemes};{activity};{unemployed_since};"
-                f"{marital}"
-            )
+            since = max(household.file_since, person.birth_date)
+            until = person.death_date or household.until
+            yield _member(household, person, role, (since, until), window)
+        if household.left is not None:
+            days = household.file_since, household.left.day
+            yield _member(household, household.left.other, Role.PARTNER, days, window)
+
+
+def _member(
+    household: Household,
+    person: Person,
+    role: Role,
+    days: tuple[date, date | None],
+    window: Window,
+) -> str:
+    activity, unemployed_since = _activity(person, household, window)
+    marital = "single" if role is Role.CHILD else household.union
+    schemes = " ".join(person.schemes())
+    since, until = days
+    return (
+        f"{household.number};{person.nir};{role};{person.caf_name};{person.birth_date};"
+        f"{since};{until or ''};{schemes};{activity};{unemployed_since};"
+        f"{marital}"
+    )
 
 
 def household_rows(households: Iterable[Household]) -> Iterator[str]:
@@ -99,7 +115,7 @@ def household_rows(households: Iterable[Household]) -> Iterator[str]:
     for household in households:
         home = household.housing
         yield (
-            f"{household.number};{household.applicant.nir};{household.since};{home.occupancy};"
+            f"{household.number};{household.applicant.nir};{household.file_since};{home.occupancy};"
             f"{int(home.furnished)};{euros(home.rent_cents)};{home.zone};{home.commune};"
             f"{home.department}"
         )

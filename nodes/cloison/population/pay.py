@@ -9,7 +9,9 @@ from cloison.population.people import Nature, Person, Spell
 from cloison.population.streams import noise
 
 WORK = frozenset({Nature.SALARY})
-DECLARED = frozenset(Nature) - {Nature.SELF_EMPLOYED}
+OWN_WORD = frozenset({Nature.SELF_EMPLOYED, Nature.FOREIGN})
+"""Incomes nobody declares by month: a body learns of them from the household."""
+DECLARED = frozenset(Nature) - OWN_WORD
 
 _FULL = 10_000
 _LEAVE_DIVISOR = 4

@@ -19,10 +19,11 @@ _MOST_OF_A_PORTION = 2_500
 
 
 class Scheme(StrEnum):
-    """Which body receives the declarations of a payer."""
+    """Which body receives the declarations of a payer; none does where the payer is abroad."""
 
     GENERAL = "general"
     AGRICULTURAL = "agricole"
+    FOREIGN = "etranger"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cloison.months import Month
 from cloison.population.claims import LAG, QUARTER, scale
 from cloison.population.figures import Payments
-from cloison.population.pay import DECLARED, WORK, monthly, smic
+from cloison.population.pay import DECLARED, OWN_WORD, WORK, monthly, smic
 from cloison.population.people import Benefit, Household, Nature, Window
 
 _PERMILLE = 1_000
@@ -22,16 +22,18 @@ class Payment:
 
 
 def payments_of(household: Household, window: Window, figures: Payments) -> Iterator[Payment]:
-    """What the household was paid in the window for its open claims, month by month."""
-    live = [claim for claim in household.claims if claim.live]
+    """What the household was paid for its open claims, month by month, until its file ended."""
+    ended = household.until
+    live = [claim for claim in household.claims if claim.live or ended]
     if not live:
         return
     first, last = window.first.index, window.last.index
+    until = last if ended is None else Month.from_date(ended).index
     start = first - LAG - QUARTER + 1
-    means = _by_month(household, start, last, DECLARED)
-    work = _by_month(household, start, last, WORK)
+    means = _by_month(household, start, last, DECLARED | OWN_WORD)
+    work = _by_month(household, start, last, WORK | OWN_WORD)
     plan = _Plan.of(household, figures, smic(last))
-    for month in range(first, last + 1):
+    for month in range(first, until + 1):
         reviewed = month - (month - first) % QUARTER
         place = reviewed - first
         mean = sum(means[place : place + QUARTER]) // QUARTER

@@ -1,6 +1,6 @@
 """The values: persons, what they live from, households and what they claim."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ class Nature(StrEnum):
     PENSION = "pension"
     INVALIDITY = "invalidity"
     SELF_EMPLOYED = "self_employed"
+    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Spell:
     """One source of income of one person, from a day to a day.
 
     Attributes:
-        payer: None for the self-employed, whom nobody declares by month.
+        payer: None for the self-employed and for who is paid abroad: nobody here declares them
+            by month.
         end: Last day, included; None while it goes on.
         first: Index of the first month (`Month.index`).
         last: Index of the last month; beyond every window while it goes on.
@@ -78,8 +80,10 @@ class Person:
     spells: tuple[Spell, ...]
 
     def schemes(self) -> tuple[Scheme, ...]:
-        """The schemes that may hold declarations about them; never empty."""
+        """The schemes they belong to, those abroad included; never empty."""
         found = {spell.payer.scheme for spell in self.spells if spell.payer is not None}
+        if any(spell.nature is Nature.FOREIGN for spell in self.spells):
+            found.add(Scheme.FOREIGN)
         return tuple(scheme for scheme in Scheme if scheme in found) or (self.home_scheme,)
 
     def age_at(self, year: int) -> int:
@@ -145,6 +149,33 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Parting:
+    """A separation, as one of the two households knows it.
+
+    Attributes:
+        other: Who is in the other household now.
+        since: Day their life together began.
+        stayed: Whether this one kept the dwelling and the file.
+    """
+
+    day: date
+    other: Person
+    since: date
+    taxed_together: bool
+    stayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A file another body had on the household until a day; its claims are closed there."""
+
+    body: BodyId
+    number: str
+    day: date
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Household:
     """People who live together. `adults` begins with the applicant.
 
@@ -152,6 +183,9 @@ class Household:
         number: Of the file, 7 digits; also for households no body has a file on.
         since: Day the adults' present life together (or alone) began.
         body: Which family-benefit body has their file; None where there is none.
+        parting: The separation it came out of.
+        earlier: The file the other family-benefit body had before.
+        until: Last day of the file, where this is one that has ended.
     """
 
     index: int
@@ -164,6 +198,9 @@ class Household:
     housing: Housing
     body: BodyId | None
     claims: tuple[Claim, ...]
+    parting: Parting | None = None
+    earlier: Earlier | None = None
+    until: date | None = None
 
     @property
     def applicant(self) -> Person:
@@ -174,6 +211,32 @@ class Household:
     def persons(self) -> tuple[Person, ...]:
         """Everyone, adults first."""
         return self.adults + self.children
+
+    @property
+    def left(self) -> Parting | None:
+        """The separation after which the other one's row stays in this file, ended."""
+        parting = self.parting
+        return parting if parting and parting.stayed and parting.day >= self.file_since else None
+
+    @property
+    def file_since(self) -> date:
+        """First day of the file at the body that has it."""
+        return self.since if self.earlier is None else self.earlier.day
+
+    def ended_file(self) -> "Household | None":
+        """The household as the body it moved from still has it, its claims closed."""
+        if self.earlier is None:
+            return None
+        day = self.earlier.day
+        return replace(
+            self,
+            number=self.earlier.number,
+            body=self.earlier.body,
+            children=tuple(child for child in self.children if child.birth_date < day),
+            claims=self.earlier.claims,
+            earlier=None,
+            until=day,
+        )
 
 
 @dataclass(frozen=True, slots=True)

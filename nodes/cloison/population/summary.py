@@ -5,11 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cloison.population.pay import DECLARED, WORK, monthly
-from cloison.population.people import Household, Person, Window
+from cloison.population.people import Household, Nature, Person, Union, Window
 
 _PERMILLE = 1_000
 _CENTS = 100
 _FEWEST_FOR_QUANTILE = 11  # below, it would be somebody's own figure
+_GROWN = 19
+_MISSION = "03"
+_COUPLES = frozenset({"couple", "couple_children", "retired_couple"})
+_TAXED_TOGETHER = frozenset({Union.MARRIED, Union.PACS})
 _DECILES = (100, 500, 900)
 
 
@@ -73,6 +77,8 @@ def tally_of(households: Sequence[Household], window: Window) -> Tally:
         for person in household.persons:
             for group, name in _of_person(person, household):
                 tally.counts[group][name] += 1
+            for group, name in _of_life(person, household, window):
+                tally.counts[group][name] += 1
             _add_incomes(tally, person, window.last.index)
     return tally
 
@@ -84,19 +90,51 @@ def _of_household(household: Household) -> Iterator[tuple[str, str]]:
     yield "households_by_zone", str(household.housing.zone)
     yield "households_by_department", household.housing.department
     yield "households_by_claim", "open" if live else "none"
+    yield "households_by_union", household.union
     for claim in live:
         yield "open_claims", claim.benefit
+    if household.left is not None:
+        yield "life", "separation"
+    if household.earlier is not None:
+        yield "life", "move_between_bodies"
+    if household.kind in _COUPLES and household.union not in _TAXED_TOGETHER:
+        yield "life", "couple_taxed_apart"
 
 
 def _of_person(person: Person, household: Household) -> Iterator[tuple[str, str]]:
     yield "persons_by_career", person.career
+    yield "persons_by_department", household.housing.department
     yield "persons_by_schemes", "+".join(person.schemes())
     if person.temporary:
-        yield "special", "temporary_nir"
+        yield "life", "temporary_nir"
     if household.body is not None and person.caf_name != person.birth_name:
-        yield "special", "trait_mismatch"
+        yield "life", "trait_mismatch"
+
+
+def _of_life(person: Person, household: Household, window: Window) -> Iterator[tuple[str, str]]:
+    """What happened to a person within the window, and how they are paid in its last month."""
+    first, last = window.first, window.last.index
     if person.death_date is not None:
-        yield "special", "death"
+        yield "life", "death"
+    if person.birth_date >= first.first_day:
+        yield "life", "birth"
+    if person in household.children and window.today.year - person.birth_date.year > _GROWN:
+        yield "life", "child_over_19"
+    present = [spell for spell in person.spells if spell.first <= last <= spell.last]
+    for nature in {spell.nature for spell in person.spells if spell.last >= first.index}:
+        yield "persons_by_nature", nature
+    for nature, name in (
+        (Nature.SALARY, "several_employers"),
+        (Nature.PENSION, "several_pensions"),
+    ):
+        if sum(spell.nature is nature for spell in present) > 1:
+            yield "life", name
+    if any(spell.leave[1] >= first.index for spell in person.spells):
+        yield "life", "sick_leave"
+    if any(
+        spell.contract_code == _MISSION and spell.last >= first.index for spell in person.spells
+    ):
+        yield "life", "temporary_work"
 
 
 def _add_incomes(tally: Tally, person: Person, last: int) -> None:

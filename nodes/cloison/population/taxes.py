@@ -7,7 +7,7 @@ from cloison.months import Month
 from cloison.population.figures import Figures
 from cloison.population.neodes import euros
 from cloison.population.pay import pay_of, yearly
-from cloison.population.people import Household, Nature, Person, Union
+from cloison.population.people import Household, Nature, Parting, Person, Union
 from cloison.population.streams import noise, spread
 
 NOTICE_COLUMNS = (
@@ -16,7 +16,7 @@ NOTICE_COLUMNS = (
     "alimony_received", "alimony_paid", "version",
 )  # fmt: skip
 WITHHOLDING_COLUMNS = ("nir", "month", "payer", "amount")
-_WAGES = (Nature.SALARY, Nature.UNEMPLOYMENT, Nature.DAILY_ALLOWANCE)
+_WAGES = (Nature.SALARY, Nature.UNEMPLOYMENT, Nature.DAILY_ALLOWANCE, Nature.FOREIGN)
 _PENSIONS = (Nature.PENSION, Nature.INVALIDITY)
 _ADULT = 18
 _PERMILLE = 1_000
@@ -37,18 +37,33 @@ def notice_rows(
 def _tax_households(
     household: Household, year: int
 ) -> Iterator[tuple[tuple[Person, ...], tuple[Person, ...]]]:
-    """Married and pacs couples file together from the year they begin; others alone."""
+    """Married and pacs couples file together from the year they begin; others alone.
+
+    Those who separated file apart from that year on; before, who stayed holds their notice.
+    """
+    joint = _joint_before_parting(household, year)
+    if joint is not None and not joint.stayed:
+        return
     living = [a for a in household.adults if a.death_date is None or a.death_date.year >= year]
     adults = [adult for adult in living if adult.age_at(year) >= _ADULT]
     born = [child for child in household.children if child.birth_date.year <= year]
     attached = tuple(c for c in born if c.age_at(year) <= _ADULT or not c.spells)
     together = household.union in {Union.MARRIED, Union.PACS} and household.since.year <= year
+    if joint is not None:
+        together, adults = True, [*adults, joint.other]
     groups = [tuple(adults)] if together and adults else [(adult,) for adult in adults]
     for place, group in enumerate(groups):
         yield group, attached if place == 0 else ()
     for child in born:
         if child not in attached:
             yield (child,), ()
+
+
+def _joint_before_parting(household: Household, year: int) -> Parting | None:
+    parting = household.parting
+    if parting is None or not parting.taxed_together:
+        return None
+    return parting if parting.since.year <= year < parting.day.year else None
 
 
 @dataclass(frozen=True, slots=True)

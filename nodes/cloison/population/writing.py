@@ -143,19 +143,37 @@ def _known(people: People) -> dict[BodyId, Iterable[Person]]:
     return {
         DGFIP: [p for p in people.persons if p.age_at(today.year) >= _TAXED_AGE],
         CNAV: people.persons,
-        CAF: [p for h in people.households if h.body == CAF for p in h.persons],
-        MSA: [
-            p
-            for h in people.households
-            for p in h.persons
-            if h.body == MSA or Scheme.AGRICULTURAL in p.schemes()
-        ],
+        CAF: _in_files(people, CAF),
+        MSA: _in_files(people, MSA, beside=[p for p in people.persons if _farms(p)]),
     }
+
+
+def _farms(person: Person) -> bool:
+    return Scheme.AGRICULTURAL in person.schemes()
+
+
+def _in_files(people: People, body: BodyId, beside: Iterable[Person] = ()) -> Iterable[Person]:
+    """Everyone who is or was in a file of the body, and those beside, once each, by index."""
+    found = {person.index: person for person in beside}
+    for household in _files(people, body):
+        found.update({person.index: person for person in household.persons})
+        if household.left is not None:
+            found[household.left.other.index] = household.left.other
+    return [found[index] for index in sorted(found)]
+
+
+def _files(people: People, body: BodyId) -> list[Household]:
+    """The files of a body, those that ended last."""
+    ended = (household.ended_file() for household in people.households)
+    return [
+        *(household for household in people.households if household.body == body),
+        *(household for household in ended if household is not None and household.body == body),
+    ]
 
 
 def _household_files(people: People, body: BodyId, figures: Figures) -> Rows:
     window = people.window
-    mine = [household for household in people.households if household.body == body]
+    mine = _files(people, body)
     tables: tuple[tuple[str, tuple[str, ...], Iterable[str]], ...] = (
         ("members", MEMBER_COLUMNS, member_rows(mine, window)),
         ("households", HOUSEHOLD_COLUMNS, household_rows(mine)),
