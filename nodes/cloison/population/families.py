@@ -145,8 +145,7 @@ class _Home:
             married = shares.married_retired if kind in _RETIRED else shares.married
             if chance(rng, married):
                 return Union.MARRIED
-            left = 1_000 - married
-            return Union.PACS if rng.randrange(left) < shares.pacs else Union.COHABITING
+            return Union.PACS if chance(rng, shares.pacs) else Union.COHABITING
         if kind == "retired_single":
             return rng.choice((Union.WIDOWED, Union.WIDOWED, Union.DIVORCED, Union.SINGLE))
         if kind == "lone_parent":
@@ -196,7 +195,7 @@ def _wage(figures: Figures, means: str, rng: Random) -> int:
 
 def _housing(kind: str, means: str, persons: int, figures: Figures, rng: Random) -> Housing:
     code = figures.places.draw(rng)
-    commune = next(place for place in figures.communes if place.code == code)
+    commune = figures.communes[code]
     occupancy, shares = _occupancy(kind, means, figures, rng), figures.shares
     rent = figures.rents[commune.zone]
     euros = rng.randrange(rent.lowest, rent.highest) + rent.by_person * (persons - 1)

@@ -44,12 +44,12 @@ class Bracket(_Strict):
 
 
 class Commune(_Strict):
-    """A place to live."""
+    """A place to live; `share` is per mille of its département."""
 
     code: str
     department: str
     zone: int
-    weight: int
+    share: int
 
 
 class Rent(_Strict):
@@ -166,9 +166,13 @@ class _FiguresFile(_Strict):
     rates: dict[str, Rates]
     withholding: tuple[Bracket, ...]
     payments: Payments
-    communes: tuple[Commune, ...]
     rents: tuple[Rent, ...]
     tax: Tax
+
+
+class _PlacesFile(_Strict):
+    departments: dict[str, int]
+    communes: tuple[Commune, ...]
 
 
 class Names(_Strict):
@@ -211,7 +215,8 @@ class Figures:
     rates: Mapping[str, Rates]
     withholding: tuple[Bracket, ...]
     payments: Payments
-    communes: tuple[Commune, ...]
+    departments: Mapping[str, int]
+    communes: Mapping[str, Commune]
     places: Choice
     rents: Mapping[int, Rent]
     tax: Tax
@@ -235,6 +240,7 @@ def _read(name: str) -> dict[str, object]:
 def load_figures() -> Figures:
     """The figures that ship with the program; unknown or missing keys are refused."""
     raw = _FiguresFile.model_validate(_read("figures.toml"))
+    where = _PlacesFile.model_validate(_read("places.toml"))
     smic = ((Month.parse(line.from_).index, line.cents) for line in raw.smic)
     return Figures(
         kinds=Choice.of(raw.kinds),
@@ -248,8 +254,11 @@ def load_figures() -> Figures:
         rates=MappingProxyType(raw.rates),
         withholding=raw.withholding,
         payments=raw.payments,
-        communes=raw.communes,
-        places=Choice.of({commune.code: commune.weight for commune in raw.communes}),
+        departments=MappingProxyType(where.departments),
+        communes=MappingProxyType({commune.code: commune for commune in where.communes}),
+        places=Choice.of(
+            {one.code: where.departments[one.department] * one.share for one in where.communes}
+        ),
         rents=MappingProxyType({rent.zone: rent for rent in raw.rents}),
         tax=raw.tax,
         names=Names.model_validate(_read("names.toml")),

@@ -36,7 +36,9 @@ def test_load_figures_minimum_wage_reaches_back_to_every_window() -> None:
 def test_load_figures_every_zone_has_rents() -> None:
     figures = load_figures()
 
-    assert {commune.zone for commune in figures.communes} == set(figures.rents) == {1, 2, 3}
+    assert (
+        {commune.zone for commune in figures.communes.values()} == set(figures.rents) == {1, 2, 3}
+    )
 
 
 def test_load_figures_names_can_be_written_in_declarations() -> None:

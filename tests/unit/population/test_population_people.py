@@ -136,12 +136,6 @@ def test_make_people_nobody_works_as_a_child(people: People) -> None:
             assert spell.start.year - person.birth_date.year >= 18
 
 
-def test_make_people_about_half_of_households_claim(people: People) -> None:
-    claiming = sum(any(claim.live for claim in h.claims) for h in people.households)
-
-    assert 400 <= claiming * 1_000 // len(people.households) <= 600
-
-
 def test_make_people_claims_are_in_the_order_of_the_published_totals(people: People) -> None:
     live = Counter(c.benefit for h in people.households for c in h.claims if c.live)
 
