@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from cloison.cli.console import french_count, messages
+from cloison.cli.console import french_count, messages, out, table
+from cloison.errors import StorageError
 from cloison.months import Month
+from cloison.population.comparison import Comparison, compare, load_population
 from cloison.population.make import DEFAULT_LAST_MONTH, DEFAULT_MONTHS, Manifest, make_population
+from cloison.population.page import number, page
 
 app = typer.Typer(
     add_completion=False,
@@ -18,16 +21,11 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `make` a sub-command of its own."""
-
-
 @app.command()
 def make(
     persons: Annotated[int, typer.Option(help="How many persons, 100 to 1000000.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")],
-    out: Annotated[Path, typer.Option(help="A folder that is new or empty.")],
+    folder: Annotated[Path, typer.Option("--out", help="A folder that is new or empty.")],
     last_month: Annotated[str, typer.Option(help="Last month declared, YYYY-MM.")] = str(
         DEFAULT_LAST_MONTH
     ),
@@ -48,9 +46,38 @@ def make(
             bar.update(tasks[name], completed=done, total=of)
 
         manifest = make_population(
-            persons, seed, out, last_month=last, months=months, progress=progress
+            persons, seed, folder, last_month=last, months=months, progress=progress
         )
     typer.echo(_told(manifest))
+
+
+@app.command()
+def describe(
+    folder: Annotated[Path, typer.Argument(help="What `make` wrote.")],
+    page_file: Annotated[Path | None, typer.Option("--out", help="A page, in HTML.")] = None,
+) -> None:
+    """Show generated beside published figures: a table, or a page with `--out`.
+
+    Example: cloison population describe var/population --out var/population.html
+    """
+    comparison = compare(load_population(folder))
+    if page_file is None:
+        _show(comparison)
+        return
+    try:
+        page_file.write_text(page(comparison), "utf-8")
+    except OSError as error:
+        raise StorageError("OUT_WRITE", f"file `{page_file}`: {error.strerror}") from error
+    typer.echo(str(page_file))
+
+
+def _show(comparison: Comparison) -> None:
+    numbers = ("publié", "produit", "écart")
+    shown = table("grandeur", *numbers, right=numbers)
+    for row in (*comparison.published, *comparison.ours):
+        cells = (number(value, euros=row.euros) for value in (row.published, row.generated))
+        shown.add_row(row.title, *cells, number(row.difference, euros=row.euros, sign=True))
+    out().print(shown)
 
 
 def _told(manifest: Manifest) -> str:

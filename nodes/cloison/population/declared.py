@@ -1,6 +1,6 @@
 """What payers declare each month: DSN by employers, PASRAU by funds, and later corrections."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -65,7 +65,7 @@ class Correction:
 
 
 class Declarations:
-    """The declarations of a window."""
+    """The declarations of a window; `lines` counts those of a DSN written so far."""
 
     def __init__(
         self, payers: Payers, staff: Staff, plan: Plan, portion: Portion, figures: Figures
@@ -74,6 +74,7 @@ class Declarations:
         self.figures, self.seed, self.portion = figures, plan.seed, portion
         self.most_slips = min(_LARGEST_FILE, max(_SMALLEST_FILE, plan.persons // 20))
         self.mistakes = Mistakes(noise(plan.seed, portion.index), figures.corrections)
+        self.lines = Counter[str]()
         self.corrections = tuple(self._draw_corrections(figures.corrections))
 
     def write_month(self, folder: Folder, month: Month) -> None:
@@ -136,6 +137,7 @@ class Declarations:
         dsn = message is Message.DSN
         wrong = self.mistakes.wrong(payer, month, len(paid)) if dsn else frozenset()
         slips = list(_slips(paid, month))
+        self.lines.update(right=(len(slips) - len(wrong)) * dsn, wrong=len(wrong))
         for place in wrong:
             slip = slips[place]
             slips[place] = replace(slip, pay=self.mistakes.spoil(slip.pay, payer, month, place))

@@ -232,15 +232,16 @@ class Figures:
         return next(bracket.rate for bracket in self.withholding if wage <= bracket.up_to)
 
 
-def _read(name: str) -> dict[str, object]:
+def read_data(name: str) -> dict[str, object]:
+    """A data file of this room, as it stands."""
     return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
 
 
 @cache
 def load_figures() -> Figures:
     """The figures that ship with the program; unknown or missing keys are refused."""
-    raw = _FiguresFile.model_validate(_read("figures.toml"))
-    where = _PlacesFile.model_validate(_read("places.toml"))
+    raw = _FiguresFile.model_validate(read_data("figures.toml"))
+    where = _PlacesFile.model_validate(read_data("places.toml"))
     smic = ((Month.parse(line.from_).index, line.cents) for line in raw.smic)
     return Figures(
         kinds=Choice.of(raw.kinds),
@@ -261,6 +262,6 @@ def load_figures() -> Figures:
         ),
         rents=MappingProxyType({rent.zone: rent for rent in raw.rents}),
         tax=raw.tax,
-        names=Names.model_validate(_read("names.toml")),
+        names=Names.model_validate(read_data("names.toml")),
         smic_from=tuple(sorted(smic, reverse=True)),
     )

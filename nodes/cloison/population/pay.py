@@ -85,6 +85,11 @@ def pay_of(person: Person, spell: Spell, month: int) -> Pay:
     return Pay(gross, net_fiscal, mns, net_paid, withheld)
 
 
+def full_net(spell: Spell, month: int) -> int:
+    """Net of a full month in cents at the minimum wage of `month`, whatever the month pays."""
+    return spell.permille * smic(month) // 1_000 * _rates(spell.nature)[0] // _FULL
+
+
 def yearly(person: Person, spell: Spell, year: int) -> int:
     """Taxable net of a calendar year in cents; 0 outside the spell."""
     first, last = max(spell.first, year * 12), min(spell.last, year * 12 + 11)

@@ -4,14 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cloison.population.pay import DECLARED, WORK, monthly
-from cloison.population.people import Household, Nature, Person, Union, Window
+from cloison.months import Month
+from cloison.population.pay import DECLARED, WORK, full_net, monthly
+from cloison.population.people import Household, Nature, Person, Spell, Union, Window
 
 _PERMILLE = 1_000
 _CENTS = 100
 _FEWEST_FOR_QUANTILE = 11  # below, it would be somebody's own figure
 _GROWN = 19
-_MISSION = "03"
+_PERMANENT, _MISSION = "01", "03"
+_FULL_TIME = frozenset({"stable", "farm_worker"})
+_WAGES_OF = Month.of(2023, 12).index  # the year of the published wages
 _COUPLES = frozenset({"couple", "couple_children", "retired_couple"})
 _TAXED_TOGETHER = frozenset({Union.MARRIED, Union.PACS})
 _DECILES = (100, 500, 900)
@@ -90,7 +93,8 @@ def _of_household(household: Household) -> Iterator[tuple[str, str]]:
     yield "households_by_zone", str(household.housing.zone)
     yield "households_by_department", household.housing.department
     yield "households_by_claim", "open" if live else "none"
-    yield "households_by_union", household.union
+    if household.kind in _COUPLES:
+        yield "couples_by_union", household.union
     for claim in live:
         yield "open_claims", claim.benefit
     if household.left is not None:
@@ -137,7 +141,14 @@ def _of_life(person: Person, household: Household, window: Window) -> Iterator[t
         yield "life", "temporary_work"
 
 
+def _full_time(person: Person, spell: Spell) -> bool:
+    return person.career in _FULL_TIME and spell.contract_code == _PERMANENT
+
+
 def _add_incomes(tally: Tally, person: Person, last: int) -> None:
+    for spell in person.spells:
+        if _full_time(person, spell) and spell.first <= last <= spell.last:
+            tally.euros["full_time_net_2023"][full_net(spell, _WAGES_OF) // _CENTS] += 1
     for group, natures in (("mns_for_work", WORK), ("mns", DECLARED)):
         cents = monthly(person, last, last, natures)[0]
         if cents:

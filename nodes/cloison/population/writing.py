@@ -102,7 +102,9 @@ def write_portion(
         made += _write_rows(rows, _withholding(people, month))
         advance()
     made += _write_rows(rows, _tables(people, load_figures()))
-    return Made(tuple(made), folder.files, tally_of(people.households, people.window))
+    tally = tally_of(people.households, people.window)
+    tally.counts["dsn_lines"].update(people.declarations.lines)
+    return Made(tuple(made), folder.files, tally)
 
 
 def _write_rows(folder: Folder, tables: Rows) -> Iterator[tuple[Table, Path, int]]:
