@@ -21,7 +21,7 @@ _KEY_BYTES = 32
 
 def load(
     body: Annotated[str, typer.Argument(help="A folder of nodes/.")],
-    files: Annotated[list[Path], typer.Argument(help="NEODeS messages and tables, as sent.")],
+    files: Annotated[list[Path], typer.Argument(help="NEODeS messages, tables, Parquet.")],
     *,
     var: Annotated[Path, typer.Option(help="Folder of the nodes' state.")] = Path("var"),
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),

@@ -12,6 +12,7 @@ from cloison.months import Month
 from cloison.population.comparison import Comparison, compare, load_population
 from cloison.population.make import DEFAULT_LAST_MONTH, DEFAULT_MONTHS, Manifest, make_population
 from cloison.population.page import number, page
+from cloison.population.plan import Form
 
 app = typer.Typer(
     add_completion=False,
@@ -30,6 +31,9 @@ def make(
         DEFAULT_LAST_MONTH
     ),
     months: Annotated[int, typer.Option(help="How many months are declared.")] = DEFAULT_MONTHS,
+    form: Annotated[
+        Form, typer.Option("--format", help="Files as received, or columns for large runs.")
+    ] = Form.DECLARATIONS,
 ) -> None:
     """Write the files each body would have received about the same people.
 
@@ -46,7 +50,7 @@ def make(
             bar.update(tasks[name], completed=done, total=of)
 
         manifest = make_population(
-            persons, seed, folder, last_month=last, months=months, progress=progress
+            persons, seed, folder, last_month=last, months=months, form=form, progress=progress
         )
     typer.echo(_told(manifest))
 

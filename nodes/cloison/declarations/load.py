@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cloison.declarations.columnar import MAGIC, DeclaredLoader, read_cells
 from cloison.declarations.lines import Source, refuse
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
@@ -64,7 +65,7 @@ def load_files(
     Args:
         store: The body's.
         catalogue: The body's.
-        files: NEODeS messages and tables, told apart by their first bytes.
+        files: NEODeS messages, tables and Parquet files, told apart by their first bytes.
         now: The time of the load; the system's clock where none is given.
         progress: Called after each file.
 
@@ -112,9 +113,11 @@ class _FileLoader:
             read_into = self._load_messages
         elif start == _TABLE:
             read_into = self._load_table
+        elif start.startswith(MAGIC):
+            read_into = self._load_columns
         else:
             error = InputError(
-                "UNKNOWN_FORMAT", "neither a NEODeS message nor a table", "see the first line"
+                "UNKNOWN_FORMAT", "no NEODeS message, table or Parquet file", "see the first line"
             )
             raise refuse(path.name, 1, "", error)
         source = Source(path)
@@ -138,6 +141,28 @@ class _FileLoader:
                 raise refuse(source.name, number, "", error) from error
             lines += 1
         return Read(lines, 0, records)
+
+    def _load_columns(self, source: Source, loading: Loading) -> Read:
+        table: TableLoader | None = None
+        declared: DeclaredLoader | None = None
+        lines = records = 0
+        for number, name, cells in read_cells(source, self._catalogue):
+            dataset = self._catalogue.dataset(name)
+            if table is None and declared is None:
+                if dataset.table is None:
+                    declared = DeclaredLoader(name, dataset, loading, self._row_keys)
+                else:
+                    table = self._table_loader(name, loading)
+            try:
+                if declared is not None:
+                    records += declared.take(cells)
+                elif table is not None:
+                    records += table.take(cells, f"{source.name}:{number}")
+            except InputError as error:
+                raise refuse(source.name, number, "", error) from error
+            lines += 1
+        source.hash_again()
+        return Read(lines, 0 if declared is None else declared.declarations, records)
 
     def _table_loader(self, name: str, loading: Loading) -> TableLoader:
         dataset = self._catalogue.dataset(name)

@@ -35,6 +35,7 @@ _FEW = 8  # persons
 _EARLY_DAY, _LATE_DAY = 5, 15
 _LATE_MOST_PERSONS = 5
 _RECEIVER = {Scheme.GENERAL: CNAV, Scheme.AGRICULTURAL: MSA}
+RECEIVERS = tuple(_RECEIVER.values())
 
 Staff = Mapping[Payer, list[tuple[Person, Spell]]]
 
@@ -79,18 +80,33 @@ class Declarations:
 
     def write_month(self, folder: Folder, month: Month) -> None:
         """Every file received for `month`, corrections of earlier months last."""
-        for scheme, body in _RECEIVER.items():
-            for message, payers in (
-                (Message.DSN, self.payers.all_employers()),
-                (Message.PASRAU, self.payers.all_funds()),
-            ):
-                mine = (payer for payer in payers if payer.scheme is scheme)
-                self._write(folder, body, message, month, mine)
-            sent = [c for c in self.corrections if c.sent == month and c.payer.scheme is scheme]
-            if sent:
+        for body in RECEIVERS:
+            for message, payers in self._messages(body):
+                self._write(folder, body, message, month, payers)
+            corrections = self._corrections_sent(body, month)
+            if corrections:
                 name = self._name(body, Message.DSN, month, _FIRST_CORRECTION_FILE)
-                made = [self._corrected(correction) for correction in sent]
-                self._write_file(folder, name, Message.DSN, month, made)
+                self._write_file(folder, name, Message.DSN, month, corrections)
+
+    def sent(self, body: BodyId, month: Month) -> Iterator[Declaration]:
+        """What a body receives for `month`, in the order of its files, corrections last."""
+        for message, payers in self._messages(body):
+            yield from self._ready(message, month, payers)
+        yield from self._corrections_sent(body, month)
+
+    def _messages(self, body: BodyId) -> Iterator[tuple[Message, list[Payer]]]:
+        for message, payers in (
+            (Message.DSN, self.payers.all_employers()),
+            (Message.PASRAU, self.payers.all_funds()),
+        ):
+            yield message, [payer for payer in payers if _RECEIVER[payer.scheme] == body]
+
+    def _corrections_sent(self, body: BodyId, month: Month) -> list[Declaration]:
+        return [
+            self._corrected(correction)
+            for correction in self.corrections
+            if correction.sent == month and _RECEIVER[correction.payer.scheme] == body
+        ]
 
     def _write(
         self,

@@ -42,6 +42,11 @@ class Table:
     columns: tuple[str, ...]
 
     @property
+    def parquet_name(self) -> str:
+        """The one file of this dataset and body, whatever the months."""
+        return f"{self.name.partition('/')[0]}/{self.dataset}.parquet"
+
+    @property
     def head(self) -> str:
         """The lines before the rows."""
         return f"# cloison {self.dataset} 1\n{';'.join(self.columns)}\n"
@@ -88,6 +93,21 @@ class Folder:
             yield f"# end {count}\n".encode()
 
         self._write(table.name, pieces())
+
+    def adopt(self, name: str) -> None:
+        """Take a file of the folder that something else wrote into the manifest.
+
+        Raises:
+            StorageError: `OUT_WRITE`: it cannot be read again.
+        """
+        path = self.path / name
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            size = path.stat().st_size
+        except OSError as error:
+            raise StorageError("OUT_WRITE", f"file `{name}`: {error.strerror}") from error
+        self.files[name] = {"bytes": size, "sha256": digest.hexdigest()}
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
         target, digest, size = self.path / name, hashlib.sha256(), 0

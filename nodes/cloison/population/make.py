@@ -5,15 +5,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from cloison.months import Month
+from cloison.population.columns import write_parquet
 from cloison.population.files import Folder, Table, check_new
 from cloison.population.people import Benefit
-from cloison.population.plan import Plan
+from cloison.population.plan import Form, Plan
 from cloison.population.portions import LARGEST_PORTION, Portion
 from cloison.population.summary import Tally
 from cloison.population.writing import Made, write_portion
@@ -58,6 +59,7 @@ def make_population(
     last_month: Month = DEFAULT_LAST_MONTH,
     months: int = DEFAULT_MONTHS,
     progress: Progress = _silent,
+    form: Form = Form.DECLARATIONS,
     largest_portion: int = LARGEST_PORTION,
     processes: int | None = None,
 ) -> Manifest:
@@ -70,6 +72,7 @@ def make_population(
         last_month: Last month declared, 2021-12 to 2099-12.
         months: How many months are declared, 6 to 60.
         progress: Told of each step.
+        form: Files as bodies receive them, or one Parquet file a dataset and body.
         largest_portion: Most persons made together; memory grows with it, people depend on it.
         processes: How many portions are made at once; as many as processors where not given.
             Bytes do not depend on it.
@@ -79,12 +82,13 @@ def make_population(
             `OUT_NOT_A_FOLDER`.
         StorageError: `OUT_WRITE`.
     """
-    plan = Plan.of(persons, seed, last_month, months, largest_portion)
+    plan = replace(Plan.of(persons, seed, last_month, months, largest_portion), form=form)
     check_new(out)
     folder = Folder(out)
     try:
         made = tuple(_portions(plan, out, progress, processes or len(os.sched_getaffinity(0))))
-        _join(folder, made, progress)
+        join = _join_columns if form is Form.PARQUET else _join
+        join(folder, made, progress)
     finally:
         shutil.rmtree(out / _PARTS, ignore_errors=True)
     tally = Tally.sum(one.tally for one in made)
@@ -131,6 +135,20 @@ def _join(folder: Folder, made: Sequence[Made], progress: Progress) -> None:
     for done, (table, parts) in enumerate(tables.items()):
         progress("tables", done, len(tables))
         folder.join_table(table, [part for part, _ in parts], sum(count for _, count in parts))
+    progress("tables", len(tables), len(tables))
+
+
+def _join_columns(folder: Folder, made: Sequence[Made], progress: Progress) -> None:
+    """The same rows, the months of a dataset in one file."""
+    tables: dict[str, tuple[Table, list[Path]]] = {}
+    for one in made:
+        for table, part, count in one.parts:
+            _, parts = tables.setdefault(table.parquet_name, (table, []))
+            parts += [part] * (count > 0)
+    for done, (name, (table, parts)) in enumerate(tables.items()):
+        progress("tables", done, len(tables))
+        write_parquet(folder.path / name, table.dataset, table.columns, parts)
+        folder.adopt(name)
     progress("tables", len(tables), len(tables))
 
 

@@ -73,6 +73,11 @@ def day(value: date) -> str:
     return f"{value.day:02d}{value.month:02d}{value.year}"
 
 
+def pay_date(payer: Payer, month: Month) -> date:
+    """The day of a month a payer pays on."""
+    return date(month.year, month.month, _PAY_DAYS[payer.index % len(_PAY_DAYS)])
+
+
 def opening(message: Message, month: Month, sender: Payer) -> str:
     """Blocks S10: who sent the file, under which year of the norm."""
     norm = f"P{month.year % 100:02d}V01"
@@ -120,7 +125,7 @@ def declaration_text(declaration: Declaration, filed: date) -> str:
 def _slips(declaration: Declaration) -> Iterable[str]:
     index = declaration.month.index
     stamp = f"{declaration.month.month:02d}{declaration.month.year}"
-    pay_day = _PAY_DAYS[declaration.payer.index % len(_PAY_DAYS)]
+    pay_day = pay_date(declaration.payer, declaration.month).day
     last_day = days_in(index)
     for slip in declaration.slips:
         yield _individual(slip.person)
@@ -140,12 +145,12 @@ def _individual(person: Person) -> str:
 
 
 def _contract(spell: Spell) -> str:
-    planned = spell.end is not None and spell.contract_code != "01"
+    planned = spell.planned_end
     return (
         f"S21.G00.40.001,'{day(spell.start)}'\n"
         f"S21.G00.40.007,'{spell.contract_code}'\n"
         f"S21.G00.40.009,'{spell.contract}'\n"
-    ) + (f"S21.G00.40.010,'{day(spell.end)}'\n" if planned and spell.end else "")
+    ) + (f"S21.G00.40.010,'{day(planned)}'\n" if planned else "")
 
 
 def _period(spell: Spell, index: int, stamp: str, last_day: int) -> tuple[str, str]:

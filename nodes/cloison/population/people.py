@@ -53,6 +53,11 @@ class Spell:
     contract_code: str = ""
     leave: tuple[int, int] = (0, -1)
 
+    @property
+    def planned_end(self) -> date | None:
+        """Last day, where the contract says from the start that there is one."""
+        return None if self.contract_code == "01" else self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

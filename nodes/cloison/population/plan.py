@@ -1,6 +1,7 @@
 """What was asked for: how many people, of which seed, over which months."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cloison.errors import InputError
 from cloison.months import Month
@@ -13,6 +14,13 @@ _EARLIEST_LAST_MONTH, _LATEST_LAST_MONTH = Month.of(2021, 12), Month.of(2099, 12
 _LARGEST_SEED = 2**63 - 1
 
 
+class Form(StrEnum):
+    """What the files are: as bodies receive them, or columns of the same records."""
+
+    DECLARATIONS = "declarations"
+    PARQUET = "parquet"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A population to be made."""
@@ -21,6 +29,7 @@ class Plan:
     seed: int
     window: Window
     largest: int = LARGEST_PORTION
+    form: Form = Form.DECLARATIONS
 
     @classmethod
     def of(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cloison.bodies import BodyId
 from cloison.months import Month
-from cloison.population.declared import Declarations, staff_of
+from cloison.population.declared import RECEIVERS, Declarations, staff_of
+from cloison.population.declared_rows import DECLARED_COLUMNS, declared_rows
 from cloison.population.events import EVENT_COLUMNS, event_rows
 from cloison.population.families import households as make_households
 from cloison.population.figures import Figures, load_figures
@@ -27,7 +28,7 @@ from cloison.population.household_files import (
 )
 from cloison.population.payers import Scheme, make_payers
 from cloison.population.people import CAF, CNAV, DGFIP, MSA, Household, Person, Window
-from cloison.population.plan import Plan
+from cloison.population.plan import Form, Plan
 from cloison.population.portions import Portion
 from cloison.population.streams import stream
 from cloison.population.summary import Tally, tally_of
@@ -39,6 +40,7 @@ from cloison.population.taxes import (
 )
 
 _TAXED_AGE = 15
+MONTHLY = "monthly_resources"
 
 Rows = Iterator[tuple[Table, Iterable[str]]]
 
@@ -98,7 +100,10 @@ def write_portion(
     folder, rows = Folder(out), Folder(parts)
     made: list[tuple[Table, Path, int]] = []
     for month in people.window.first.to(people.window.last):
-        people.declarations.write_month(folder, month)
+        if plan.form is Form.PARQUET:
+            made += _write_rows(rows, _declared(people, month))
+        else:
+            people.declarations.write_month(folder, month)
         made += _write_rows(rows, _withholding(people, month))
         advance()
     made += _write_rows(rows, _tables(people, load_figures()))
@@ -119,6 +124,13 @@ def _write_rows(folder: Folder, tables: Rows) -> Iterator[tuple[Table, Path, int
 
         folder.write(table.name, lines())
         yield table, folder.path / table.name, count
+
+
+def _declared(people: People, month: Month) -> Rows:
+    for body in RECEIVERS:
+        name = f"{body}/{MONTHLY}-{month.number}.csv"
+        table = Table(name, MONTHLY, DECLARED_COLUMNS)
+        yield table, declared_rows(people.declarations, body, month)
 
 
 def _withholding(people: People, month: Month) -> Rows:

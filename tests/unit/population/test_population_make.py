@@ -14,7 +14,7 @@ from cloison.errors import InputError, StorageError
 from cloison.months import Month
 from cloison.population.files import Folder
 from cloison.population.make import make_population
-from cloison.population.plan import Plan
+from cloison.population.plan import Form, Plan
 from cloison.population.portions import MOST_PORTIONS
 
 
@@ -175,3 +175,43 @@ def test_command_bad_input_exits_3_with_the_reason(
 
     assert run(["population", "make", *arguments]) == 3
     assert reason in capsys.readouterr().err
+
+
+def test_make_population_as_columns_has_one_file_a_dataset_and_body(tmp_path: Path) -> None:
+    manifest = make_population(150, 5, tmp_path / "out", months=6, form=Form.PARQUET)
+    family = {"members", "households", "claims", "payments", "file_events", "identities"}
+    datasets = {
+        "caf": family,
+        "msa": {*family, "monthly_resources"},
+        "cnav": {"monthly_resources", "pensions", "identities"},
+        "dgfip": {"tax_notices", "withholding", "identities"},
+    }
+
+    assert set(manifest.files) - {"population.json"} == {
+        f"{body}/{name}.parquet" for body, names in datasets.items() for name in names
+    }
+
+
+def test_make_population_as_columns_same_bytes_however_many_at_once(tmp_path: Path) -> None:
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        make_population(
+            310, 5, out, months=6, form=Form.PARQUET, largest_portion=100, processes=processes
+        )
+
+    assert _hash(tmp_path / "1") == _hash(tmp_path / "2")
+
+
+def test_make_population_counts_the_same_people_in_either_form(tmp_path: Path) -> None:
+    for form in Form:
+        make_population(150, 5, tmp_path / form, months=6, form=form)
+    texts = [(tmp_path / form / "population.json").read_text() for form in Form]
+
+    assert texts[0] == texts[1]
+
+
+def test_command_makes_columns_when_asked(tmp_path: Path) -> None:
+    arguments = ["--persons", "100", "--seed", "1", "--months", "6", "--out", str(tmp_path / "o")]
+
+    assert run(["population", "make", *arguments, "--format", "parquet"]) == 0
+    assert (tmp_path / "o/cnav/monthly_resources.parquet").is_file()

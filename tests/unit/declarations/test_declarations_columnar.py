@@ -1,0 +1,231 @@
+"""Parquet files: the same records as the tables and messages, and the same refusals."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.unit.declarations.conftest import NODES, Body
+from tests.unit.declarations.written import ANNE, BRUNO, SIRET
+
+from cloison.declarations.columnar import DECLARED, columns_of, read_cells
+from cloison.declarations.lines import Source
+from cloison.errors import InputError
+from cloison.population.make import make_population
+from cloison.population.plan import Form
+from cloison.store import load_catalogue
+
+BODIES = ("caf", "cnav", "dgfip", "msa")
+PENSION = ("nir", "scheme", "start_date", "monthly_gross")
+RECORDS = """
+SELECT dataset.name, hex(subject), period, version, until_load IS NULL, slot.name, payload,
+    hex(named), lookup, CASE WHEN slot.id IS NULL THEN '' ELSE source END
+FROM record JOIN dataset ON dataset.id = record.dataset LEFT JOIN slot ON slot.id = record.slot
+"""
+OTHERS = (
+    "SELECT dataset, period FROM coverage",
+    "SELECT hex(person), permanent, dead, objected, hex(traits) FROM identity",
+    "SELECT hex(person) FROM vault",
+    "SELECT name, revision, order_number, cancelled FROM slot",
+)
+
+
+def content(body: Body) -> list[list[tuple[object, ...]]]:
+    """All a store holds but for the loads themselves, the row numbers, and what is sealed anew."""
+    with sqlite3.connect(body.path) as database:
+        return [sorted(database.execute(sql), key=repr) for sql in (RECORDS, *OTHERS)]
+
+
+def write(path: Path, dataset: str, columns: Sequence[str], *rows: Sequence[str | None]) -> Path:
+    table = pa.table(
+        {
+            name: pa.array([row[place] for row in rows], pa.string())
+            for place, name in enumerate(columns)
+        },
+        metadata={"cloison": f"{dataset} 1"},
+    )
+    pq.write_table(table, path, write_page_checksum=True)
+    return path
+
+
+def pay(nir: str = ANNE, mns: str = "1450.00", **head: str) -> tuple[str, ...]:
+    """A row of `monthly_resources`."""
+    of = {
+        "message": "01", "type": "01", "fraction": "11", "order": "1", "month": "2026-02",
+        "declarant": SIRET, "nir": nir, "paid": "2026-02-27", **head,
+    }  # fmt: skip
+    if of["type"] == "05":
+        return (*[of[name] for name in DECLARED[:6]], *[""] * 13)
+    fields = (SIRET, "salary", "1800.00", "1500.00", mns, "1440.00", "10.00")
+    return (*[of[name] for name in DECLARED], *fields, "", "", "", "")
+
+
+def declared(body: Body, path: Path, *rows: Sequence[str | None]) -> Path:
+    columns = columns_of(body.catalogue.dataset("monthly_resources"))
+    return write(path, "monthly_resources", columns, *rows)
+
+
+def test_load_population_as_columns_gives_the_same_store_as_its_files(
+    tmp_path: Path,
+) -> None:
+    for form in Form:
+        out = tmp_path / form
+        make_population(240, 7, out, months=14, form=form, largest_portion=100, processes=1)
+    for name in BODIES:
+        held = [loaded(tmp_path / form, name) for form in Form]
+        assert held[0][0]
+        assert held[0] == held[1]
+
+
+def loaded(folder: Path, name: str) -> list[list[tuple[object, ...]]]:
+    body = Body(folder / f"{name}.sqlite", load_catalogue(NODES / name / "catalogue.toml"))
+    try:
+        body.load(*sorted((folder / name).iterdir()))
+        return content(body)
+    finally:
+        body.store.close()
+
+
+def test_load_columns_twice_changes_nothing(cnav: Body, tmp_path: Path) -> None:
+    path = declared(cnav, tmp_path / "p.parquet", pay(), pay(BRUNO))
+
+    assert cnav.load(path).files[0].records == 2
+    assert not cnav.load(path).files[0].loaded
+
+
+def test_load_columns_a_replacement_ends_what_was_declared(cnav: Body, tmp_path: Path) -> None:
+    rows = pay(), pay(type="03", order="2", mns="1400.00")
+    report = cnav.load(declared(cnav, tmp_path / "p.parquet", *rows))
+    data = cnav.fetch("monthly_resources", ("mns",), "2026-02", "2026-02")
+
+    assert report.files[0].declarations == 2
+    assert [one.values for one in data.periods[0].records] == [(140_000,)]
+
+
+def test_load_columns_a_cancelled_month_is_under_correction(cnav: Body, tmp_path: Path) -> None:
+    cnav.load(declared(cnav, tmp_path / "p.parquet", pay(), pay(type="05", order="2")))
+    data = cnav.fetch("monthly_resources", ("mns",), "2026-02", "2026-02")
+
+    assert data.periods[0].status.name == "UNDER_CORRECTION"
+
+
+BAD_ROWS = {
+    "nature": (pay(message="02"), "UNKNOWN_NATURE"),
+    "type": (pay(type="07"), "UNKNOWN_TYPE"),
+    "declarant": (pay(declarant="17912750000027"), "BAD_SIRET"),
+    "month": (pay(month="2026-13"), "BAD_MONTH"),
+    "day": (pay(paid="27022026"), "BAD_DATE"),
+    "number": (pay(ANNE[:13]), "BAD_NIR"),
+    "amount": (pay(mns="1450"), "BAD_AMOUNT"),
+    "order": (pay(order="+1"), "BAD_NUMBER"),
+    "cancels nothing": (pay(type="05"), "NOTHING_TO_CANCEL"),
+    "null": ((None, *pay()[1:]), "NULL_VALUE"),
+    "number as contract": ((*pay()[:-4], ANNE[:13], "", "", ""), "NIR_IN_TEXT"),
+    "person of a cancelled one": (
+        (*pay(type="05", order="2")[:6], ANNE, *[""] * 12),
+        "CANCEL_WITH_PERSONS",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_load_columns_bad_row_is_refused_whole_with_its_number(
+    name: str, cnav: Body, tmp_path: Path
+) -> None:
+    row, reason = BAD_ROWS[name]
+    good = (
+        [pay(), pay(type="05", order="2")] if "cancelled" in name else [pay(BRUNO, month="2026-01")]
+    )
+    with pytest.raises(InputError, match=r"p\.parquet:") as caught:
+        cnav.load(declared(cnav, tmp_path / "p.parquet", *good, row))
+
+    assert caught.value.reason == reason
+    assert f":{len(good) + 1}:" in str(caught.value)
+    assert not content(cnav)[0]
+
+
+BAD_FILES = {
+    "no name": (None, PENSION, "BAD_HEADER"),
+    "another version": ("pensions 2", PENSION, "BAD_HEADER"),
+    "unknown dataset": ("wages 1", PENSION, "UNKNOWN_DATASET"),
+    "column missing": ("pensions 1", PENSION[:-1], "WRONG_COLUMNS"),
+    "column more": ("pensions 1", (*PENSION, "more"), "WRONG_COLUMNS"),
+    "another order": ("pensions 1", PENSION[::-1], "WRONG_COLUMNS"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_load_columns_wrong_schema_is_refused(name: str, cnav: Body, tmp_path: Path) -> None:
+    said, columns, reason = BAD_FILES[name]
+    table = pa.table({column: pa.array([""]) for column in columns})
+    pq.write_table(table.replace_schema_metadata({"cloison": said} if said else {}), tmp_path / "p")
+    with pytest.raises(InputError) as caught:
+        cnav.load(tmp_path / "p")
+
+    assert caught.value.reason == reason
+
+
+def test_load_columns_of_another_type_are_refused(cnav: Body, tmp_path: Path) -> None:
+    columns: dict[str, pa.Array] = {name: pa.array([""]) for name in PENSION}
+    table = pa.table(
+        {**columns, "monthly_gross": pa.array([120_000])}, metadata={"cloison": "pensions 1"}
+    )
+    pq.write_table(table, tmp_path / "p")
+    with pytest.raises(InputError, match="each of type string") as caught:
+        cnav.load(tmp_path / "p")
+
+    assert caught.value.reason == "WRONG_COLUMNS"
+
+
+def plain(path: Path) -> bytes:
+    """A file whose values stand as they are, each after its length."""
+    table = pa.table(
+        {name: pa.array(["marker-of-this-cell"] * 3) for name in PENSION},
+        metadata={"cloison": "pensions 1"},
+    )
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("length", [-1, -(2**31), 2**31 - 1, 1_000])
+def test_load_columns_lengths_that_cannot_be_are_refused(
+    length: int, cnav: Body, tmp_path: Path
+) -> None:
+    data = plain(tmp_path / "p")
+    right = len(b"marker-of-this-cell").to_bytes(4, "little") + b"marker"
+    assert right in data
+    wrong = length.to_bytes(4, "little", signed=True) + b"marker"
+    (tmp_path / "p").write_bytes(data.replace(right, wrong, 1))
+    with pytest.raises(InputError) as caught:
+        cnav.load(tmp_path / "p")
+
+    assert caught.value.reason == "BAD_PARQUET"
+
+
+def test_load_columns_bytes_that_are_no_text_are_refused(cnav: Body, tmp_path: Path) -> None:
+    data = plain(tmp_path / "p")
+    (tmp_path / "p").write_bytes(data.replace(b"marker", b"\xff\xfeker", 1))
+    with pytest.raises(InputError) as caught:
+        cnav.load(tmp_path / "p")
+
+    assert caught.value.reason == "BAD_PARQUET"
+
+
+def test_read_cells_of_a_file_cut_or_changed_anywhere_refuses_or_reads_the_same(
+    cnav: Body, tmp_path: Path
+) -> None:
+    """A changed bit of what is not read, such as a statistic, may go unseen; no cell may."""
+    path = declared(cnav, tmp_path / "p.parquet", pay(), pay(BRUNO))
+    data, right = path.read_bytes(), list(read_cells(Source(path), cnav.catalogue))
+    refused = 0
+    for place in range(0, len(data), 23):
+        for changed in (data[:place], data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]):
+            path.write_bytes(changed)
+            try:
+                assert list(read_cells(Source(path), cnav.catalogue)) == right
+            except InputError:
+                refused += 1
+
+    assert refused > len(data) // 23
