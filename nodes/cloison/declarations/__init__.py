@@ -1,4 +1,4 @@
-"""How data come in: declarations, tables and Parquet files, read strictly, loaded whole or not at all.
+"""How data come in: messages, tables, Parquet; read strictly, loaded whole or not at all.
 
 * One accepted spelling: a file that is not exactly as its format says is refused, at its first
   error, with file, line, place and reason. No message quotes a value.
