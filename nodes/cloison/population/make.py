@@ -86,7 +86,7 @@ def make_population(
     check_new(out)
     folder = Folder(out)
     try:
-        made = tuple(_portions(plan, out, progress, processes or len(os.sched_getaffinity(0))))
+        made = tuple(_portions(plan, out, progress, processes or os.cpu_count() or 1))
         join = _join_columns if form is Form.PARQUET else _join
         join(folder, made, progress)
     finally:
