@@ -38,7 +38,7 @@ from rich.text import Text
 
 from cloison.bodies import BodyId
 from cloison.cli import targeting
-from cloison.cli.console import french_count, french_date, french_month, outcome_text, table
+from cloison.cli.console import outcome_text, table
 from cloison.cli.entitlement import show_result, show_summary
 from cloison.cli.federation import check_port, launch_node, start, stop
 from cloison.cli.keys import read_activities, read_bodies
@@ -46,6 +46,7 @@ from cloison.cli.ledger import load_vkey
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.errors import CloisonError, IntegrityError
+from cloison.french import french_count, french_date, french_month
 from cloison.identity import init_keys
 from cloison.law import Action, Decision, Outcome, PolicySet, Question, explain_en
 from cloison.ledger.reader import LedgerReader

@@ -8,7 +8,8 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 
-from cloison.cli.console import french_euros, show_decision, table
+from cloison.cli.console import show_decision, table
+from cloison.french import french_euros
 from cloison.store import FieldType, load_catalogue
 from cloison.v1 import release_pb2
 from cloison.wire.gateway import Reply

@@ -14,9 +14,10 @@ from rich.progress import Progress
 
 from cloison.cli.answers import period_text, read_types
 from cloison.cli.ask import find_activity
-from cloison.cli.console import french_count, french_euros, french_month, messages, out, table
+from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
+from cloison.french import french_count, french_euros, french_month
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month

@@ -15,8 +15,9 @@ import typer
 from google.protobuf.message import DecodeError
 from rich.text import Text
 
-from cloison.cli.console import french_count, out, table
+from cloison.cli.console import out, table
 from cloison.errors import InputError, IntegrityError
+from cloison.french import french_count
 from cloison.ledger.base64_text import print_base64
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.reader import EntryReader, LedgerReader, Verified

@@ -8,10 +8,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cloison.bodies import parse_body
-from cloison.cli.console import french_count, messages, out, table
+from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root
 from cloison.declarations import FileReport, LoadReport, load_files
 from cloison.errors import StorageError
+from cloison.french import french_count
 from cloison.identity import load_secret
 from cloison.store import Store, load_catalogue
 

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from cloison.cli.console import french_count, messages, out, table
+from cloison.cli.console import messages, out, table
 from cloison.errors import StorageError
+from cloison.french import french_count
 from cloison.months import Month
 from cloison.population.comparison import Comparison, compare, load_population
 from cloison.population.make import DEFAULT_LAST_MONTH, DEFAULT_MONTHS, Manifest, make_population

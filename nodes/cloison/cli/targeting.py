@@ -14,9 +14,10 @@ from rich.progress import Progress
 
 from cloison.bodies import BodyId
 from cloison.cli.ask import find_activity
-from cloison.cli.console import french_count, messages, out, show_decision, table
+from cloison.cli.console import messages, out, show_decision, table
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
+from cloison.french import french_count
 from cloison.law import PolicySet
 from cloison.law.question import Decision
 from cloison.months import Month

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cloison.cli.console import french_count, messages, out, table
+from cloison.cli.console import messages, out, table
 from cloison.cli.federation import health, ledger_size, running_pid, start, stop
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.root import find_root
+from cloison.french import french_count
 
 Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
 Var = Annotated[Path, typer.Option(help="Folder of the nodes' state.")]

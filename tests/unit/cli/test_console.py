@@ -6,14 +6,8 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from cloison.cli.console import (
-    french_count,
-    french_date,
-    french_euros,
-    french_month,
-    show_decision,
-    table,
-)
+from cloison.cli.console import show_decision, table
+from cloison.french import french_count, french_date, french_euros, french_month
 from cloison.law.question import Decision, NearestPermit, Obligation, Outcome, RuleRef
 from cloison.months import Month
 
