@@ -17,9 +17,11 @@ from cloison.law.files import check_nesting, parse_examples, parse_text, parse_t
 from cloison.law.names import Names
 from cloison.law.records import (
     Activity,
+    Clause,
     Dataset,
     DatasetsFile,
     Example,
+    MentionFile,
     Promise,
     PromisesFile,
     Purpose,
@@ -30,7 +32,7 @@ from cloison.law.rules import Rule, check_types, parse_rules
 from cloison.law.slices import Slices
 
 _PATHS = re.compile(
-    r"purposes\.toml|promises\.toml|schema\.cedarschema"
+    r"purposes\.toml|promises\.toml|mention\.toml|schema\.cedarschema"
     r"|texts/[a-z0-9-]+/(?:text\.toml|rules\.cedar|examples\.yaml)"
     r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml",
     re.ASCII,
@@ -45,6 +47,7 @@ class PolicySet:
         hash: SHA-256 over each path and content hash, in path order: the set's name.
         datasets: By (holder, dataset).
         rules: Every rule of every text, in path order.
+        mention: What a notice to a person says of the law; empty where the set has no mention.
         attributes: The names of every attribute some rule reads; the others change no decision.
     """
 
@@ -55,6 +58,7 @@ class PolicySet:
     texts: Mapping[str, Text]
     promises: Mapping[str, Promise]
     examples: Mapping[str, tuple[Example, ...]]
+    mention: tuple[Clause, ...]
     rules: tuple[Rule, ...]
     attributes: frozenset[str]
     schema: cedarpy.Schema
@@ -95,6 +99,7 @@ class PolicySet:
             texts=MappingProxyType(texts),
             promises=MappingProxyType(promises),
             examples=MappingProxyType(_parse_examples(files, texts)),
+            mention=_parse_mention(files),
             rules=rules,
             attributes=frozenset().union(*(rule.attributes for rule in rules)),
             schema=schema,
@@ -229,6 +234,11 @@ def _parse_promises(files: Mapping[str, bytes]) -> dict[str, Promise]:
             raise refuse(path, None, f"promise `{promise.id}`: given twice")
         found[promise.id] = promise
     return found
+
+
+def _parse_mention(files: Mapping[str, bytes]) -> tuple[Clause, ...]:
+    path = "mention.toml"
+    return parse_toml(path, files[path], MentionFile).clause if path in files else ()
 
 
 def _parse_examples(

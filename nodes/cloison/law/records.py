@@ -1,5 +1,6 @@
 """The shapes of the policy files, one class a file: strict, frozen, unknown keys refused."""
 
+import re
 from collections import Counter
 from datetime import date
 from enum import StrEnum
@@ -303,6 +304,33 @@ class PromisesFile(_File):
     """`promises.toml`."""
 
     promise: tuple[Promise, ...] = ()
+
+
+class Clause(_File):
+    """A sentence of the mention that a decision based on an algorithm carries, and its article.
+
+    `{activity}`, `{controller}` and `{dpo}` in it stand for what the activity's record says.
+    """
+
+    id: Id
+    title: Words
+    fr: Words
+    article: Words
+    source: Words
+    """Code of `reference/law.md`, §12."""
+    read: Read
+
+    @model_validator(mode="after")
+    def _known_places(self) -> Self:
+        if unknown := set(re.findall(r"\{([^}]*)\}", self.fr)) - {"activity", "controller", "dpo"}:
+            raise ValueError(f"`{{{min(unknown)}}}` stands for nothing")
+        return self
+
+
+class MentionFile(_File):
+    """`mention.toml`."""
+
+    clause: Annotated[tuple[Clause, ...], Field(min_length=1)]
 
 
 class ExampleCase(_File):
