@@ -16,6 +16,12 @@ def policy() -> PolicySet:
 
 
 @pytest.fixture
+def policy_files() -> dict[str, bytes]:
+    """Its files, to be spoiled."""
+    return read_policy(find_root(Path(__file__).parent))
+
+
+@pytest.fixture
 def gateway() -> FakeGateway:
     """A gateway to an empty world."""
     return FakeGateway()

@@ -35,7 +35,7 @@ _NET = {
 
 def run_situation(situation: dict[str, Any], variable: str) -> int:
     """Cents of a variable for 2026-06, of a situation with one family."""
-    simulation = SimulationBuilder().build_from_entities(openfisca_adapter._system(), situation)
+    simulation = SimulationBuilder().build_from_entities(openfisca_adapter.system(), situation)
     return round(float(simulation.calculate(variable, str(JUNE))[0]) * 100)
 
 

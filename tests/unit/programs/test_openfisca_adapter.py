@@ -144,7 +144,7 @@ def test_compute_is_unmoved_by_any_month_not_asked(benefit: Benefit) -> None:
     simulation = simulate(benefit, window, answerable)
     _fill_months_not_asked(simulation, benefit, answerable)
 
-    filled = simulation.calculate(openfisca_adapter._OUTPUT[benefit], str(JUNE))
+    filled = simulation.calculate(openfisca_adapter.OUTPUT[benefit], str(JUNE))
 
     assert list(np.rint(filled.astype(float) * 100)) == compute(benefit, window, answerable)
     assert len(answerable) > 100

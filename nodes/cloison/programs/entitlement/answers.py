@@ -141,7 +141,7 @@ def rows(answer: Answer) -> list[Row]:
         row
         for place, person in enumerate(release.persons)
         for period in person.periods
-        for row in _rows_of(place, period, fields)
+        for row in rows_of(place, period, fields)
     ]
     _whole(answer.question, found)
     return found
@@ -161,9 +161,14 @@ def person(answer: Answer, row: Row) -> Member:
     return answer.question.persons[row.person]
 
 
-def _rows_of(
+def rows_of(
     place: int, period: release_pb2.PeriodRelease, fields: tuple[str, ...]
 ) -> Iterator[Row]:
+    """The records of one person and period.
+
+    Raises:
+        NotComputable: Not yet due, under correction, or not to be read.
+    """
     if period.status in _WAITING:
         raise NotComputable(_WAITING[period.status])
     if period.status not in _ANSWERED:

@@ -41,7 +41,7 @@ from cloison.programs.entitlement.inputs import (
 
 Euros = npt.NDArray[np.float64]
 
-_OUTPUT = {Benefit.PPA: "ppa", Benefit.RSA: "rsa", Benefit.AL: "aide_logement"}
+OUTPUT = {Benefit.PPA: "ppa", Benefit.RSA: "rsa", Benefit.AL: "aide_logement"}
 
 _NET = {
     Nature.SALARY: "salaire_net",
@@ -77,7 +77,7 @@ _NO_DATE = np.datetime64("1970-01-01", "D")
 
 
 @cache
-def _system() -> Any:
+def system() -> Any:
     """French law as OpenFisca knows it; loading takes seconds, so it is done once."""
     return FranceTaxBenefitSystem()
 
@@ -106,7 +106,7 @@ class _People:
     def build(self) -> Any:
         """An empty simulation over these entities."""
         builder = SimulationBuilder()
-        builder.create_entities(_system())
+        builder.create_entities(system())
         builder.declare_person_entity("individu", np.arange(len(self.persons)))
         roles = [person.role for person in self.persons]
         family = builder.declare_entity("famille", np.arange(len(self.households)))
@@ -115,7 +115,7 @@ class _People:
         builder.join_with_persons(home, self.family, [_HOME_ROLE[role] for role in roles])
         unit = builder.declare_entity("foyer_fiscal", np.arange(self.units))
         builder.join_with_persons(unit, self.unit, self._unit_roles())
-        return builder.build(_system())
+        return builder.build(system())
 
     def _unit_roles(self) -> list[str]:
         return [
@@ -170,7 +170,7 @@ def compute(benefit: Benefit, window: Window, households: Sequence[Household]) -
     if not households:
         return []
     simulation = simulate(benefit, window, households)
-    euros = simulation.calculate(_OUTPUT[benefit], str(window.month))
+    euros = simulation.calculate(OUTPUT[benefit], str(window.month))
     return [int(cents) for cents in np.rint(euros.astype(np.float64) * 100)]
 
 
@@ -322,5 +322,5 @@ def _notices(people: _People, month: Month) -> list[_Input]:
 
 def legislation() -> str:
     """Package and version of the legislation that computes, for the record of a result."""
-    metadata = _system().get_package_metadata()
+    metadata = system().get_package_metadata()
     return f"{metadata['name']} {metadata['version']}"

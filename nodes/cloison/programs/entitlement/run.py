@@ -18,9 +18,13 @@ _CASES_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A case's outcome: an amount with its sources and receipt, or the reason there is none."""
+    """A case's outcome: an amount with its sources and receipt, or the reason there is none.
+
+    `file` holds the case, what was answered, and the household as the answers describe it.
+    """
 
     reference: str
+    file: File
     amount_cents: int | None
     set_aside: SetAside | None
     sources: tuple[Source, ...] = ()
@@ -108,9 +112,9 @@ def _conclude(
     ]
     receipts = iter(gateway.deposit(deposits))
     results = tuple(
-        Result(file.case.reference, None, file.set_aside)
+        Result(file.case.reference, file, None, file.set_aside)
         if amount is None
-        else Result(file.case.reference, amount, None, sources_, next(receipts))
+        else Result(file.case.reference, file, amount, None, sources_, next(receipts))
         for file, amount, sources_ in zip(files, amounts, found, strict=True)
     )
     computed = [amount is not None for amount in amounts]
