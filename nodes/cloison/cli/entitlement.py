@@ -15,6 +15,7 @@ from rich.progress import Progress
 from cloison.cli.answers import period_text, read_types
 from cloison.cli.ask import find_activity
 from cloison.cli.console import messages, out, table
+from cloison.cli.explain import explain_command
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.french import french_count, french_euros, french_month
@@ -31,6 +32,8 @@ from cloison.wire.gateway import Gateway
 from cloison.wire.node import system_clock
 
 app = typer.Typer(help="Benefits from incomes asked across the bodies.", no_args_is_help=True)
+
+app.command("explain")(explain_command)
 
 _PRIVATE = 0o600
 _WORDS = {

@@ -1,0 +1,115 @@
+"""`cloison entitlement explain`: how one person's benefit was computed, for that person."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cloison.cli.ask import find_activity
+from cloison.cli.console import messages, out, table
+from cloison.cli.root import find_root, read_policy
+from cloison.errors import InputError
+from cloison.identity.secrets import write_new
+from cloison.law import PolicySet
+from cloison.months import Month
+from cloison.pages.notice import notice_page
+from cloison.programs.entitlement.inputs import Benefit
+from cloison.programs.entitlement.needs import Needs
+from cloison.programs.entitlement.run import Result, run
+from cloison.programs.explanation.document import Cell, Document, Grid, notice_document
+from cloison.programs.explanation.notice import make_notice
+from cloison.programs.explanation.record import notice_record
+from cloison.wire.client import connect
+from cloison.wire.gateway import Gateway
+from cloison.wire.node import system_clock
+
+_PRIVATE = 0o600
+
+
+def explain_command(
+    *,
+    case: Annotated[str, typer.Option(help="The claim.")],
+    benefit: Annotated[Benefit, typer.Option(help="The benefit.")],
+    month: Annotated[str, typer.Option(help="The month of the right, YYYY-MM.")],
+    body: Annotated[str, typer.Option(help="The body that computes.")] = "caf",
+    keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
+    root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
+    address: Annotated[str | None, typer.Option(help="host:port, if not the node.toml's.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="A new private file: the notice as a page, ready to print.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compute one claim as `entitlement run` does, and explain it to the person, in French.
+
+    The notice gives what CRPA R311-3-1-2 asks: the algorithm's part in the decision, the data and
+    their sources, the legal values applied, and each operation with the person's own numbers.
+    A case set aside is explained too, without an amount.
+
+    Example: cloison entitlement explain --case REFERENCE --benefit ppa --month 2026-06
+    """
+    right = Month.parse(month)
+    if html is not None and html.exists():
+        raise InputError("OUT_EXISTS", f"file `{html}`: is already there", "name a new file")
+    base = find_root(root or Path.cwd())
+    policy = PolicySet.parse(read_policy(base))
+    record = find_activity(policy.activities, f"{body}-{benefit.value}")
+    with closing(connect(keys, record.id, base, system_clock, address)) as gateway:
+        result = compute_one(gateway, Needs.of(record), right, case)
+    notice = make_notice(policy, record, right, result, system_clock())
+    document = notice_document(notice, policy)
+    if html is not None:
+        write_new(html, notice_page(document).encode(), _PRIVATE)
+    if as_json:
+        typer.echo(json.dumps(notice_record(notice), ensure_ascii=False, indent=2))
+    elif html is None:
+        show_document(out(), document)
+    else:
+        typer.echo(f"notice written to {html}")
+
+
+def compute_one(gateway: Gateway, needs: Needs, month: Month, reference: str) -> Result:
+    """The claim's result, by the path of every other run. Raises `InputError` (`UNKNOWN_CLAIM`)."""
+    with messages().status("asking"):
+        results = run(gateway, needs, month, [reference]).results
+    if len(results) != 1:
+        raise InputError(
+            "UNKNOWN_CLAIM", f"claim `{reference}`: not one open claim of this activity"
+        )
+    return results[0]
+
+
+def show_document(console: Console, document: Document) -> None:
+    """The notice on the terminal."""
+    console.print(Text(document.title, style="bold underline"))
+    facts = table("", "")
+    facts.show_header = False
+    for name, value in document.facts:
+        facts.add_row(Text(name), Text(value, style="bold"))
+    console.print(facts)
+    for part in document.parts:
+        console.print()
+        console.print(Text(part.title, style="bold"))
+        for paragraph in part.paragraphs:
+            console.print(Text(paragraph))
+        for grid in part.grids:
+            console.print()
+            _show_grid(console, grid)
+
+
+def _show_grid(console: Console, grid: Grid) -> None:
+    right = tuple(grid.columns[place] for place in grid.right)
+    shown = table(*grid.columns, right=right, title=grid.caption)
+    shown.show_lines = True
+    for row in grid.rows:
+        shown.add_row(*(_text(cell) for cell in row))
+    console.print(shown)
+
+
+def _text(cell: Cell) -> Text:
+    lines = (Text(line.text, style="dim" if line.faint else "") for line in cell)
+    return Text("\n").join(lines)
