@@ -1,5 +1,6 @@
 """Numbers, amounts and dates as they are written in France."""
 
+import re
 from datetime import date
 from fractions import Fraction
 
@@ -58,6 +59,16 @@ def french_date(day: date) -> str:
         ('1er juin 2024', '21 novembre 2026')
     """
     return f"{'1er' if day.day == 1 else day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def typeset(text: str) -> str:
+    """The text with no line end before a double sign, nor just inside quotation marks.
+
+    Example:
+        >>> typeset("Calcul : « TF » ; oui").replace(BLANK, "~")
+        'Calcul~: «~TF~»~; oui'
+    """
+    return re.sub(r" (?=[:;!?»])|(?<=«) ", BLANK, text)
 
 
 def french_number(value: Fraction, places: int = 4) -> str:

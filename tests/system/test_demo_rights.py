@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from tests.system.conftest import Federation, cloison
 from tests.unit.programs.direct_openfisca import run_directly
+from tests.unit.programs.notices import recompute
 
 from cloison.bodies import BodyId
+from cloison.french import french_euros
 from cloison.ledger.reader import EntryReader
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
@@ -217,3 +219,62 @@ def test_targeting_run_from_the_shell_exits_denied(
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert json.loads(done.stdout)["targeting"]["permitted"] == 0
+
+
+# --- explained to the person
+
+
+def explained(federation: Federation, result: Result, benefit: Benefit, *more: str) -> str:
+    """What `cloison entitlement explain` prints of a claim."""
+    done = cloison(
+        "entitlement", "explain", "--case", result.reference, "--benefit", benefit.value,
+        "--month", str(MONTH), "--keys", str(federation.place.keys),
+        "--address", federation.node("caf").address, *more,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def of_kind(outcome: Outcome, *, computed: bool) -> Result:
+    """A claim with a right, or one set aside."""
+    return next(one for one in outcome.results if bool(one.amount_cents) is computed)
+
+
+@pytest.mark.parametrize("benefit", list(Benefit))
+def test_explanation_alone_gives_the_amount_that_was_computed(
+    federation: Federation, outcomes: dict[Benefit, Outcome], benefit: Benefit
+) -> None:
+    result = of_kind(outcomes[benefit], computed=True)
+    record = json.loads(explained(federation, result, benefit, "--json"))
+
+    assert recompute(record) == record["amount_cents"] == result.amount_cents
+
+
+def test_explanation_receipts_are_entries_that_name_its_questions(
+    federation: Federation, outcomes: dict[Benefit, Outcome]
+) -> None:
+    result = of_kind(outcomes[Benefit.PPA], computed=True)
+    record = json.loads(explained(federation, result, Benefit.PPA, "--json"))
+
+    for asked in record["asked"]:
+        entry = entries(federation, asked["holder"])[asked["receipt"]["leaf_index"]]
+        statement = Statement.FromString(entry.decided.signed.statement)
+        selection = statement.selection
+        assert (selection.dataset, list(selection.fields)) == (asked["dataset"], asked["fields"])
+        assert (statement.purpose, statement.legal_basis) == (
+            asked["purpose"],
+            asked["legal_basis"],
+        )
+
+
+def test_explanation_page_is_written_whole_for_the_person_alone(
+    federation: Federation, outcomes: dict[Benefit, Outcome], tmp_path: Path
+) -> None:
+    path = tmp_path / "notice.html"
+    result = of_kind(outcomes[Benefit.AL], computed=True)
+    printed = explained(federation, result, Benefit.AL, "--html", str(path))
+
+    page = path.read_text("utf-8")
+    assert page.count("<h2>") == 5
+    assert french_euros(result.amount_cents or 0) in page
+    assert "€" not in printed

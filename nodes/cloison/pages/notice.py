@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from cloison.french import typeset
 from cloison.programs.explanation.document import Document
 
 _MARK = re.compile(r"\[([DEP][0-9]+)\]", re.ASCII)
@@ -18,6 +19,7 @@ def notice_page(document: Document) -> str:
         loader=PackageLoader("cloison.pages"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_typeset,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -25,9 +27,14 @@ def notice_page(document: Document) -> str:
     return environment.get_template("notice.html.j2").render(document=document)
 
 
+def _typeset(value: object) -> object:
+    """Text as French is set; what is markup already stays."""
+    return typeset(value) if type(value) is str else value
+
+
 def _marked(text: str) -> Markup:
     """Escaped text in which `[D3]` leads to its line."""
-    return Markup("").join(_pieces(text))
+    return Markup("").join(_pieces(typeset(text)))
 
 
 def _pieces(text: str) -> Iterator[Markup]:

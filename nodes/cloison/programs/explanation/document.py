@@ -157,7 +157,7 @@ def _why_not(notice: Notice) -> Iterator[Part]:
 def _what_is_missing(notice: Notice) -> Iterator[str]:
     for one in notice.table.asked:
         if one.outcome != "permitted":
-            yield f"Question {one.mark}, à {one.holder} : sans donnée ({one.outcome})."
+            yield f"Question {one.mark}, à {one.holder} : {_outcome(one)}."
     for datum in notice.table.data:
         if datum.status not in {"declared", "nothing declared"}:
             where = f"{datum.holder}, {_period(datum.period)}, {notice.who[datum.place]}"
@@ -256,9 +256,13 @@ def _asked(one: Asked, titles: _Titles, policy: PolicySet) -> tuple[Cell, ...]:
         ),
         (Line(span), Line(GRANULARITIES[one.granularity.value], faint=True)),
         (Line(policy.purposes[one.purpose].fr), Line(f"{basis}{aside}", faint=True)),
-        _cell(OUTCOMES.get(one.outcome, f"sans donnée : {one.outcome}")),
+        _cell(_outcome(one)),
         _receipt(one.receipt),
     )
+
+
+def _outcome(one: Asked) -> str:
+    return OUTCOMES.get(one.outcome, f"sans réponse ({one.outcome})")
 
 
 def _receipt(receipt: ReceiptRef | None) -> Cell:

@@ -75,7 +75,13 @@ STATUS = {
     "under correction": "en cours de correction",
     "unknown": "sans statut",
 }
-OUTCOMES = {"permitted": "répondu"}
+OUTCOMES = {
+    "permitted": "répondu",
+    "PERSON_NOT_ANSWERABLE": "pas de réponse pour cette personne",
+    "NO_TEXT": "refusé : aucun texte lu ne le permet",
+    "FORBIDDEN": "refusé : un texte l'interdit",
+}
+"""By reason of a refusal; another one is shown as the holder spells it."""
 GRANULARITIES = {
     "month": "mois par mois",
     "window-total": "total de la période",
