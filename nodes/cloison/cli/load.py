@@ -1,5 +1,8 @@
 """`cloison load`: the files a body receives, into its store."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cloison.bodies import parse_body
 from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root
-from cloison.declarations import FileReport, LoadReport, load_files
+from cloison.declarations import FileRejectedError, FileReport, LoadReport, load_files
 from cloison.errors import StorageError
 from cloison.french import french_count
 from cloison.identity import load_secret
@@ -27,8 +30,11 @@ def load(
     var: Annotated[Path, typer.Option(help="Folder of the nodes' state.")] = Path("var"),
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
     root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, errors included.")] = False,
 ) -> None:
     """Load files a body received: each whole or not at all; twice changes nothing.
+
+    A file that is not right is rejected with everything wrong in it; those before it stay loaded.
 
     Example: cloison load cnav var/population/cnav/*
     """
@@ -38,6 +44,7 @@ def load(
     row_key = load_secret(secrets / "row.key", _KEY_BYTES)
     vault_key = load_secret(secrets / "vault.key", _KEY_BYTES)
     store = Store.open(_state(var / name) / STORE_FILE, catalogue, row_key, vault_key)
+    reports: list[FileReport] = []
     try:
         with Progress(
             TextColumn(f"{name} {{task.fields[file]}}"),
@@ -50,12 +57,29 @@ def load(
             task = bar.add_task("load", total=len(files), file="")
 
             def progress(report: FileReport) -> None:
+                reports.append(report)
                 bar.update(task, advance=1, file=report.name)
 
             report = load_files(store, catalogue, files, datetime.now(UTC), progress)
+    except FileRejectedError as error:
+        if as_json:
+            typer.echo(_as_json(name, reports, error))
+        raise
     finally:
         store.close()
-    _show(name, report)
+    if as_json:
+        typer.echo(_as_json(name, reports))
+    else:
+        _show(name, report)
+
+
+def _as_json(body: str, files: Sequence[FileReport], error: FileRejectedError | None = None) -> str:
+    rejected = None
+    if error is not None:
+        faults = [asdict(fault) for fault in error.faults]
+        rejected = {"name": error.file, "faults": faults, "more": error.more}
+    content = {"body": body, "files": [asdict(file) for file in files], "rejected": rejected}
+    return json.dumps(content, ensure_ascii=False, indent=2)
 
 
 def _state(folder: Path) -> Path:

@@ -5,12 +5,14 @@ the table of its dataset. Which dataset it is stands in the file's metadata as `
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cloison.declarations.lines import Source, refuse
+from cloison.declarations.faults import Faults
+from cloison.declarations.lines import Source
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import (
     field_parser,
@@ -21,7 +23,9 @@ from cloison.declarations.spelling import (
     siret,
 )
 from cloison.errors import InputError, StorageError
-from cloison.store import MOST_PLACE, Catalogue, Dataset, Loading, NewRecord, Slot, Value, pack
+from cloison.store import MOST_PLACE, Catalogue, Dataset, Loading, NewRecord, Slot, pack
+
+T = TypeVar("T")
 
 MAGIC = b"PAR1"
 DECLARED = (
@@ -44,39 +48,45 @@ def columns_of(dataset: Dataset) -> tuple[str, ...]:
     return (*DECLARED, *dataset.fields)
 
 
-def read_cells(source: Source, catalogue: Catalogue) -> Iterator[tuple[int, str, list[str]]]:
-    """Row number from 1, dataset and cells of every row, the schema checked before the first.
+def read_cells(
+    source: Source, catalogue: Catalogue, faults: Faults
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Row number from 1, dataset and cells of every whole row, the schema checked before the first.
+
+    Args:
+        source: Read once.
+        catalogue: The body's.
+        faults: Takes, with their row: `BAD_PARQUET`: not a Parquet file, or one whose lengths,
+            offsets or bytes do not hold together; `BAD_HEADER`, `UNKNOWN_DATASET`,
+            `WRONG_COLUMNS`, after which nothing is read; `NULL_VALUE`.
 
     Raises:
-        InputError: with file and row. `BAD_PARQUET`: not a Parquet file, or one whose lengths,
-            offsets or bytes do not hold together; `BAD_HEADER`, `UNKNOWN_DATASET`,
-            `WRONG_COLUMNS`, `NULL_VALUE`.
         StorageError: `FILE_READ`.
     """
     try:
         with pq.ParquetFile(source.path, page_checksum_verification=True) as file:
-            yield from _rows(source.name, file, catalogue)
+            yield from _rows(file, catalogue, faults)
+    except InputError as error:
+        faults.add(1, "", error)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError("FILE_READ", f"file `{source.name}`: {error.strerror}") from error
-        broken = InputError("BAD_PARQUET", "not a Parquet file that holds together")
-        raise refuse(source.name, 1, "", broken) from error
+        faults.add(1, "", InputError("BAD_PARQUET", "not a Parquet file that holds together"))
 
 
 def _rows(
-    file_name: str, file: pq.ParquetFile, catalogue: Catalogue
+    file: pq.ParquetFile, catalogue: Catalogue, faults: Faults
 ) -> Iterator[tuple[int, str, list[str]]]:
-    try:
-        name = _checked(file.schema_arrow, catalogue)
-    except InputError as error:
-        raise refuse(file_name, 1, "", error) from error
+    name = _checked(file.schema_arrow, catalogue)
     before = 0
     for batch in file.iter_batches(_ROWS):
         batch.validate(full=True)
-        _check_nulls(file_name, batch, before)
-        columns = batch.to_pydict().values()
-        for number, cells in enumerate(zip(*columns, strict=True), before + 1):
-            yield number, name, list(cells)
+        columns = batch.to_pydict()
+        for number, cells in enumerate(zip(*columns.values(), strict=True), before + 1):
+            if None in cells:
+                _add_nulls(number, columns, cells, faults)
+            else:
+                yield number, name, list(cells)
         before += batch.num_rows
     if before != file.metadata.num_rows:
         raise pa.ArrowInvalid("rows are missing")
@@ -99,12 +109,13 @@ def _checked(schema: pa.Schema, catalogue: Catalogue) -> str:
     return name
 
 
-def _check_nulls(file_name: str, batch: pa.RecordBatch, before: int) -> None:
-    for column, values in zip(batch.schema.names, batch.columns, strict=True):
-        if values.null_count:
-            row = before + 1 + values.is_null().to_pylist().index(True)
+def _add_nulls(
+    row: int, columns: Iterable[str], cells: Iterable[str | None], faults: Faults
+) -> None:
+    for column, cell in zip(columns, cells, strict=True):
+        if cell is None:
             error = InputError("NULL_VALUE", "holds no value", "leave what is unknown empty")
-            raise refuse(file_name, row, column, error)
+            faults.add(row, column, error)
 
 
 class DeclaredLoader:
@@ -115,41 +126,57 @@ class DeclaredLoader:
         dataset: As the catalogue declares it.
         loading: The transaction of this file.
         row_keys: The row key of a NIR.
+        faults: Takes what is wrong; the caller loads nothing if there is any.
     """
 
-    def __init__(self, name: str, dataset: Dataset, loading: Loading, row_keys: RowKeys) -> None:
+    def __init__(
+        self, name: str, dataset: Dataset, loading: Loading, row_keys: RowKeys, faults: Faults
+    ) -> None:
         self._name = name
         self._loading = loading
         self._row_keys = row_keys
+        self._faults = faults
         self._types = {message.nature: message.types for message in dataset.messages.values()}
         self._parsers = [(field, field_parser(spec)) for field, spec in dataset.fields.items()]
         self._head: list[str] = []
         self._slot: Slot | None = None
+        self._cancels = False
         self._places: dict[bytes, int] = {}
         self.declarations = 0
 
-    def take(self, cells: list[str]) -> int:
+    def take(self, row: int, cells: list[str]) -> int:
         """Writes a payment; how many records that is. A declaration that cancels has one empty row.
 
-        Raises:
-            InputError: as `Loading.declare`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`,
-                `CANCEL_WITH_PERSONS`, `BAD_NIR`, `TOO_MANY_RECORDS`, `NIR_IN_TEXT`, what a
-                spelling says.
+        Faults: as `Loading.declare`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`, `CANCEL_WITH_PERSONS`,
+        `BAD_NIR`, `TOO_MANY_RECORDS`, `NIR_IN_TEXT`, what a spelling says.
         """
         if cells[:_HEAD] != self._head:
-            self._head = cells[:_HEAD]
-            self._slot = self._declare(*self._head)
-            self._places.clear()
-            self.declarations += 1
-        if self._slot is None:
+            self._begin(row, cells[:_HEAD])
+        if self._cancels:
             if any(cells[_HEAD:]):
-                raise InputError("CANCEL_WITH_PERSONS", "a declaration that cancels names nobody")
+                why = "a declaration that cancels names nobody"
+                self._faults.add(row, "nir", InputError("CANCEL_WITH_PERSONS", why))
             return 0
-        nir, paid, *values = cells[_HEAD:]
-        subject = self._row_keys(nir)
-        record = NewRecord(subject, parse_date(paid) // _DAYS, self._payload(values, nir))
-        self._loading.append(self._slot, self._place(subject), record)
+        record = self._record(row, *cells[_HEAD:])
+        if record is None or self._slot is None:
+            return 0
+        place = self._places.get(record.subject, 0)
+        self._places[record.subject] = place + 1
+        if place <= MOST_PLACE:
+            self._loading.append(self._slot, place, record)
+        elif place == MOST_PLACE + 1:
+            why = "more payments of one person than are kept"
+            self._faults.add(row, "nir", InputError("TOO_MANY_RECORDS", why))
         return 1
+
+    def _begin(self, row: int, head: list[str]) -> None:
+        self._head, self._slot, self._cancels = head, None, False
+        self._places.clear()
+        self.declarations += 1
+        try:
+            self._slot = self._declare(*head)
+        except InputError as error:
+            self._faults.add(row, "", error)
 
     def _declare(
         self, nature: str, type_: str, fraction: str, order: str, month: str, declarant: str
@@ -160,6 +187,7 @@ class DeclaredLoader:
         kind = types.kind(type_)
         if kind is None:
             raise InputError("UNKNOWN_TYPE", "the type of the declaration is not known")
+        self._cancels = kind == "cancel"
         payer, of = siret(declarant), parse_month(month)
         slot = self._loading.declare(
             self._name,
@@ -169,24 +197,28 @@ class DeclaredLoader:
             parse_integer(order),
         )
         self._loading.cover(self._name, of)
-        return None if kind == "cancel" else slot
+        return None if self._cancels else slot
 
-    def _payload(self, cells: list[str], nir: str) -> str:
-        values: list[Value] = []
-        for (name, parse), text in zip(self._parsers, cells, strict=True):
-            try:
-                values.append(parse(text))
-            except InputError as error:
-                raise InputError(error.reason, f"{name}: {error.message}", error.hint) from error
+    def _record(self, row: int, nir: str, paid: str, *cells: str) -> NewRecord | None:
+        """What a row says; None where any of it is spelled wrongly."""
+        subject = self._parsed(row, "nir", self._row_keys, nir)
+        day = self._parsed(row, "paid", parse_date, paid)
+        values = [
+            self._parsed(row, name, parse, text)
+            for (name, parse), text in zip(self._parsers, cells, strict=True)
+        ]
+        if subject is None or day is None:
+            return None
         payload = pack(values)
         if nir[:_NUMBER_CHARACTERS] in payload:
             hint = "use a number that names nobody"
-            raise InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
-        return payload
+            error = InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
+            self._faults.add(row, "", error)
+        return NewRecord(subject, day // _DAYS, payload)
 
-    def _place(self, subject: bytes) -> int:
-        place = self._places.get(subject, 0)
-        if place > MOST_PLACE:
-            raise InputError("TOO_MANY_RECORDS", "more payments of one person than are kept")
-        self._places[subject] = place + 1
-        return place
+    def _parsed(self, row: int, column: str, parse: Callable[[str], T], text: str) -> T | None:
+        try:
+            return parse(text)
+        except InputError as error:
+            self._faults.add(row, column, error)
+            return None

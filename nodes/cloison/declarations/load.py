@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cloison.declarations.columnar import MAGIC, DeclaredLoader, read_cells
-from cloison.declarations.lines import Source, refuse
+from cloison.declarations.faults import Faults
+from cloison.declarations.lines import BYTE_ORDER_MARK, Source
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
 from cloison.declarations.persons import RowKeys
@@ -18,9 +19,11 @@ from cloison.errors import InputError, StorageError
 from cloison.identity import nir_of_number
 from cloison.store import Catalogue, Loading, Store
 
-_SNIFF_BYTES = 10
+_SNIFF_BYTES = 13
 _MESSAGE = re.compile(rb"S[0-9]{2}\.G")
 _TABLE = b"# cloison "
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_FORMATS = "send a message in iso-8859-1, a table in utf-8 with its first line, or Parquet"
 # Standing alone: a SIRET, or a time in digits, is longer.
 _NUMBERS = re.compile(r"(?<![0-9])[0-9]{5}[0-9AB]{2}[0-9]{6}(?![0-9])", re.ASCII)
 
@@ -70,8 +73,8 @@ def load_files(
         progress: Called after each file.
 
     Raises:
-        InputError: the first thing wrong, as `file:line: place: why`. `UNKNOWN_FORMAT`;
-            `NIR_IN_TEXT`: the file's own name holds one.
+        FileRejectedError: `FILE_REJECTED`: everything wrong with a file, each with its line.
+        InputError: `NIR_IN_TEXT`, `TEXT_TOO_LONG`: the file's own name.
         StorageError: `FILE_READ`, `FILE_CHANGED`, `STORE_WRITE`.
     """
     mappings = compile_messages(catalogue)
@@ -109,66 +112,68 @@ class _FileLoader:
         digest, start = _digest(path)
         if self._store.has_loaded(digest):
             return FileReport(path.name, loaded=False, lines=0, declarations=0, records=0)
-        if _MESSAGE.match(start):
-            read_into = self._load_messages
-        elif start == _TABLE:
-            read_into = self._load_table
-        elif start.startswith(MAGIC):
-            read_into = self._load_columns
-        else:
-            error = InputError(
-                "UNKNOWN_FORMAT", "no NEODeS message, table or Parquet file", "see the first line"
-            )
-            raise refuse(path.name, 1, "", error)
+        faults = Faults(path.name)
+        read_into = self._reader(start, faults)
         source = Source(path)
         with self._store.loading(path.name, digest, self._now) as loading:
-            read = read_into(source, loading)
+            read = read_into(source, loading, faults)
+            faults.check()
             source.check_read(digest)
         return FileReport(path.name, True, read.lines, read.declarations, read.records)
 
-    def _load_messages(self, source: Source, loading: Loading) -> Read:
-        return MessageLoader(source.name, loading, self._mappings, self._row_keys).load(source)
+    def _reader(self, start: bytes, faults: Faults) -> Callable[[Source, Loading, Faults], Read]:
+        text = start.removeprefix(BYTE_ORDER_MARK)
+        if _MESSAGE.match(text):
+            return self._load_messages
+        if text.startswith(_TABLE):
+            return self._load_table
+        if start.startswith(MAGIC):
+            return self._load_columns
+        why = "no NEODeS message, table or Parquet file"
+        error = InputError("UNKNOWN_FORMAT", why, _FORMATS)
+        if start.startswith(_UTF16):
+            error = InputError("BAD_ENCODING", "written in UTF-16", _FORMATS)
+        faults.add(1, "", error)
+        faults.check()
+        raise error
 
-    def _load_table(self, source: Source, loading: Loading) -> Read:
+    def _load_messages(self, source: Source, loading: Loading, faults: Faults) -> Read:
+        return MessageLoader(loading, self._mappings, self._row_keys, faults).load(source)
+
+    def _load_table(self, source: Source, loading: Loading, faults: Faults) -> Read:
         loader: TableLoader | None = None
         lines = records = 0
-        for number, name, cells in read_lines(source, self._catalogue):
+        for number, name, cells in read_lines(source, self._catalogue, faults):
             if loader is None:
-                loader = self._table_loader(name, loading)
-            try:
-                records += loader.take(cells, f"{source.name}:{number}")
-            except InputError as error:
-                raise refuse(source.name, number, "", error) from error
+                loader = self._table_loader(name, loading, faults)
+            records += loader.take(number, cells)
             lines += 1
         return Read(lines, 0, records)
 
-    def _load_columns(self, source: Source, loading: Loading) -> Read:
+    def _load_columns(self, source: Source, loading: Loading, faults: Faults) -> Read:
         table: TableLoader | None = None
         declared: DeclaredLoader | None = None
         lines = records = 0
-        for number, name, cells in read_cells(source, self._catalogue):
+        for number, name, cells in read_cells(source, self._catalogue, faults):
             dataset = self._catalogue.dataset(name)
             if table is None and declared is None:
                 if dataset.table is None:
-                    declared = DeclaredLoader(name, dataset, loading, self._row_keys)
+                    declared = DeclaredLoader(name, dataset, loading, self._row_keys, faults)
                 else:
-                    table = self._table_loader(name, loading)
-            try:
-                if declared is not None:
-                    records += declared.take(cells)
-                elif table is not None:
-                    records += table.take(cells, f"{source.name}:{number}")
-            except InputError as error:
-                raise refuse(source.name, number, "", error) from error
+                    table = self._table_loader(name, loading, faults)
+            if declared is not None:
+                records += declared.take(number, cells)
+            elif table is not None:
+                records += table.take(number, cells)
             lines += 1
         source.hash_again()
         return Read(lines, 0 if declared is None else declared.declarations, records)
 
-    def _table_loader(self, name: str, loading: Loading) -> TableLoader:
+    def _table_loader(self, name: str, loading: Loading, faults: Faults) -> TableLoader:
         dataset = self._catalogue.dataset(name)
         if dataset.table is None:
             raise InputError("UNKNOWN_DATASET", f"dataset `{name}`: does not come as a table")
-        return TableLoader(name, dataset, dataset.table, loading, self._row_keys)
+        return TableLoader(name, dataset, dataset.table, loading, self._row_keys, faults)
 
 
 def _check_name(name: str) -> None:

@@ -4,7 +4,7 @@ A mapping is compiled once; what it cites must be a rubric this room reads, in a
 can see.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -73,6 +73,8 @@ class MessageMapping:
             (field_name, self._compile(spec, message.fields.get(field_name)))
             for field_name, spec in dataset.fields.items()
         ]
+        origins = [message.fields.get(field_name) for field_name in dataset.fields]
+        self._rubrics = [frozenset() if origin is None else origin.rubrics for origin in origins]
 
     def _part(self, block: str) -> Part | None:
         if block == self._unit:
@@ -86,21 +88,29 @@ class MessageMapping:
 
     def period(self, unit: Unit) -> int:
         """The month (YYYYMM) of the unit. Raises `InputError` (`BAD_DATE`)."""
-        return parse_day_first(unit.around[self.message.period]) // _MONTH_LENGTH
+        return parse_day_first(unit.around.get(self.message.period, "")) // _MONTH_LENGTH
 
     def payload(self, unit: Unit) -> str:
-        """The record's values, packed.
+        """The record's values, packed. Raises `InputError`: the first of `faults`."""
+        try:
+            return pack([read(unit) for _, read in self._reads])
+        except InputError:
+            raise next(self.faults(unit))[1] from None
 
-        Raises:
-            InputError: what a field's spelling says, its name in front.
+    def faults(self, unit: Unit) -> Iterator[tuple[frozenset[str], InputError]]:
+        """What a unit says wrongly, each with the rubrics it rests on.
+
+        The errors: what a field's spelling says, its name in front.
         """
-        values: list[Value] = []
-        for name, read in self._reads:
+        try:
+            self.period(unit)
+        except InputError as error:
+            yield frozenset({self.message.period}), error
+        for (name, read), rubrics in zip(self._reads, self._rubrics, strict=True):
             try:
-                values.append(read(unit))
+                read(unit)
             except InputError as error:
-                raise InputError(error.reason, f"{name}: {error.message}", error.hint) from error
-        return pack(values)
+                yield rubrics, InputError(error.reason, f"{name}: {error.message}", error.hint)
 
     def _compile(self, spec: FieldSpec, origin: Origin | None) -> Read:
         if origin is None:
@@ -127,7 +137,7 @@ class MessageMapping:
 
         def total(unit: Unit) -> Value:
             amounts = [
-                parse_cents(values[rubric])
+                parse_cents(values.get(rubric, ""))
                 for values in unit.inside.get(block, ())
                 if all(values.get(key) == wanted for key, wanted in conditions)
             ]

@@ -1,10 +1,12 @@
 """Declarations into the store: a slot each, and in it a record for each payment."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from cloison.declarations import grammar
-from cloison.declarations.lines import Source, refuse
+from cloison.declarations.faults import Faults
+from cloison.declarations.lines import Source
 from cloison.declarations.mapping import MessageMapping, Part, Unit
 from cloison.declarations.neodes import Block, read_blocks
 from cloison.declarations.persons import RowKeys
@@ -13,6 +15,17 @@ from cloison.errors import InputError
 from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
 
 _MONTH = 100
+_DECLARED = frozenset(
+    {
+        grammar.NATURE,
+        grammar.TYPE,
+        grammar.FRACTION,
+        grammar.ORDER,
+        grammar.MONTH,
+        grammar.SIREN,
+        grammar.NIC,
+    }
+)
 
 
 class Read(NamedTuple):
@@ -27,27 +40,30 @@ class MessageLoader:
     """One NEODeS file on its way into the store.
 
     Args:
-        name: The file's, for messages.
         loading: The transaction of this file.
         mappings: By declared nature.
         row_keys: The row key of a NIR.
+        faults: Takes what is wrong; the caller loads nothing if there is any.
     """
 
     def __init__(
         self,
-        name: str,
         loading: Loading,
         mappings: Mapping[str, MessageMapping],
         row_keys: RowKeys,
+        faults: Faults,
     ) -> None:
-        self._name = name
         self._loading = loading
         self._mappings = mappings
         self._row_keys = row_keys
+        self._faults = faults
         self._mapping: MessageMapping | None = None
         self._around: dict[str, dict[str, str]] = {}
         self._beside: dict[str, list[dict[str, str]]] = {}
+        # Rubrics in force of which a fault is said: nothing that rests on them is said again.
+        self._spoiled: frozenset[str] = frozenset()
         self._slot: Slot | None = None
+        self._cancels = False
         self._unit: Unit | None = None
         self._places: dict[bytes, int] = {}
         self._records = 0
@@ -55,33 +71,38 @@ class MessageLoader:
     def load(self, source: Source) -> Read:
         """Reads the whole file.
 
-        Raises:
-            InputError: with file, line and place: as `read_blocks` and `Loading.declare`, or
-                `UNKNOWN_NATURE`, `UNKNOWN_TYPE`, `CANCEL_WITH_PERSONS`, `BAD_NIR`, `BAD_SIRET`,
-                `NIR_IN_TEXT`, what a field's spelling says.
+        Faults: as `read_blocks` and `Loading.declare`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`,
+        `CANCEL_WITH_PERSONS`, `TOO_MANY_RECORDS`, `BAD_NIR`, `BAD_SIRET`, `NIR_IN_TEXT`, what a
+        field's spelling says.
         """
         declarations = lines = 0
-        for block in read_blocks(source):
+        for block in read_blocks(source, self._faults):
             if block.name == grammar.DECLARATION:
                 self._close_unit()
                 self._at(block, self._begin)
                 declarations += 1
             elif block.name == grammar.TOTAL:
                 self._close_unit()
-                lines = int(block.values[grammar.TOTAL_LINES])
+                lines = int(block.values.get(grammar.TOTAL_LINES, 0))
+            elif block.stray:
+                self._spoiled |= block.spoiled
             elif self._mapping is not None:
                 self._take(self._mapping, block)
         return Read(lines, declarations, self._records)
 
     def _begin(self, block: Block) -> None:
-        nature = block.values[grammar.NATURE]
-        mapping = self._mappings.get(nature)
-        if mapping is None:
-            raise InputError("UNKNOWN_NATURE", f"no dataset takes declarations of nature {nature}")
-        self._mapping = mapping
+        self._mapping = None
         self._around = {block.name: block.values}
+        self._spoiled = block.spoiled
         self._slot = None
+        self._cancels = False
         self._places.clear()
+        nature = block.values.get(grammar.NATURE, "")
+        mapping = self._mappings.get(nature)
+        if mapping is not None:
+            self._mapping = mapping
+        elif grammar.NATURE not in block.spoiled:
+            raise InputError("UNKNOWN_NATURE", f"no dataset takes declarations of nature {nature}")
 
     def _take(self, mapping: MessageMapping, block: Block) -> None:
         part = mapping.parts.get(block.name)
@@ -91,35 +112,64 @@ class MessageLoader:
             self._beside.setdefault(block.name, []).append(block.values)
         elif part is Part.AROUND:
             self._close_unit()
+            self._forget_spoiled(block)
             self._at(block, self._enter)
         elif part is Part.UNIT:
             self._close_unit()
-            around = {**self._around[mapping.parent], **block.values}
+            self._forget_spoiled(block)
+            around = {**self._above(mapping.parent), **block.values}
             self._unit = Unit(block.line, around, self._beside)
+        if block.spoiled:
+            self._spoiled |= block.spoiled
+
+    def _forget_spoiled(self, block: Block) -> None:
+        """A block begins: what was said of the one before, and of those within, is over."""
+        if self._spoiled or block.spoiled:
+            self._spoiled = self._spoiled - _rubrics_within(block.name) | block.spoiled
+
+    def _above(self, block: str) -> dict[str, str]:
+        """What stands around; where a block is missing, of the next that is there."""
+        while block not in self._around:
+            block = grammar.BLOCKS[block].parent
+        return self._around[block]
 
     def _enter(self, block: Block) -> None:
         """A block around the units: what it says holds for each of them."""
         mapping = self._mapping
         if mapping is None:
             return
-        around = {**self._around[grammar.BLOCKS[block.name].parent], **block.values}
+        around = {**self._above(grammar.BLOCKS[block.name].parent), **block.values}
         self._around[block.name] = around
-        if block.name == grammar.ESTABLISHMENT:
-            self._slot = self._declare(mapping, around)
         if block.name == mapping.parent:
             self._beside = {}
+        if block.name == grammar.ESTABLISHMENT and not self._spoiled & _DECLARED:
+            self._slot = self._declare(mapping, around)
         if block.name == grammar.block_of(mapping.message.subject):
-            if self._slot is None:
-                raise InputError("CANCEL_WITH_PERSONS", "a declaration that cancels names nobody")
-            self._row_keys.of_number(around[mapping.message.subject])
+            self._check_person(mapping, around)
+
+    def _check_person(self, mapping: MessageMapping, around: Mapping[str, str]) -> None:
+        if self._cancels:
+            self._cancels = False
+            raise InputError("CANCEL_WITH_PERSONS", "a declaration that cancels names nobody")
+        if mapping.message.subject not in self._spoiled:
+            try:
+                self._row_keys.of_number(around[mapping.message.subject])
+            except InputError:
+                self._spoiled |= {mapping.message.subject}
+                raise
 
     def _declare(self, mapping: MessageMapping, around: Mapping[str, str]) -> Slot | None:
         nature, fraction = around[grammar.NATURE], around[grammar.FRACTION]
-        payer = siret(around[grammar.SIREN] + around[grammar.NIC])
+        try:
+            payer = siret(around[grammar.SIREN] + around[grammar.NIC])
+        except InputError:
+            self._spoiled |= {grammar.SIREN, grammar.NIC}
+            raise
         month = parse_day_first(around[grammar.MONTH]) // _MONTH
         kind = mapping.message.types.kind(around[grammar.TYPE])
         if kind is None:
             raise InputError("UNKNOWN_TYPE", f"type {around[grammar.TYPE]} is not known")
+        self._cancels = kind == "cancel"
         order = around[grammar.ORDER]
         slot = self._loading.declare(
             mapping.dataset,
@@ -134,44 +184,58 @@ class MessageLoader:
         return None if kind == "cancel" else slot
 
     def _close_unit(self) -> None:
-        unit, mapping, slot = self._unit, self._mapping, self._slot
-        if unit is None or mapping is None or slot is None:
+        unit, mapping = self._unit, self._mapping
+        if unit is None or mapping is None:
             return
         self._unit = None
+        slot = self._slot
+        if slot is None or self._spoiled:
+            self._examine(mapping, unit)
+            return
+        number = unit.around[mapping.message.subject]
         try:
-            number = unit.around[mapping.message.subject]
-            subject = self._row_keys.of_number(number)
-            place = self._place(subject)
             period = mapping.period(unit)
-            record = NewRecord(subject, period, _payload(mapping, unit, number))
-        except InputError as error:
-            raise refuse(self._name, unit.line, mapping.message.unit, error) from error
-        self._loading.append(slot, place, record)
-        self._records += 1
-
-    def _place(self, subject: bytes) -> int:
-        """Counts a person's records within the declaration."""
+            payload = mapping.payload(unit)
+        except InputError:
+            self._examine(mapping, unit)
+            return
+        if number in payload:
+            self._add(mapping, unit, _number_in_text())
+        subject = self._row_keys.of_number(number)
         place = self._places.get(subject, 0)
-        if place > MOST_PLACE:
-            raise InputError("TOO_MANY_RECORDS", "more payments of one person than are kept")
         self._places[subject] = place + 1
-        return place
+        if place <= MOST_PLACE:
+            self._loading.append(slot, place, NewRecord(subject, period, payload))
+            self._records += 1
+        elif place == MOST_PLACE + 1:
+            error = InputError("TOO_MANY_RECORDS", "more payments of one person than are kept")
+            self._add(mapping, unit, error)
+
+    def _examine(self, mapping: MessageMapping, unit: Unit) -> None:
+        """Says every fault of a payment that is not said yet."""
+        for rubrics, error in mapping.faults(unit):
+            if not rubrics & self._spoiled:
+                self._add(mapping, unit, error)
+
+    def _add(self, mapping: MessageMapping, unit: Unit, error: InputError) -> None:
+        self._faults.add(unit.line, mapping.message.unit, error)
 
     def _at(self, block: Block, step: Callable[[Block], None]) -> None:
         try:
             step(block)
         except InputError as error:
-            raise refuse(self._name, block.line, block.name, error) from error
+            self._faults.add(block.line, block.name, error)
 
 
-def _payload(mapping: MessageMapping, unit: Unit, number: str) -> str:
-    """The packed values; without its key, a number in a text is known only if it is the person's.
+def _number_in_text() -> InputError:
+    """Without its key, a number in a text is known only if it is the person's."""
+    hint = "use a number that names nobody"
+    return InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
 
-    Raises:
-        InputError: `NIR_IN_TEXT`, or what a field's spelling says.
-    """
-    payload = mapping.payload(unit)
-    if number in payload:
-        hint = "use a number that names nobody"
-        raise InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
-    return payload
+
+@cache
+def _rubrics_within(block: str) -> frozenset[str]:
+    """The rubrics of a block and of those within it."""
+    return frozenset(
+        rubric for rubric in grammar.RUBRICS if block in grammar.chain(grammar.block_of(rubric))
+    )

@@ -1,9 +1,11 @@
 """`;` files: `# cloison <dataset> 1`, the columns, the lines, `# end <lines>`, in UTF-8."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from cloison.declarations.lines import UTF8, Source, read_chunks, refuse
+from cloison.declarations.faults import Faults
+from cloison.declarations.lines import UTF8, Source, read_chunks
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import (
     Parser,
@@ -15,7 +17,7 @@ from cloison.declarations.spelling import (
     parse_year,
 )
 from cloison.errors import InputError
-from cloison.identity import is_temporary, traits_digest
+from cloison.identity import is_temporary, normal_name, traits_digest
 from cloison.store import Catalogue, Dataset, IdentityFacts, Loading, NewRecord, Period, Value, pack
 from cloison.store.sources import Table, TableRow, Traits
 
@@ -26,47 +28,57 @@ _DAYS = 100
 _MONTH_CHARACTERS = 7
 
 
-def read_lines(source: Source, catalogue: Catalogue) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, dataset and cells of every line of a table, its head and end checked.
+def read_lines(
+    source: Source, catalogue: Catalogue, faults: Faults
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Line number, dataset and cells of every line of a table that has its columns.
+
+    Args:
+        source: Read once.
+        catalogue: The body's.
+        faults: Takes `BAD_HEADER`, `UNKNOWN_DATASET`, `WRONG_COLUMNS`, `TRUNCATED`, `WRONG_COUNT`,
+            `BAD_LINE`, `BAD_ENCODING`. Lines under a head that is wrong are not read.
 
     Raises:
-        InputError: with file and line. `BAD_HEADER`, `UNKNOWN_DATASET`, `WRONG_COLUMNS`,
-            `TRUNCATED`, `WRONG_COUNT`, `BAD_ENCODING`.
         StorageError: `FILE_READ`.
     """
     number = width = 0
     dataset = ""
-    end: re.Match[str] | None = None
-    for chunk in read_chunks(source, UTF8):
-        for number, line in enumerate(chunk, number + 1):  # noqa: B020 - goes on counting
-            if end is not None:
-                raise refuse(
-                    source.name, number, "", InputError("BAD_LINE", "a line after the end")
-                )
-            if number == 1:
-                dataset = _dataset(source.name, line, catalogue)
-            elif number == _HEAD_LINES:
-                width = _columns(source.name, line, catalogue.dataset(dataset))
-            elif (end := _END.fullmatch(line)) is None:
-                cells = line.split(";")
-                if len(cells) != width:
-                    why = f"{len(cells)} columns instead of {width}"
-                    raise refuse(source.name, number, "", InputError("WRONG_COLUMNS", why))
+    ended = False
+    for text in read_chunks(source, UTF8, faults):
+        for number, line in enumerate(text.split("\n"), number + 1):  # noqa: B020 - goes on counting
+            if ended:
+                why, hint = "a line after the end", "what follows was not read"
+                faults.add(number, "", InputError("BAD_LINE", why, hint))
+                return
+            if number <= _HEAD_LINES:
+                try:
+                    dataset = dataset or _table_name(line, catalogue)
+                    width = _columns(line, catalogue.dataset(dataset)) if number > 1 else 0
+                except InputError as error:
+                    faults.add(number, "", error)
+                    return
+            elif line.startswith("# end"):
+                ended = True
+                _check_end(number, line, faults)
+            elif len(cells := line.split(";")) == width:
                 yield number, dataset, cells
-    if end is None:
-        error = InputError("TRUNCATED", "the file ends without `# end` and its count")
-        raise refuse(source.name, max(number, 1), "", error)
+            else:
+                why = f"{len(cells)} columns instead of {width}"
+                faults.add(number, "", InputError("WRONG_COLUMNS", why))
+    if not ended and "TRUNCATED" not in faults.reasons:
+        why = "the file ends without `# end` and its count"
+        faults.add(max(number, 1), "", InputError("TRUNCATED", why))
+
+
+def _check_end(number: int, line: str, faults: Faults) -> None:
     lines = number - _HEAD_LINES - 1
-    if end[1] != str(lines):
-        error = InputError("WRONG_COUNT", f"says another number of lines than the {lines} read")
-        raise refuse(source.name, number, "", error)
-
-
-def _dataset(name: str, line: str, catalogue: Catalogue) -> str:
-    try:
-        return _table_name(line, catalogue)
-    except InputError as error:
-        raise refuse(name, 1, "", error) from error
+    match = _END.fullmatch(line)
+    if match is None:
+        faults.add(number, "", InputError("BAD_LINE", "not `# end` and the count of lines"))
+    elif match[1] != str(lines):
+        why = f"says another number of lines than the {lines} read"
+        faults.add(number, "", InputError("WRONG_COUNT", why))
 
 
 def _table_name(line: str, catalogue: Catalogue) -> str:
@@ -79,13 +91,12 @@ def _table_name(line: str, catalogue: Catalogue) -> str:
     return match[1]
 
 
-def _columns(name: str, line: str, dataset: Dataset) -> int:
+def _columns(line: str, dataset: Dataset) -> int:
     columns = dataset.table.columns if dataset.table is not None else ()
     if line != ";".join(columns):
-        error = InputError(
+        raise InputError(
             "WRONG_COLUMNS", "not the columns of the catalogue", f"they are {';'.join(columns)}"
         )
-        raise refuse(name, _HEAD_LINES, "", error)
     return len(columns)
 
 
@@ -104,15 +115,21 @@ class _Row:
                 column = row.columns.get(name, name)
                 self.fields.append((column, places[column], None, parse))
 
-    def values(self, cells: list[str]) -> Iterator[Value]:
-        for name, place, value, parse in self.fields:
-            if place is None:
-                yield value
-                continue
+    def values(self, cells: list[str]) -> list[Value]:
+        """Raises `InputError`: the first of `faults`, without its column."""
+        return [
+            value if place is None else parse(cells[place])
+            for _, place, value, parse in self.fields
+        ]
+
+    def faults(self, cells: list[str]) -> Iterator[tuple[str, InputError]]:
+        """The columns of a line that are spelled wrongly."""
+        for column, place, _, parse in self.fields:
             try:
-                yield parse(cells[place])
+                if place is not None:
+                    parse(cells[place])
             except InputError as error:
-                raise InputError(error.reason, f"{name}: {error.message}", error.hint) from error
+                yield column, error
 
 
 class TableLoader:
@@ -124,16 +141,24 @@ class TableLoader:
         table: Its table.
         loading: The transaction of this file.
         row_keys: The row key of a NIR.
+        faults: Takes what is wrong; the caller loads nothing if there is any.
     """
 
     def __init__(
-        self, name: str, dataset: Dataset, table: Table, loading: Loading, row_keys: RowKeys
+        self,
+        name: str,
+        dataset: Dataset,
+        table: Table,
+        loading: Loading,
+        row_keys: RowKeys,
+        faults: Faults,
     ) -> None:
         self._name = name
         self._dataset = dataset
         self._table = table
         self._loading = loading
         self._row_keys = row_keys
+        self._faults = faults
         self._places = {column: place for place, column in enumerate(table.columns)}
         self._rows = [_Row(dataset, row, self._places) for row in table.rows]
         self._key = [self._places[column] for column in table.key]
@@ -143,13 +168,42 @@ class TableLoader:
         lookup = dataset.lookup
         self._lookup = None if lookup is None else dataset.positions[lookup]
 
-    def take(self, cells: list[str], source: str) -> int:
+    def take(self, line: int, cells: list[str]) -> int:
         """Writes what a line says; how many records changed.
 
-        Raises:
-            InputError: its column in front: what the spelling says, `BAD_NIR`, `DUPLICATE_LINE`,
-                `STALE_REVISION`.
+        Faults, with their column: what the spelling says, `BAD_NIR`; of the line, `DUPLICATE_LINE`,
+        `STALE_REVISION`.
         """
+        try:
+            return self._write(cells, f"{self._faults.file}:{line}")
+        except InputError as error:
+            found = dict(self._examine(cells)) or {"": error}
+        for column, each in found.items():
+            self._faults.add(line, column, each)
+        return 0
+
+    def _examine(self, cells: list[str]) -> Iterator[tuple[str, InputError]]:
+        """Every column spelled wrongly; one that two rows read, more than once."""
+        for row in self._rows:
+            if cells[row.subject] or not row.optional:
+                yield from row.faults(cells)
+        checks: list[tuple[str | None, Callable[[], object]]] = [
+            (self._table.period, lambda: self._period(cells)),
+            (self._table.revision, lambda: self._revision(cells)),
+        ]
+        checks += [
+            (column, partial(self._person, cells, column, place)) for column, place in self._persons
+        ]
+        if self._table.traits is not None:
+            checks += _trait_checks(self._table.traits, self._places, cells)
+        for column, check in checks:
+            try:
+                if column is not None:
+                    check()
+            except InputError as error:
+                yield column or "", error
+
+    def _write(self, cells: list[str], source: str) -> int:
         period = self._period(cells)
         if self._dataset.period is not Period.CURRENT:
             self._loading.cover(self._name, period)
@@ -170,7 +224,7 @@ class TableLoader:
         if not text and row.optional:
             return None
         subject = self._row_keys(text)
-        values = list(row.values(cells))
+        values = row.values(cells)
         lookup = None if self._lookup is None else str(values[self._lookup])
         if self._table.traits is not None:
             digest = self._traits(self._table.traits, subject, text, cells, values)
@@ -205,14 +259,9 @@ class TableLoader:
         if column is None:
             return 0
         text = cells[self._places[column]]
-        try:
-            if self._dataset.period is Period.YEAR:
-                return parse_year(text)
-            return (
-                parse_month(text) if len(text) <= _MONTH_CHARACTERS else parse_date(text) // _DAYS
-            )
-        except InputError as error:
-            raise InputError(error.reason, f"{column}: {error.message}", error.hint) from error
+        if self._dataset.period is Period.YEAR:
+            return parse_year(text)
+        return parse_month(text) if len(text) <= _MONTH_CHARACTERS else parse_date(text) // _DAYS
 
     def _revision(self, cells: list[str]) -> int | None:
         column = self._table.revision
@@ -220,14 +269,22 @@ class TableLoader:
             return None
         number = parse_integer(cells[self._places[column]])
         if number < 1:
-            raise InputError("BAD_NUMBER", f"{column}: versions begin with 1")
+            raise InputError("BAD_NUMBER", "versions begin with 1")
         return number
 
     def _person(self, cells: list[str], column: str, place: int) -> bytes | None:
         text = cells[place]
         if not text and column in self._optional:
             return None
-        try:
-            return self._row_keys(text)
-        except InputError as error:
-            raise InputError(error.reason, f"{column}: {error.message}", error.hint) from error
+        return self._row_keys(text)
+
+
+def _trait_checks(
+    traits: Traits, places: Mapping[str, int], cells: list[str]
+) -> list[tuple[str | None, Callable[[], object]]]:
+    """How a person's name and day of birth are spelled."""
+    name, born = cells[places[traits.birth_name]], cells[places[traits.birth_date]]
+    return [
+        (traits.birth_name, lambda: normal_name(parse_text(name))),
+        (traits.birth_date, lambda: parse_date(born)),
+    ]

@@ -113,6 +113,12 @@ class Origin(_Part):
     linked: Mapping[Rubric, Rubric] = {}
     codes: Mapping[str, str] = {}
 
+    @property
+    def rubrics(self) -> frozenset[str]:
+        """Every rubric the value rests on."""
+        one = {rubric for rubric in (self.rubric, self.sum, self.first) if rubric is not None}
+        return frozenset({*one, *self.join, *self.where, *self.linked, *self.linked.values()})
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         ways = (self.value, self.rubric, self.join or None, self.sum, self.first)

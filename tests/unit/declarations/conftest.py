@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.unit.declarations.written import ANNE, Folder
 
-from cloison.declarations import LoadReport, load_files
+from cloison.declarations import Fault, FileRejectedError, LoadReport, load_files
 from cloison.identity import Nir, row_key
 from cloison.months import Month
 from cloison.store import Catalogue, PersonData, Store, load_catalogue
@@ -23,6 +23,12 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(path)
 
 
+def said(file: Path, fault: Fault) -> str:
+    """A fault as it is shown, without its reason."""
+    place = f"{fault.place}: " if fault.place else ""
+    return f"{file.name}:{fault.line}: {place}{fault.what}\n{fault.remedy}"
+
+
 class Body:
     """A body's store and catalogue, and the two things tests do with them."""
 
@@ -33,6 +39,19 @@ class Body:
 
     def load(self, *files: Path, now: datetime = NOW) -> LoadReport:
         return load_files(self.store, self.catalogue, files, now)
+
+    def faults(self, file: Path, now: datetime = NOW) -> tuple[Fault, ...]:
+        """What is wrong with a file that is rejected."""
+        with pytest.raises(FileRejectedError) as caught:
+            self.load(file, now=now)
+        assert (caught.value.file, caught.value.more) == (file.name, 0)
+        return caught.value.faults
+
+    def fault(self, file: Path, now: datetime = NOW) -> Fault:
+        """The one thing wrong with a file."""
+        faults = self.faults(file, now)
+        assert len(faults) == 1, faults
+        return faults[0]
 
     def fetch(
         self,

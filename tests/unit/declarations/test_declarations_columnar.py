@@ -11,11 +11,12 @@ from tests.unit.declarations.conftest import NODES, Body
 from tests.unit.declarations.written import ANNE, BRUNO, SIRET
 
 from cloison.declarations.columnar import DECLARED, columns_of, read_cells
+from cloison.declarations.faults import Faults
 from cloison.declarations.lines import Source
 from cloison.errors import InputError
 from cloison.population.make import make_population
 from cloison.population.plan import Form
-from cloison.store import load_catalogue
+from cloison.store import Catalogue, load_catalogue
 
 BODIES = ("caf", "cnav", "dgfip", "msa")
 PENSION = ("nir", "scheme", "start_date", "monthly_gross")
@@ -138,11 +139,8 @@ def test_load_columns_bad_row_is_refused_whole_with_its_number(
     good = (
         [pay(), pay(type="05", order="2")] if "cancelled" in name else [pay(BRUNO, month="2026-01")]
     )
-    with pytest.raises(InputError, match=r"p\.parquet:") as caught:
-        cnav.load(declared(cnav, tmp_path / "p.parquet", *good, row))
-
-    assert caught.value.reason == reason
-    assert f":{len(good) + 1}:" in str(caught.value)
+    fault = cnav.fault(declared(cnav, tmp_path / "p.parquet", *good, row))
+    assert (fault.reason, fault.line) == (reason, len(good) + 1)
     assert not content(cnav)[0]
 
 
@@ -161,10 +159,7 @@ def test_load_columns_wrong_schema_is_refused(name: str, cnav: Body, tmp_path: P
     said, columns, reason = BAD_FILES[name]
     table = pa.table({column: pa.array([""]) for column in columns})
     pq.write_table(table.replace_schema_metadata({"cloison": said} if said else {}), tmp_path / "p")
-    with pytest.raises(InputError) as caught:
-        cnav.load(tmp_path / "p")
-
-    assert caught.value.reason == reason
+    assert cnav.fault(tmp_path / "p").reason == reason
 
 
 def test_load_columns_of_another_type_are_refused(cnav: Body, tmp_path: Path) -> None:
@@ -173,10 +168,9 @@ def test_load_columns_of_another_type_are_refused(cnav: Body, tmp_path: Path) ->
         {**columns, "monthly_gross": pa.array([120_000])}, metadata={"cloison": "pensions 1"}
     )
     pq.write_table(table, tmp_path / "p")
-    with pytest.raises(InputError, match="each of type string") as caught:
-        cnav.load(tmp_path / "p")
-
-    assert caught.value.reason == "WRONG_COLUMNS"
+    fault = cnav.fault(tmp_path / "p")
+    assert fault.reason == "WRONG_COLUMNS"
+    assert "each of type string" in fault.remedy
 
 
 def plain(path: Path) -> bytes:
@@ -198,19 +192,31 @@ def test_load_columns_lengths_that_cannot_be_are_refused(
     assert right in data
     wrong = length.to_bytes(4, "little", signed=True) + b"marker"
     (tmp_path / "p").write_bytes(data.replace(right, wrong, 1))
-    with pytest.raises(InputError) as caught:
-        cnav.load(tmp_path / "p")
-
-    assert caught.value.reason == "BAD_PARQUET"
+    assert cnav.fault(tmp_path / "p").reason == "BAD_PARQUET"
 
 
 def test_load_columns_bytes_that_are_no_text_are_refused(cnav: Body, tmp_path: Path) -> None:
     data = plain(tmp_path / "p")
     (tmp_path / "p").write_bytes(data.replace(b"marker", b"\xff\xfeker", 1))
-    with pytest.raises(InputError) as caught:
-        cnav.load(tmp_path / "p")
+    assert cnav.fault(tmp_path / "p").reason == "BAD_PARQUET"
 
-    assert caught.value.reason == "BAD_PARQUET"
+
+def cells(path: Path, catalogue: Catalogue) -> list[tuple[int, str, list[str]]]:
+    faults = Faults(path.name)
+    found = list(read_cells(Source(path), catalogue, faults))
+    faults.check()
+    return found
+
+
+def test_load_columns_with_several_faults_says_each(cnav: Body, tmp_path: Path) -> None:
+    rows = pay(mns="1450", paid="27022026"), pay(BRUNO[:-1]), (*pay()[:-1], None)
+    faults = cnav.faults(declared(cnav, tmp_path / "p.parquet", *rows))
+    assert [(fault.line, fault.place, fault.reason) for fault in faults] == [
+        (1, "mns", "BAD_AMOUNT"),
+        (1, "paid", "BAD_DATE"),
+        (2, "nir", "BAD_NIR"),
+        (3, "status", "NULL_VALUE"),
+    ]
 
 
 def test_read_cells_of_a_file_cut_or_changed_anywhere_refuses_or_reads_the_same(
@@ -218,13 +224,13 @@ def test_read_cells_of_a_file_cut_or_changed_anywhere_refuses_or_reads_the_same(
 ) -> None:
     """A changed bit of what is not read, such as a statistic, may go unseen; no cell may."""
     path = declared(cnav, tmp_path / "p.parquet", pay(), pay(BRUNO))
-    data, right = path.read_bytes(), list(read_cells(Source(path), cnav.catalogue))
+    data, right = path.read_bytes(), cells(path, cnav.catalogue)
     refused = 0
     for place in range(0, len(data), 23):
         for changed in (data[:place], data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]):
             path.write_bytes(changed)
             try:
-                assert list(read_cells(Source(path), cnav.catalogue)) == right
+                assert cells(path, cnav.catalogue) == right
             except InputError:
                 refused += 1
 

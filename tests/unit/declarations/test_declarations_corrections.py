@@ -134,9 +134,9 @@ def test_load_declaration_out_of_turn_is_refused(name: str, cnav: Body, folder: 
     *before, last = REFUSED[name][0]
     cnav.load(*(folder.dsn(each) for each in before))
     held = february(cnav)
-    with pytest.raises(InputError, match=r"file-\d\.dsn:1[23]: S21\.G00\.") as caught:
-        cnav.load(folder.dsn(last))
-    assert (caught.value.reason, february(cnav)) == (REFUSED[name][1], held)
+    fault = cnav.fault(folder.dsn(last))
+    assert (fault.reason, february(cnav)) == (REFUSED[name][1], held)
+    assert fault.line in {12, 13}
 
 
 def test_load_two_payments_of_a_month_are_two_records(cnav: Body, folder: Folder) -> None:

@@ -1,12 +1,21 @@
 """The two tests of the house that are this room's: no NIR leaks, and a fifth body is a folder."""
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.unit.declarations.conftest import NOW, Body
-from tests.unit.declarations.written import ANNE, BRUNO, Declaration, Folder, Pay, dsn_lines
+from tests.unit.declarations.written import (
+    ANNE,
+    BRUNO,
+    Declaration,
+    Folder,
+    Pay,
+    dsn_lines,
+    recount,
+)
 
 from cloison.bodies import BodyId
 from cloison.cli.app import run
@@ -161,10 +170,9 @@ def test_load_more_payments_than_are_kept_is_refused_whole(
     monkeypatch.setattr(messages, "MOST_PLACE", 1)
     cnav.load(folder.dsn(Declaration((Pay(), Pay()), month="01012026")))
 
-    with pytest.raises(InputError) as caught:
-        cnav.load(folder.dsn(Declaration((Pay(), Pay(), Pay()))))
+    fault = cnav.fault(folder.dsn(Declaration((Pay(), Pay(), Pay(), Pay()))))
 
-    assert caught.value.reason == "TOO_MANY_RECORDS"
+    assert fault.reason == "TOO_MANY_RECORDS"
     assert (
         len(cnav.fetch("monthly_resources", ("mns",), "2026-02", "2026-02").periods[0].records) == 2
     )
@@ -216,10 +224,34 @@ def test_load_command_loads_and_says_what(
 def test_load_command_bad_file_exits_3_with_its_line(
     tmp_path: Path, keys: Path, folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = folder.lines(dsn_lines(Declaration())[:-1])
+    path = folder.lines(recount(dsn_lines(Declaration())[:-1]))
     options = ["--var", str(tmp_path / "var"), "--keys", str(keys)]
     assert run(["load", "cnav", str(path), *options]) == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert "file-1.dsn:33: S90.G00.90.002: is missing in its block" in said.err
-    assert "[MISSING_RUBRIC]" in said.err
+    assert said.err.splitlines()[-3:] == [
+        "file `file-1.dsn`: 1 error, nothing of it is loaded",
+        "  file-1.dsn:33: S90.G00.90.002: is missing in its block [MISSING_RUBRIC]",
+        "  [FILE_REJECTED]",
+    ]
+
+
+def test_load_command_bad_file_as_json_gives_files_before_and_faults(
+    tmp_path: Path, keys: Path, folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = folder.lines(recount(dsn_lines(Declaration(month="01012026"))[:-1]))
+    good = folder.dsn(Declaration())
+    options = ["--var", str(tmp_path / "var"), "--keys", str(keys), "--json"]
+    assert run(["load", "cnav", str(good), str(bad), *options]) == 3
+    content = json.loads(capsys.readouterr().out)
+    assert [file["name"] for file in content["files"]] == ["file-2.dsn"]
+    assert (content["rejected"]["name"], content["rejected"]["more"]) == ("file-1.dsn", 0)
+    assert content["rejected"]["faults"] == [
+        {
+            "line": 33,
+            "place": "S90.G00.90.002",
+            "reason": "MISSING_RUBRIC",
+            "what": "is missing in its block",
+            "remedy": "",
+        }
+    ]
