@@ -17,6 +17,7 @@ from cloison.declarations import FileRejectedError, FileReport, LoadReport, load
 from cloison.errors import StorageError
 from cloison.french import french_count
 from cloison.identity import load_secret
+from cloison.months import Month
 from cloison.store import Store, load_catalogue
 
 STORE_FILE = "store.sqlite"
@@ -30,6 +31,9 @@ def load(
     var: Annotated[Path, typer.Option(help="Folder of the nodes' state.")] = Path("var"),
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
     root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Refuse declarations of another month (YYYY-MM).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, errors included.")] = False,
 ) -> None:
     """Load files a body received: each whole or not at all; twice changes nothing.
@@ -39,6 +43,7 @@ def load(
     Example: cloison load cnav var/population/cnav/*
     """
     name = parse_body(body)
+    expected = None if month is None else Month.parse(month)
     catalogue = load_catalogue(find_root(root) / "nodes" / name / "catalogue.toml")
     secrets = keys / name / "node"
     row_key = load_secret(secrets / "row.key", _KEY_BYTES)
@@ -60,7 +65,8 @@ def load(
                 reports.append(report)
                 bar.update(task, advance=1, file=report.name)
 
-            report = load_files(store, catalogue, files, datetime.now(UTC), progress)
+            now = datetime.now(UTC)
+            report = load_files(store, catalogue, files, now, progress, expected)
     except FileRejectedError as error:
         if as_json:
             typer.echo(_as_json(name, reports, error))

@@ -12,11 +12,13 @@ from cloison.declarations.faults import Faults
 from cloison.declarations.lines import BYTE_ORDER_MARK, Source
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
+from cloison.declarations.months import Months
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import parse_text
 from cloison.declarations.tabular import TableLoader, read_lines
 from cloison.errors import InputError, StorageError
 from cloison.identity import nir_of_number
+from cloison.months import Month
 from cloison.store import Catalogue, Loading, Store
 
 _SNIFF_BYTES = 13
@@ -62,6 +64,7 @@ def load_files(
     files: Sequence[Path],
     now: datetime | None = None,
     progress: Callable[[FileReport], None] | None = None,
+    month: Month | None = None,
 ) -> LoadReport:
     """Loads files in the order given; a refused one stops, and those before it stay loaded.
 
@@ -71,6 +74,8 @@ def load_files(
         files: NEODeS messages, tables and Parquet files, told apart by their first bytes.
         now: The time of the load; the system's clock where none is given.
         progress: Called after each file.
+        month: The month the declarations are sent for; None: any. Corrections may be of earlier
+            ones.
 
     Raises:
         FileRejectedError: `FILE_REJECTED`: everything wrong with a file, each with its line.
@@ -81,7 +86,8 @@ def load_files(
     row_keys = RowKeys(store.row_key)
     reports = []
     for path in files:
-        loader = _FileLoader(store, catalogue, mappings, row_keys, now or datetime.now(UTC))
+        time = now or datetime.now(UTC)
+        loader = _FileLoader(store, catalogue, mappings, row_keys, time, month)
         report = loader.load(path)
         if progress is not None:
             progress(report)
@@ -100,12 +106,14 @@ class _FileLoader:
         mappings: dict[str, MessageMapping],
         row_keys: RowKeys,
         now: datetime,
+        month: Month | None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._mappings = mappings
         self._row_keys = row_keys
         self._now = now
+        self._months = Months(Month.of(now.year, now.month), month)
 
     def load(self, path: Path) -> FileReport:
         _check_name(path.name)
@@ -138,7 +146,8 @@ class _FileLoader:
         raise error
 
     def _load_messages(self, source: Source, loading: Loading, faults: Faults) -> Read:
-        return MessageLoader(loading, self._mappings, self._row_keys, faults).load(source)
+        loader = MessageLoader(loading, self._mappings, self._row_keys, self._months, faults)
+        return loader.load(source)
 
     def _load_table(self, source: Source, loading: Loading, faults: Faults) -> Read:
         loader: TableLoader | None = None

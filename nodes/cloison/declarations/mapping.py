@@ -10,7 +10,7 @@ from enum import Enum
 
 from cloison.declarations import grammar
 from cloison.declarations.grammar import AMOUNTS, BLOCKS, RUBRICS, block_of, chain
-from cloison.declarations.spelling import field_parser, parse_cents, parse_day_first
+from cloison.declarations.spelling import check_minimum, field_parser, parse_cents, parse_day_first
 from cloison.errors import InputError
 from cloison.store import Catalogue, Dataset, FieldSpec, FieldType, Value, pack
 from cloison.store.sources import Message, Origin
@@ -141,9 +141,13 @@ class MessageMapping:
                 for values in unit.inside.get(block, ())
                 if all(values.get(key) == wanted for key, wanted in conditions)
             ]
-            if not amounts and spec.required:
-                raise InputError("MISSING_VALUE", f"no block {block} states it")
-            return sum(amounts) if amounts else None
+            if not amounts:
+                if spec.required:
+                    raise InputError("MISSING_VALUE", f"no block {block} states it")
+                return None
+            value = sum(amounts)
+            check_minimum(spec, value)
+            return value
 
         return total
 

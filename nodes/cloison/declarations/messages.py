@@ -8,8 +8,9 @@ from cloison.declarations import grammar
 from cloison.declarations.faults import Faults
 from cloison.declarations.lines import Source
 from cloison.declarations.mapping import MessageMapping, Part, Unit
+from cloison.declarations.months import Months
 from cloison.declarations.neodes import Block, read_blocks
-from cloison.declarations.persons import RowKeys
+from cloison.declarations.persons import Names, RowKeys
 from cloison.declarations.spelling import parse_day_first, siret
 from cloison.errors import InputError
 from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
@@ -43,6 +44,7 @@ class MessageLoader:
         loading: The transaction of this file.
         mappings: By declared nature.
         row_keys: The row key of a NIR.
+        months: Which months may be declared.
         faults: Takes what is wrong; the caller loads nothing if there is any.
     """
 
@@ -51,11 +53,14 @@ class MessageLoader:
         loading: Loading,
         mappings: Mapping[str, MessageMapping],
         row_keys: RowKeys,
+        months: Months,
         faults: Faults,
     ) -> None:
         self._loading = loading
         self._mappings = mappings
         self._row_keys = row_keys
+        self._months = months
+        self._names = Names()
         self._faults = faults
         self._mapping: MessageMapping | None = None
         self._around: dict[str, dict[str, str]] = {}
@@ -63,6 +68,7 @@ class MessageLoader:
         # Rubrics in force of which a fault is said: nothing that rests on them is said again.
         self._spoiled: frozenset[str] = frozenset()
         self._slot: Slot | None = None
+        self._month = 0
         self._cancels = False
         self._unit: Unit | None = None
         self._places: dict[bytes, int] = {}
@@ -71,9 +77,9 @@ class MessageLoader:
     def load(self, source: Source) -> Read:
         """Reads the whole file.
 
-        Faults: as `read_blocks` and `Loading.declare`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`,
-        `CANCEL_WITH_PERSONS`, `TOO_MANY_RECORDS`, `BAD_NIR`, `BAD_SIRET`, `NIR_IN_TEXT`, what a
-        field's spelling says.
+        Faults: as `read_blocks`, `Months` and `Loading.declare`, or `UNKNOWN_NATURE`,
+        `UNKNOWN_TYPE`, `CANCEL_WITH_PERSONS`, `DUPLICATE_PERSON`, `NAME_MISMATCH`, `BAD_NAME`,
+        `TOO_MANY_RECORDS`, `BAD_NIR`, `BAD_SIRET`, `NIR_IN_TEXT`, what a field's spelling says.
         """
         declarations = lines = 0
         for block in read_blocks(source, self._faults):
@@ -95,8 +101,8 @@ class MessageLoader:
         self._around = {block.name: block.values}
         self._spoiled = block.spoiled
         self._slot = None
+        self._month = 0
         self._cancels = False
-        self._places.clear()
         nature = block.values.get(grammar.NATURE, "")
         mapping = self._mappings.get(nature)
         if mapping is not None:
@@ -142,33 +148,49 @@ class MessageLoader:
         self._around[block.name] = around
         if block.name == mapping.parent:
             self._beside = {}
-        if block.name == grammar.ESTABLISHMENT and not self._spoiled & _DECLARED:
-            self._slot = self._declare(mapping, around)
+        if block.name == grammar.ESTABLISHMENT:
+            self._slot = None
+            self._places.clear()
+            if not self._spoiled & _DECLARED:
+                self._slot = self._declare(mapping, around)
         if block.name == grammar.block_of(mapping.message.subject):
-            self._check_person(mapping, around)
+            self._check_person(mapping.message.subject, around, block.line)
 
-    def _check_person(self, mapping: MessageMapping, around: Mapping[str, str]) -> None:
+    def _check_person(self, subject: str, around: Mapping[str, str], line: int) -> None:
         if self._cancels:
             self._cancels = False
             raise InputError("CANCEL_WITH_PERSONS", "a declaration that cancels names nobody")
-        if mapping.message.subject not in self._spoiled:
-            try:
-                self._row_keys.of_number(around[mapping.message.subject])
-            except InputError:
-                self._spoiled |= {mapping.message.subject}
-                raise
+        if subject in self._spoiled:
+            return
+        try:
+            person = self._row_keys.of_number(around[subject])
+        except InputError:
+            self._spoiled |= {subject}
+            raise
+        if person in self._places:
+            raise InputError(
+                "DUPLICATE_PERSON",
+                "this number stands before in the declaration",
+                "put all contracts and payments of a person under one block",
+            )
+        self._places[person] = 0
+        name = around.get(grammar.FAMILY_NAME)
+        if name is not None:
+            self._names.check(person, name, line)
 
     def _declare(self, mapping: MessageMapping, around: Mapping[str, str]) -> Slot | None:
         nature, fraction = around[grammar.NATURE], around[grammar.FRACTION]
+        month = parse_day_first(around[grammar.MONTH]) // _MONTH
+        self._month = month
         try:
             payer = siret(around[grammar.SIREN] + around[grammar.NIC])
         except InputError:
             self._spoiled |= {grammar.SIREN, grammar.NIC}
             raise
-        month = parse_day_first(around[grammar.MONTH]) // _MONTH
         kind = mapping.message.types.kind(around[grammar.TYPE])
         if kind is None:
             raise InputError("UNKNOWN_TYPE", f"type {around[grammar.TYPE]} is not known")
+        self._months.check_declared(month, kind)
         self._cancels = kind == "cancel"
         order = around[grammar.ORDER]
         slot = self._loading.declare(
@@ -199,10 +221,12 @@ class MessageLoader:
         except InputError:
             self._examine(mapping, unit)
             return
+        if period > self._month:
+            self._check_paid(mapping, unit)
         if number in payload:
             self._add(mapping, unit, _number_in_text())
         subject = self._row_keys.of_number(number)
-        place = self._places.get(subject, 0)
+        place = self._places[subject]
         self._places[subject] = place + 1
         if place <= MOST_PLACE:
             self._loading.append(slot, place, NewRecord(subject, period, payload))
@@ -216,6 +240,19 @@ class MessageLoader:
         for rubrics, error in mapping.faults(unit):
             if not rubrics & self._spoiled:
                 self._add(mapping, unit, error)
+        self._check_paid(mapping, unit)
+
+    def _check_paid(self, mapping: MessageMapping, unit: Unit) -> None:
+        """Says that a payment is of a later month, unless its own or the one declared is unsaid."""
+        try:
+            period = mapping.period(unit)
+        except InputError:
+            return
+        try:
+            if self._month:
+                self._months.check_paid(period, self._month)
+        except InputError as error:
+            self._add(mapping, unit, error)
 
     def _add(self, mapping: MessageMapping, unit: Unit, error: InputError) -> None:
         self._faults.add(unit.line, mapping.message.unit, error)

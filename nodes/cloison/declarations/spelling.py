@@ -142,6 +142,7 @@ def field_parser(field: FieldSpec, dates: Parser = parse_date) -> Parser:
     """
     parse = dates if field.type is FieldType.DATE else _PARSERS[field.type]
     codes = frozenset(field.codes)
+    bounded = field.minimum is not None
 
     def parser(text: str) -> Value:
         if not text:
@@ -150,6 +151,16 @@ def field_parser(field: FieldSpec, dates: Parser = parse_date) -> Parser:
             return None
         if codes and text not in codes:
             raise InputError("BAD_CODE", "not one of its codes", f"use {', '.join(field.codes)}")
-        return parse(text)
+        value = parse(text)
+        if bounded:
+            check_minimum(field, value)
+        return value
 
     return parser
+
+
+def check_minimum(field: FieldSpec, value: Value) -> None:
+    """Raises `InputError` (`TOO_LOW`): a negative net; the value is not quoted."""
+    if field.minimum is not None and value is not None and int(value) < field.minimum:
+        least = "below zero" if field.minimum == 0 else f"below {field.minimum}"
+        raise InputError("TOO_LOW", least, "correct the month it comes from")

@@ -13,7 +13,7 @@
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.database import Database
 from cloison.store.layouts import pack
-from cloison.store.loading import MOST_PLACE, Loading, NewRecord, Slot
+from cloison.store.loading import MOST_PLACE, Kind, Loading, NewRecord, Slot
 from cloison.store.node_file import NodeFile, load_nodes
 from cloison.store.store import Store
 from cloison.store.values import (
@@ -39,6 +39,7 @@ __all__ = [
     "FieldSpec",
     "FieldType",
     "IdentityFacts",
+    "Kind",
     "Loading",
     "NewRecord",
     "NodeFile",

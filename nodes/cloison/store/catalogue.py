@@ -61,13 +61,25 @@ class _Part(BaseModel):
 
 
 class FieldSpec(_Part):
-    """A field of a dataset. `codes`, where given, are the only values a code may take."""
+    """A field of a dataset.
+
+    Attributes:
+        codes: The only values a code may take, where given.
+        minimum: The least a number may be, in the field's unit; what is not stated is not checked.
+    """
 
     type: FieldType
     description: str
     unit: str = ""
     codes: tuple[str, ...] = ()
+    minimum: int | None = None
     required: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.minimum is not None and self.type not in {FieldType.CENTS, FieldType.INT}:
+            raise ValueError("`minimum` is for numbers")
+        return self
 
 
 class Due(_Part):

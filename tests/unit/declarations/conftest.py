@@ -37,19 +37,19 @@ class Body:
         self.path = path
         self.store = Store.open(path, catalogue, ROW_KEY, VAULT_KEY)
 
-    def load(self, *files: Path, now: datetime = NOW) -> LoadReport:
-        return load_files(self.store, self.catalogue, files, now)
+    def load(self, *files: Path, now: datetime = NOW, month: Month | None = None) -> LoadReport:
+        return load_files(self.store, self.catalogue, files, now, month=month)
 
-    def faults(self, file: Path, now: datetime = NOW) -> tuple[Fault, ...]:
+    def faults(self, file: Path, month: Month | None = None) -> tuple[Fault, ...]:
         """What is wrong with a file that is rejected."""
         with pytest.raises(FileRejectedError) as caught:
-            self.load(file, now=now)
+            self.load(file, month=month)
         assert (caught.value.file, caught.value.more) == (file.name, 0)
         return caught.value.faults
 
-    def fault(self, file: Path, now: datetime = NOW) -> Fault:
+    def fault(self, file: Path, month: Month | None = None) -> Fault:
         """The one thing wrong with a file."""
-        faults = self.faults(file, now)
+        faults = self.faults(file, month)
         assert len(faults) == 1, faults
         return faults[0]
 

@@ -52,7 +52,7 @@ def test_parse_cents_accepts_one_spelling(text: str) -> None:
 def test_window_total_is_the_sum_of_what_was_declared(amounts: list[int]) -> None:
     declarations = [
         Declaration(
-            (Pay(day=f"05{month:02d}2025", social=euros(cents)),), month=f"01{month:02d}2025"
+            (Pay(day=f"05{month:02d}2025", gross=euros(cents)),), month=f"01{month:02d}2025"
         )
         for month, cents in enumerate(amounts, 1)
     ]
@@ -60,7 +60,7 @@ def test_window_total_is_the_sum_of_what_was_declared(amounts: list[int]) -> Non
         body.load(folder.dsn(*declarations))
         last = f"2025-{len(amounts):02d}"
         (total,) = body.fetch(
-            "monthly_resources", ("mns",), "2025-01", last, "window-total"
+            "monthly_resources", ("gross",), "2025-01", last, "window-total"
         ).periods
     assert total.records[0].values == (sum(amounts),)
 

@@ -249,7 +249,7 @@ def test_read_blocks_right_message_gives_blocks_with_their_lines(folder: Folder)
 
 
 def test_read_blocks_over_chunks_counts_lines_on(folder: Folder) -> None:
-    pays = tuple(Pay(day=f"{day:02d}022026") for day in range(1, 29)) * 100
+    pays = tuple(Pay(day=f"{day:02d}022026") for day in range(1, 29)) * 140
     path = folder.dsn(Declaration(pays))
     assert path.stat().st_size > 1 << 20
     last = list(read_blocks(Source(path), Faults(path.name)))[-1]

@@ -24,16 +24,21 @@ class Pay:
     net: str = "1380.00"
     withheld: str = "20.00"
     contract: str = "00001"
+    name: str = "O'Brien-Été"
 
-    def lines(self) -> list[str]:
+    def person(self) -> list[str]:
         return [
             f"S21.G00.30.001,'{self.nir[:13]}'",
-            "S21.G00.30.002,'O'Brien-Été'",
+            f"S21.G00.30.002,'{self.name}'",
             "S21.G00.30.004,'Anne'",
             "S21.G00.30.006,'01061985'",
             "S21.G00.40.001,'01092020'",
             "S21.G00.40.007,'01'",
             f"S21.G00.40.009,'{self.contract}'",
+        ]
+
+    def payment(self) -> list[str]:
+        return [
             f"S21.G00.50.001,'{self.day}'",
             f"S21.G00.50.002,'{self.net_fiscal}'",
             "S21.G00.50.003,'1'",
@@ -48,6 +53,9 @@ class Pay:
             "S21.G00.58.003,'03'",
             f"S21.G00.58.004,'{self.social}'",
         ]
+
+    def lines(self) -> list[str]:
+        return self.person() + self.payment()
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,17 @@ class Declaration:
             f"S21.G00.06.002,'{self.nic}'",
             f"S21.G00.11.001,'{self.nic}'",
         ]
-        return head + [line for pay in self.pays for line in pay.lines()]
+        return head + [line for pays in self._by_person() for line in _person_lines(pays)]
+
+    def _by_person(self) -> list[list[Pay]]:
+        persons: dict[str, list[Pay]] = {}
+        for pay in self.pays:
+            persons.setdefault(pay.nir, []).append(pay)
+        return list(persons.values())
+
+
+def _person_lines(pays: list[Pay]) -> list[str]:
+    return pays[0].person() + [line for pay in pays for line in pay.payment()]
 
 
 SEND = [

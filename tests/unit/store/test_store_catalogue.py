@@ -19,6 +19,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "an unknown key": ('title = "Pay"', 'title = "Pay"\ncolour = "red"', "colour"),
     "another version": ("version = 1", "version = 2", "version"),
     "not a body": ('body = "essai"', 'body = "Essai"', "Essai"),
+    "a least date": ('type = "date"', 'type = "date", minimum = 0', "minimum"),
     "an unknown type": ('type = "date"', 'type = "day"', "paid"),
     "a category that is no field": ('category = "nature"', 'category = "kind"', "kind"),
     "a category that is no code": ('category = "nature"', 'category = "gross"', "category"),
