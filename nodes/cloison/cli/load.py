@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cloison.bodies import parse_body
+from cloison.bodies import BodyId, parse_body
 from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root
 from cloison.declarations import FileRejectedError, FileReport, LoadReport, load_files
@@ -44,11 +44,7 @@ def load(
     """
     name = parse_body(body)
     expected = None if month is None else Month.parse(month)
-    catalogue = load_catalogue(find_root(root) / "nodes" / name / "catalogue.toml")
-    secrets = keys / name / "node"
-    row_key = load_secret(secrets / "row.key", _KEY_BYTES)
-    vault_key = load_secret(secrets / "vault.key", _KEY_BYTES)
-    store = Store.open(_state(var / name) / STORE_FILE, catalogue, row_key, vault_key)
+    store = open_store(name, var, keys, root)
     reports: list[FileReport] = []
     try:
         with Progress(
@@ -66,7 +62,7 @@ def load(
                 bar.update(task, advance=1, file=report.name)
 
             now = datetime.now(UTC)
-            report = load_files(store, catalogue, files, now, progress, expected)
+            report = load_files(store, store.catalogue, files, now, progress, expected)
     except FileRejectedError as error:
         if as_json:
             typer.echo(_as_json(name, reports, error))
@@ -86,6 +82,20 @@ def _as_json(body: str, files: Sequence[FileReport], error: FileRejectedError | 
         rejected = {"name": error.file, "faults": faults, "more": error.more}
     content = {"body": body, "files": [asdict(file) for file in files], "rejected": rejected}
     return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def open_store(body: BodyId, var: Path, keys: Path, root: Path | None) -> Store:
+    """The store of a body, made if it is not there.
+
+    Raises:
+        StorageError: `STORE_OPEN`, `WRONG_STORE`.
+        InputError: `BAD_CATALOGUE`, `NO_ROOT`.
+    """
+    catalogue = load_catalogue(find_root(root) / "nodes" / body / "catalogue.toml")
+    secrets = keys / body / "node"
+    row_key = load_secret(secrets / "row.key", _KEY_BYTES)
+    vault_key = load_secret(secrets / "vault.key", _KEY_BYTES)
+    return Store.open(_state(var / body) / STORE_FILE, catalogue, row_key, vault_key)
 
 
 def _state(folder: Path) -> Path:

@@ -4,6 +4,7 @@
   list of everything wrong in it, each with line, place, reason and remedy; never with a value.
 * One file is one transaction; the same file twice changes nothing.
 * A correction makes new versions; a cancelled declaration leaves its months under correction.
+* Lines of blocks that are not known are kept as sent, sealed: the norm grows each year.
 * The formats are known here; which rubric or column is which field, only by the catalogue.
 """
 

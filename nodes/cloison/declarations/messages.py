@@ -16,6 +16,7 @@ from cloison.errors import InputError
 from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
 
 _MONTH = 100
+_MOST_HELD = 10_000
 _DECLARED = frozenset(
     {
         grammar.NATURE,
@@ -68,6 +69,8 @@ class MessageLoader:
         # Rubrics in force of which a fault is said: nothing that rests on them is said again.
         self._spoiled: frozenset[str] = frozenset()
         self._slot: Slot | None = None
+        self._unknown: list[tuple[int, str]] = []
+        self._message = ""
         self._month = 0
         self._cancels = False
         self._unit: Unit | None = None
@@ -82,22 +85,42 @@ class MessageLoader:
         `TOO_MANY_RECORDS`, `BAD_NIR`, `BAD_SIRET`, `NIR_IN_TEXT`, what a field's spelling says.
         """
         declarations = lines = 0
-        for block in read_blocks(source, self._faults):
+        for block in read_blocks(source, self._faults, self._keep):
             if block.name == grammar.DECLARATION:
                 self._close_unit()
+                self._release(block.line)
                 self._at(block, self._begin)
                 declarations += 1
             elif block.name == grammar.TOTAL:
                 self._close_unit()
+                self._release(block.line)
                 lines = int(block.values.get(grammar.TOTAL_LINES, 0))
             elif block.stray:
                 self._spoiled |= block.spoiled
             elif self._mapping is not None:
                 self._take(self._mapping, block)
+            if self._unknown and self._message:
+                self._release()
         return Read(lines, declarations, self._records)
+
+    def _keep(self, line: int, text: str) -> None:
+        """Holds a line of an unknown block until it is known which declaration it is of."""
+        self._unknown.append((line, text))
+        if len(self._unknown) >= _MOST_HELD:
+            self._release()
+
+    def _release(self, before: int | None = None) -> None:
+        """Keeps the lines held, or those before a line."""
+        held, self._unknown = self._unknown, []
+        for line, text in held:
+            if before is None or line < before:
+                self._loading.keep_line(line, self._message, text)
+            else:
+                self._unknown.append((line, text))
 
     def _begin(self, block: Block) -> None:
         self._mapping = None
+        self._message = ""
         self._around = {block.name: block.values}
         self._spoiled = block.spoiled
         self._slot = None
@@ -193,13 +216,9 @@ class MessageLoader:
         self._months.check_declared(month, kind)
         self._cancels = kind == "cancel"
         order = around[grammar.ORDER]
-        slot = self._loading.declare(
-            mapping.dataset,
-            f"{nature}/{payer}/{month}/{fraction}",
-            f"{payer}-{month}-{nature}-{fraction}-{order}",
-            kind,
-            int(order),
-        )
+        self._message = f"{payer}-{month}-{nature}-{fraction}-{order}"
+        name = f"{nature}/{payer}/{month}/{fraction}"
+        slot = self._loading.declare(mapping.dataset, name, self._message, kind, int(order))
         # The month declared, never the day of a payment: arrears paid to one person would say of
         # everybody else that nothing was declared then.
         self._loading.cover(mapping.dataset, month)

@@ -52,26 +52,33 @@ class Block(NamedTuple):
     stray: bool = False
 
 
-def read_blocks(source: Source, faults: Faults) -> Iterator[Block]:
-    """Every block of a file, in order; the last is S90, and then the counts have been checked.
+Keep = Callable[[int, str], None]
+"""Takes the number and the text of a well-formed line of a block that is not known."""
+
+
+def read_blocks(source: Source, faults: Faults, keep: Keep) -> Iterator[Block]:
+    """Every known block of a file, in order; the last is S90, the counts then checked.
 
     Args:
         source: Read once.
-        faults: Takes, with line and rubric: `BAD_LINE`, `BAD_ENCODING`, `UNKNOWN_BLOCK`,
-            `MISSING_BLOCK`, `BLOCK_ORDER`, `BLOCK_TWICE`, `MISSING_RUBRIC`, `WRONG_COUNT`,
-            `TRUNCATED`, or what the rubric's spelling says (`BAD_AMOUNT`, `BAD_DATE`, …).
+        faults: Takes, with line and rubric: `BAD_LINE`, `BAD_ENCODING`, `MISSING_BLOCK`,
+            `BLOCK_ORDER`, `BLOCK_TWICE`, `MISSING_RUBRIC`, `WRONG_COUNT`, `TRUNCATED`, or what the
+            rubric's spelling says (`BAD_AMOUNT`, `BAD_DATE`, …).
+        keep: Takes the lines of unknown blocks, which stand anywhere before S90; those within a
+            block and right after it come before it does.
 
     Raises:
         StorageError: `FILE_READ`.
     """
-    return _Reader(faults).blocks(source)
+    return _Reader(faults, keep).blocks(source)
 
 
 class _Reader:
     """The state of one file being read."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, keep: Keep) -> None:
         self._faults = faults
+        self._keep = keep
         self._known: dict[str, _Rubric] = {}
         self._steps: set[tuple[str, str]] = set()
         # The block being read; where the reader is among the blocks, the same unless it is stray.
@@ -131,15 +138,24 @@ class _Reader:
             self._unread = line
             self._faults.add(line, "", InputError("BAD_LINE", "no rubric", _HINT))
             return None
-        if form[1] not in BLOCKS:
-            self._faults.add(line, rubric, InputError("UNKNOWN_BLOCK", "block is not known"))
-            return None
         if not value:
-            return form[1], int(form[2]), _match_nothing
+            return self._without_value(line, rubric, form)
+        if form[1] not in BLOCKS:
+            if self._name == TOTAL:
+                self._add_after_end(line, form[1])
+            else:
+                self._keep(line, text + "'")
+            return None
         spelling = RUBRICS.get(rubric)
         match = None if spelling is None else spelling.pattern.fullmatch
         entry = self._known[rubric] = (form[1], int(form[2]), match)
         return entry
+
+    def _without_value(self, line: int, rubric: str, form: re.Match[str]) -> _Rubric | None:
+        if form[1] in BLOCKS:
+            return form[1], int(form[2]), _match_nothing
+        self._faults.add(line, rubric, InputError("BAD_LINE", "no value", _HINT))
+        return None
 
     def _step(self, line: int, block: str) -> None:
         """Goes to that block, or passes it by where it is out of its place."""

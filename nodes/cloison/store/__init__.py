@@ -7,11 +7,13 @@
 * A correction is a new version; nothing is overwritten, and the past can be read `as_of` a time.
 * Absent is not zero: every period asked has a status.
 * Money is integer cents.
+* Lines of blocks that nobody reads are kept as sent, sealed; what is read and has no field is not.
 * Received releases are kept as sealed: the store cannot open them.
 """
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.database import Database
+from cloison.store.kept_lines import KeptLine
 from cloison.store.layouts import pack
 from cloison.store.loading import MOST_PLACE, Kind, Loading, NewRecord, Slot
 from cloison.store.node_file import NodeFile, load_nodes
@@ -39,6 +41,7 @@ __all__ = [
     "FieldSpec",
     "FieldType",
     "IdentityFacts",
+    "KeptLine",
     "Kind",
     "Loading",
     "NewRecord",

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from cloison.errors import InputError
 from cloison.identity import Nir
 from cloison.store.database import Database
+from cloison.store.kept_lines import keep_lines
 from cloison.store.layouts import DatasetIds
 from cloison.store.people import People
 from cloison.store.values import IdentityFacts
@@ -131,6 +132,7 @@ class Loading:
         self._people = people
         self._load = load_id
         self._waiting: list[tuple[object, ...]] = []
+        self._lines: list[tuple[int, str, str]] = []
         self._covered: set[tuple[int, int]] = set()
         self.written = 0
 
@@ -338,9 +340,17 @@ class Loading:
                 (*place, self._load),
             )
 
+    def keep_line(self, line: int, message: str, text: str) -> None:
+        """Keeps a line that nobody reads, as sent; `message` is the declaration's own id."""
+        self._lines.append((line, message, text))
+        if len(self._lines) >= _SORT_ROWS:
+            self.flush()
+
     def flush(self) -> None:
         """Writes what waits; sorted, since neighbours in the tree are then neighbours in time."""
         self._waiting.sort(key=lambda row: row[:4])
         self._database.connection.executemany(_INSERT, self._waiting)
         self.written += len(self._waiting)
         self._waiting.clear()
+        keep_lines(self._database, self._load, self._lines)
+        self._lines.clear()

@@ -11,6 +11,7 @@ from cloison.months import Month
 from cloison.store.catalogue import Catalogue
 from cloison.store.claims import Claims
 from cloison.store.database import Database, to_ms
+from cloison.store.kept_lines import KeptLine, find_kept_lines
 from cloison.store.layouts import register_datasets
 from cloison.store.loading import Loading
 from cloison.store.people import People
@@ -20,10 +21,15 @@ from cloison.store.values import Claim, IdentityFacts, Output, PersonData, Recei
 
 
 class Store:
-    """What a body holds. One thread at a time; another process may load meanwhile."""
+    """What a body holds. One thread at a time; another process may load meanwhile.
+
+    Attributes:
+        catalogue: The body's.
+    """
 
     def __init__(self, database: Database, catalogue: Catalogue, row_key: bytes) -> None:
         self._database = database
+        self.catalogue = catalogue
         self._row_key = row_key
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
@@ -186,6 +192,14 @@ class Store:
             "SELECT 1 FROM load WHERE sha256 = ?", (sha256,)
         ).fetchone()
         return found is not None
+
+    def kept_lines(self, file: str | None = None) -> Iterator[KeptLine]:
+        """Lines of blocks that nobody reads, of files of that name or of all, as they came.
+
+        Raises:
+            IntegrityError: `VAULT_SEAL`.
+        """
+        return find_kept_lines(self._database, file)
 
     @contextmanager
     def loading(self, name: str, sha256: bytes, now: datetime) -> Iterator[Loading]:

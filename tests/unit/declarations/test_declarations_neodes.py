@@ -65,10 +65,15 @@ BAD: dict[str, tuple[Break, str, str]] = {
     "no payment": (drop("S21.G00.50"), "MISSING_BLOCK", r"block S21\.G00\.50 is missing"),
     "no end": (drop("S90"), "TRUNCATED", r":32: .*without block S90"),
     "end cut short": (drop("S90.G00.90.002"), "MISSING_RUBRIC", r"S90\.G00\.90\.002"),
-    "unknown block": (
-        insert("S21.G00.40", "S21.G00.99.001,'1'"),
-        "UNKNOWN_BLOCK",
+    "unknown block without a value": (
+        insert("S21.G00.40", "S21.G00.99.001,''"),
+        "BAD_LINE",
         r":17: S21\.G00\.99\.001: ",
+    ),
+    "unknown block after the end": (
+        lambda lines: recount([*lines, "S21.G00.99.001,'1'"]),
+        "BLOCK_ORDER",
+        r":35: S21\.G00\.99: .*ends the message",
     ),
     "contract after payment": (
         insert("S90", "S21.G00.40.001,'01092020'", "S21.G00.40.009,'1'"),
@@ -233,7 +238,9 @@ def test_load_line_without_end_is_refused_in_bounded_memory(cnav: Body, folder: 
 
 def test_read_blocks_right_message_gives_blocks_with_their_lines(folder: Folder) -> None:
     path = folder.dsn(Declaration())
-    blocks = [(block.name, block.line) for block in read_blocks(Source(path), Faults(path.name))]
+    blocks = [
+        (block.name, block.line) for block in read_blocks(Source(path), Faults(path.name), print)
+    ]
     assert blocks[3:] == [
         ("S20.G00.05", 5),
         ("S21.G00.06", 10),
@@ -252,7 +259,7 @@ def test_read_blocks_over_chunks_counts_lines_on(folder: Folder) -> None:
     pays = tuple(Pay(day=f"{day:02d}022026") for day in range(1, 29)) * 140
     path = folder.dsn(Declaration(pays))
     assert path.stat().st_size > 1 << 20
-    last = list(read_blocks(Source(path), Faults(path.name)))[-1]
+    last = list(read_blocks(Source(path), Faults(path.name), print))[-1]
     assert last.values["S90.G00.90.001"] == str(last.line + 1)
 
 
