@@ -4,7 +4,7 @@ A mapping is compiled once; what it cites must be a rubric this room reads, in a
 can see.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -35,15 +35,19 @@ class Unit:
         around: Rubrics of the unit's block and of those around it.
         inside: Blocks within the unit, by name.
         beside: Sister blocks of the unit, by name.
+        corrects: Whether reading it met amounts of an earlier month.
     """
 
     line: int
     around: Mapping[str, str]
     beside: Mapping[str, list[dict[str, str]]]
     inside: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    corrects: bool = False
 
 
 Read = Callable[[Unit], Value]
+Dated = Callable[[Unit], dict[int, int]]
+"""The cents a unit adds to each earlier month, by month (YYYYMM)."""
 Place = Callable[[Unit], str]
 """Finds a rubric's text in a unit; empty where it does not stand."""
 
@@ -69,8 +73,10 @@ class MessageMapping:
         for rubric in (message.subject, message.period):
             if block_of(rubric) not in self.chain or rubric not in RUBRICS:
                 raise _bad(f"rubric `{rubric}` is not read around `{message.unit}`")
+        self._fields = dataset.fields
+        self._dated: dict[str, Dated] = {}
         self._reads = [
-            (field_name, self._compile(spec, message.fields.get(field_name)))
+            (field_name, self._compile(field_name, spec, message.fields.get(field_name)))
             for field_name, spec in dataset.fields.items()
         ]
         origins = [message.fields.get(field_name) for field_name in dataset.fields]
@@ -112,13 +118,36 @@ class MessageMapping:
             except InputError as error:
                 yield rubrics, InputError(error.reason, f"{name}: {error.message}", error.hint)
 
-    def _compile(self, spec: FieldSpec, origin: Origin | None) -> Read:
+    def corrections(self, unit: Unit) -> dict[int, str]:
+        """By month (YYYYMM), the packed record of what a unit adds to it or takes from it.
+
+        It is the unit's own record but for its amounts: those not corrected differ by nothing.
+        """
+        by_month: dict[int, dict[str, int]] = {}
+        for name, dated in self._dated.items():
+            for month, cents in dated(unit).items():
+                by_month.setdefault(month, {})[name] = cents
+        kept = [
+            (name, None if self._fields[name].type.summable else read(unit))
+            for name, read in self._reads
+        ]
+        return {
+            month: pack(
+                [
+                    found.get(name, 0) if self._fields[name].type.summable else value
+                    for name, value in kept
+                ]
+            )
+            for month, found in by_month.items()
+        }
+
+    def _compile(self, name: str, spec: FieldSpec, origin: Origin | None) -> Read:
         if origin is None:
             if spec.required:
                 raise _bad("a required field has no origin")
             return lambda _: None
         if origin.sum is not None:
-            return self._sum(spec, origin.sum, origin.where)
+            return self._sum(name, spec, origin.sum, origin)
         parse = field_parser(spec, parse_day_first)
         if origin.value is not None:
             value = parse(origin.value)
@@ -129,27 +158,54 @@ class MessageMapping:
         codes = {text: parse(ours) for text, ours in origin.codes.items()}
         return lambda unit: _coded(codes, place(unit), spec)
 
-    def _sum(self, spec: FieldSpec, rubric: str, where: Mapping[str, str]) -> Read:
-        block = self._within(rubric, where)
+    def _sum(self, name: str, spec: FieldSpec, rubric: str, origin: Origin) -> Read:
+        block = self._within(rubric, origin.where, origin.dated or ())
         if rubric not in AMOUNTS or spec.type is not FieldType.CENTS:
             raise _bad(f"rubric `{rubric}` is not an amount")
-        conditions = tuple(where.items())
+        conditions = tuple(origin.where.items())
+        months = None if origin.dated is None else self._months(origin.dated)
+
+        def amounts(unit: Unit) -> Iterator[tuple[int, int]]:
+            """The month, 0 for the unit's own, and the cents of each block."""
+            for values in unit.inside.get(block, ()):
+                if all(values.get(key) == wanted for key, wanted in conditions):
+                    month = 0 if months is None else months(unit, values)
+                    yield month, parse_cents(values.get(rubric, ""))
 
         def total(unit: Unit) -> Value:
-            amounts = [
-                parse_cents(values.get(rubric, ""))
-                for values in unit.inside.get(block, ())
-                if all(values.get(key) == wanted for key, wanted in conditions)
-            ]
-            if not amounts:
+            found = list(amounts(unit))
+            if not found:
                 if spec.required:
                     raise InputError("MISSING_VALUE", f"no block {block} states it")
                 return None
-            value = sum(amounts)
+            value = sum([cents for month, cents in found if not month])
+            if months is not None:
+                unit.corrects |= any(month for month, _ in found)
             check_minimum(spec, value)
             return value
 
+        if months is not None:
+            self._dated[name] = lambda unit: _by_month(amounts(unit))
         return total
+
+    def _months(self, dated: tuple[str, str]) -> Callable[[Unit, Mapping[str, str]], int]:
+        """Finds the month an amount belongs to: 0 for the unit's own, or an earlier one."""
+        first_day, last_day = dated
+
+        def month(unit: Unit, values: Mapping[str, str]) -> int:
+            first = values.get(first_day)
+            if first is None:
+                return 0
+            found = parse_day_first(first) // _MONTH_LENGTH
+            if parse_day_first(values.get(last_day, first)) // _MONTH_LENGTH != found:
+                hint = "correct each month by an amount of its own"
+                raise InputError("SEVERAL_MONTHS", "an amount belongs to several months", hint)
+            own = self.period(unit)
+            if found > own:
+                raise InputError("OTHER_PERIOD", "an amount belongs to a month after the payment")
+            return 0 if found == own else found
+
+        return month
 
     def _place(self, origin: Origin) -> Place:
         if origin.first is not None:
@@ -194,14 +250,23 @@ class MessageMapping:
 
         return linked
 
-    def _within(self, rubric: str, where: Mapping[str, str]) -> str:
+    def _within(self, rubric: str, where: Iterable[str], dated: Iterable[str] = ()) -> str:
         block = block_of(rubric)
+        beside = (*where, *dated)
         inside = block in BLOCKS and BLOCKS[block].parent == self._unit
-        if not inside or any(each not in RUBRICS for each in (rubric, *where)):
+        if not inside or any(each not in RUBRICS for each in (rubric, *beside)):
             raise _bad(f"rubric `{rubric}` is not read within `{self._unit}`")
-        if any(block_of(each) != block for each in where):
-            raise _bad(f"`where` of `{rubric}` is about another block")
+        if any(block_of(each) != block for each in beside):
+            raise _bad(f"what stands beside `{rubric}` is about another block")
         return block
+
+
+def _by_month(amounts: Iterable[tuple[int, int]]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for month, cents in amounts:
+        if month:
+            found[month] = found.get(month, 0) + cents
+    return found
 
 
 def _coded(codes: Mapping[str, Value], text: str, spec: FieldSpec) -> Value:

@@ -70,7 +70,7 @@ class MessageLoader:
         self._spoiled: frozenset[str] = frozenset()
         self._slot: Slot | None = None
         self._unknown: list[tuple[int, str]] = []
-        self._message = ""
+        self._message = self._payer = ""
         self._month = 0
         self._cancels = False
         self._unit: Unit | None = None
@@ -217,7 +217,8 @@ class MessageLoader:
         self._cancels = kind == "cancel"
         order = around[grammar.ORDER]
         self._message = f"{payer}-{month}-{nature}-{fraction}-{order}"
-        name = f"{nature}/{payer}/{month}/{fraction}"
+        self._payer = f"{nature}/{payer}/"
+        name = f"{self._payer}{month}/{fraction}"
         slot = self._loading.declare(mapping.dataset, name, self._message, kind, int(order))
         # The month declared, never the day of a payment: arrears paid to one person would say of
         # everybody else that nothing was declared then.
@@ -245,14 +246,35 @@ class MessageLoader:
         if number in payload:
             self._add(mapping, unit, _number_in_text())
         subject = self._row_keys.of_number(number)
-        place = self._places[subject]
-        self._places[subject] = place + 1
+        self._append(slot, mapping, unit, NewRecord(subject, period, payload))
+        if unit.corrects:
+            self._correct(slot, mapping, unit, subject)
+
+    def _append(
+        self, slot: Slot, mapping: MessageMapping, unit: Unit, record: NewRecord, corrects: str = ""
+    ) -> None:
+        place = self._places[record.subject]
+        self._places[record.subject] = place + 1
         if place <= MOST_PLACE:
-            self._loading.append(slot, place, NewRecord(subject, period, payload))
+            self._loading.append(slot, place, record, corrects)
             self._records += 1
         elif place == MOST_PLACE + 1:
             error = InputError("TOO_MANY_RECORDS", "more payments of one person than are kept")
             self._add(mapping, unit, error)
+
+    def _correct(self, slot: Slot, mapping: MessageMapping, unit: Unit, subject: bytes) -> None:
+        """Adds the differences a payment states to the earlier months they belong to."""
+        for month, payload in mapping.corrections(unit).items():
+            corrected = self._loading.find_declared(slot.dataset, self._payer, subject, month)
+            if corrected is None:
+                error = InputError(
+                    "NOTHING_TO_CORRECT",
+                    "a difference to a month this payer did not declare of the person",
+                    "declare that month first: a difference alone is no amount",
+                )
+                self._add(mapping, unit, error)
+            else:
+                self._append(slot, mapping, unit, NewRecord(subject, month, payload), corrected)
 
     def _examine(self, mapping: MessageMapping, unit: Unit) -> None:
         """Says every fault of a payment that is not said yet."""

@@ -150,7 +150,7 @@ class Loading:
 
         Args:
             dataset: Which dataset its records belong to.
-            name: Payer, month, nature and fraction: what a correction has in common.
+            name: Nature, payer, month and fraction: what a correction has in common.
             source: The message's own id, order included.
             kind: What the declaration does to the one before.
             order: Grows with every sending of the same declaration, by at most 9,999,999,999.
@@ -209,8 +209,36 @@ class Loading:
         )
         self.written += len(ended)
 
-    def append(self, slot: Slot, place: int, record: NewRecord) -> None:
-        """Writes a record of a declaration; `place`, to `MOST_PLACE`, counts a person's in it."""
+    def find_declared(
+        self, dataset: str, declarations: str, subject: bytes, period: int
+    ) -> str | None:
+        """The source of what was declared of a person in a period; None: nothing that counts.
+
+        Args:
+            dataset: Which dataset it belongs to.
+            declarations: How the names of the declarations begin: as `declare` was given them.
+            subject: The person's row key.
+            period: The month.
+        """
+        self.flush()
+        row = self._run(
+            "SELECT record.source FROM record JOIN slot ON slot.id = record.slot"
+            " WHERE record.dataset = ? AND subject = ? AND period = ? AND until_load IS NULL"
+            " AND payload IS NOT NULL AND substr(slot.name, 1, length(?)) = ?"
+            " ORDER BY record_key LIMIT 1",
+            (self._ids[dataset].id, subject, period, declarations, declarations),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def append(self, slot: Slot, place: int, record: NewRecord, corrects: str = "") -> None:
+        """Writes a record of a declaration.
+
+        Args:
+            slot: The declaration.
+            place: To `MOST_PLACE`; counts a person's records in it.
+            record: What it says.
+            corrects: The source of what it corrects, cited in its own.
+        """
         ids = self._ids[slot.dataset]
         self._waiting.append(
             (
@@ -222,7 +250,7 @@ class Loading:
                 self._load,
                 slot.id,
                 ids.layout,
-                slot.source,
+                f"{slot.source} corrects {corrects}" if corrects else slot.source,
                 record.payload,
                 record.named,
                 record.lookup,

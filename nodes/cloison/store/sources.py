@@ -100,6 +100,8 @@ class Origin(_Part):
         sum: The sum of an amount over the blocks within the unit; no block, no value.
         first: The rubric of the first block within the unit.
         where: For `sum` and `first`: only blocks with these values.
+        dated: For `sum`: the rubrics of the first and last day an amount belongs to, where the
+            block gives them; amounts of an earlier month are differences that correct it.
         linked: For `rubric`: of the sibling block whose first rubric equals the unit's second.
         codes: The message's codes and ours; any other code is refused.
     """
@@ -110,6 +112,7 @@ class Origin(_Part):
     sum: Rubric | None = None
     first: Rubric | None = None
     where: Mapping[Rubric, str] = {}
+    dated: tuple[Rubric, Rubric] | None = None
     linked: Mapping[Rubric, Rubric] = {}
     codes: Mapping[str, str] = {}
 
@@ -117,7 +120,8 @@ class Origin(_Part):
     def rubrics(self) -> frozenset[str]:
         """Every rubric the value rests on."""
         one = {rubric for rubric in (self.rubric, self.sum, self.first) if rubric is not None}
-        return frozenset({*one, *self.join, *self.where, *self.linked, *self.linked.values()})
+        several = (self.join, self.where, self.dated or (), self.linked, self.linked.values())
+        return frozenset(one.union(*several))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -126,6 +130,8 @@ class Origin(_Part):
             raise ValueError("give one of `value`, `rubric`, `join`, `sum`, `first`")
         if self.where and self.sum is None and self.first is None:
             raise ValueError("`where` is for `sum` and `first`")
+        if self.dated is not None and self.sum is None:
+            raise ValueError("`dated` is for `sum`")
         if len(self.linked) > 1 or (self.linked and self.rubric is None):
             raise ValueError("`linked` is one pair, for `rubric`")
         return self

@@ -4,7 +4,16 @@ from datetime import timedelta
 
 import pytest
 from tests.unit.declarations.conftest import NOW, Body
-from tests.unit.declarations.written import ANNE, BRUNO, SIRET, Declaration, Folder, Pay
+from tests.unit.declarations.written import (
+    ANNE,
+    BRUNO,
+    SIRET,
+    Declaration,
+    Folder,
+    Pay,
+    dsn_lines,
+    recount,
+)
 
 from cloison.errors import InputError
 from cloison.store import PeriodData, Status
@@ -186,3 +195,121 @@ def test_load_later_bad_file_keeps_those_before(cnav: Body, folder: Folder) -> N
     with pytest.raises(InputError):
         cnav.load(good, bad)
     assert february(cnav).status is Status.DECLARED
+
+
+def dated(
+    amount: str, first: str = "01022026", last: str = "28022026", **changes: object
+) -> list[str]:
+    """March, with an amount that belongs to other days."""
+    changes = {"month": "01032026", **changes}
+    pays = changes.pop("pays", (Pay(day="31032026"),))
+    lines = dsn_lines(Declaration(pays, **changes))  # type: ignore[arg-type]
+    block = [
+        f"S21.G00.58.001,'{first}'",
+        f"S21.G00.58.002,'{last}'",
+        "S21.G00.58.003,'03'",
+        f"S21.G00.58.004,'{amount}'",
+    ]
+    return recount([*lines[:-2], *block, *lines[-2:]])
+
+
+def both(body: Body) -> list[list[object]]:
+    """The montants nets sociaux of February and of March."""
+    data = body.fetch("monthly_resources", ("mns",), "2026-02", "2026-03")
+    return [[record.values[0] for record in month.records] for month in data.periods]
+
+
+def test_load_difference_of_a_past_month_counts_there(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), folder.lines(dated("-150.00")))
+    assert both(cnav) == [[140_000, -15_000], [140_000]]
+    total = cnav.fetch("monthly_resources", ("gross", "mns"), "2026-02", "2026-03", "window-total")
+    assert total.periods[0].records[0].values == (360_000, 265_000)
+
+
+def test_load_difference_cites_what_it_corrects(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), folder.lines(dated("-150.00")))
+    first, difference = february(cnav).records
+    assert difference.source == f"{SIRET}-202603-01-11-1 corrects {first.source}"
+
+
+def test_fetch_as_of_before_a_difference_leaves_it_out(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), now=NOW - timedelta(days=10))
+    cnav.load(folder.lines(dated("-150.00")))
+    assert len(february(cnav, as_of=NOW - timedelta(days=5)).records) == 1
+
+
+def test_load_difference_ends_with_the_declaration_that_brought_it(
+    cnav: Body, folder: Folder
+) -> None:
+    march = Declaration((Pay(day="31032026"),), month="01032026", kind="03", order=2)
+    cnav.load(folder.dsn(FIRST), folder.lines(dated("-150.00")), folder.dsn(march))
+    assert both(cnav) == [[140_000], [140_000]]
+
+
+def test_load_difference_stays_when_what_it_corrects_is_replaced(
+    cnav: Body, folder: Folder
+) -> None:
+    cnav.load(folder.dsn(FIRST), folder.lines(dated("-150.00")), folder.dsn(REPLACED))
+    assert {record.values for record in february(cnav).records} == {
+        (190_000, 140_000),
+        (0, -15_000),
+    }
+
+
+def test_load_difference_in_the_file_of_what_it_corrects_counts(cnav: Body, folder: Folder) -> None:
+    lines = dated("10.00", pays=(Pay(day="31032026"),))
+    head, body = lines[:4], FIRST.lines()
+    whole = recount([*head, *body, *lines[4:-1], "S90.G00.90.002,'2'"])
+    cnav.load(folder.lines(whole))
+    assert both(cnav) == [[140_000, 1_000], [140_000]]
+
+
+def test_load_amount_dated_in_its_own_month_is_no_difference(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.lines(dated("10.00", "01032026", "31032026")))
+    assert both(cnav) == [[], [141_000]]
+
+
+def test_load_payment_that_only_corrects_states_nothing_of_its_month(
+    cnav: Body, folder: Folder
+) -> None:
+    lines = dated("10.00")
+    own = next(at for at, line in enumerate(lines) if line == "S21.G00.58.003,'03'")
+    cnav.load(folder.dsn(FIRST), folder.lines(recount([*lines[:own], *lines[own + 2 :]])))
+    assert both(cnav) == [[140_000, 1_000], [0]]
+
+
+NO_DIFFERENCE: dict[str, tuple[tuple[str, ...], str]] = {
+    "to a month never declared": (("10.00", "01012026", "31012026"), "NOTHING_TO_CORRECT"),
+    "over a year": (("10.00", "01012025", "31122025"), "SEVERAL_MONTHS"),
+    "to a month after the payment": (("10.00", "01042026", "30042026"), "OTHER_PERIOD"),
+    "to a day that is none": (("10.00", "30022026", "30022026"), "BAD_DATE"),
+}
+
+
+@pytest.mark.parametrize("name", NO_DIFFERENCE)
+def test_load_difference_that_cannot_count_is_refused(
+    name: str, cnav: Body, folder: Folder
+) -> None:
+    arguments, reason = NO_DIFFERENCE[name]
+    cnav.load(folder.dsn(FIRST))
+    fault = cnav.fault(folder.lines(dated(*arguments)))
+    assert (fault.line, fault.reason) == (20, reason)
+    assert both(cnav) == [[140_000], []]
+
+
+def test_load_difference_to_another_payers_month_is_refused(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(Declaration(nic="90018")))
+    assert cnav.fault(folder.lines(dated("10.00"))).reason == "NOTHING_TO_CORRECT"
+
+
+def test_load_difference_to_a_cancelled_month_is_refused(cnav: Body, folder: Folder) -> None:
+    cnav.load(folder.dsn(FIRST), folder.dsn(CANCELLED))
+    assert cnav.fault(folder.lines(dated("10.00"))).reason == "NOTHING_TO_CORRECT"
+
+
+def test_load_replacing_declaration_of_a_month_never_declared_is_its_first(
+    cnav: Body, folder: Folder
+) -> None:
+    cnav.load(folder.dsn(REPLACED))
+    (record,) = february(cnav).records
+    assert (record.version, record.values) == (1, (190_000, 140_000))
