@@ -5,17 +5,19 @@ can see.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from cloison.declarations import grammar
+from cloison.declarations.amounts import Amounts, Unit
 from cloison.declarations.grammar import AMOUNTS, BLOCKS, RUBRICS, block_of, chain
-from cloison.declarations.spelling import check_minimum, field_parser, parse_cents, parse_day_first
+from cloison.declarations.spelling import field_parser, parse_day_first
 from cloison.errors import InputError
 from cloison.store import Catalogue, Dataset, FieldSpec, FieldType, Value, pack
 from cloison.store.sources import Message, Origin
 
 _MONTH_LENGTH = 100
+_REMEMBERED = 1 << 14
 
 
 class Part(Enum):
@@ -25,24 +27,6 @@ class Part(Enum):
     UNIT = 2
     INSIDE = 3
     BESIDE = 4
-
-
-@dataclass(slots=True)
-class Unit:
-    """All a record may be made of.
-
-    Attributes:
-        around: Rubrics of the unit's block and of those around it.
-        inside: Blocks within the unit, by name.
-        beside: Sister blocks of the unit, by name.
-        corrects: Whether reading it met amounts of an earlier month.
-    """
-
-    line: int
-    around: Mapping[str, str]
-    beside: Mapping[str, list[dict[str, str]]]
-    inside: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    corrects: bool = False
 
 
 Read = Callable[[Unit], Value]
@@ -149,6 +133,8 @@ class MessageMapping:
         if origin.sum is not None:
             return self._sum(name, spec, origin.sum, origin)
         parse = field_parser(spec, parse_day_first)
+        if spec.type is not FieldType.CENTS:
+            parse = lru_cache(_REMEMBERED)(parse)
         if origin.value is not None:
             value = parse(origin.value)
             return lambda _: value
@@ -159,53 +145,13 @@ class MessageMapping:
         return lambda unit: _coded(codes, place(unit), spec)
 
     def _sum(self, name: str, spec: FieldSpec, rubric: str, origin: Origin) -> Read:
-        block = self._within(rubric, origin.where, origin.dated or ())
+        self._within(rubric, origin.where, origin.dated or ())
         if rubric not in AMOUNTS or spec.type is not FieldType.CENTS:
             raise _bad(f"rubric `{rubric}` is not an amount")
-        conditions = tuple(origin.where.items())
-        months = None if origin.dated is None else self._months(origin.dated)
-
-        def amounts(unit: Unit) -> Iterator[tuple[int, int]]:
-            """The month, 0 for the unit's own, and the cents of each block."""
-            for values in unit.inside.get(block, ()):
-                if all(values.get(key) == wanted for key, wanted in conditions):
-                    month = 0 if months is None else months(unit, values)
-                    yield month, parse_cents(values.get(rubric, ""))
-
-        def total(unit: Unit) -> Value:
-            found = list(amounts(unit))
-            if not found:
-                if spec.required:
-                    raise InputError("MISSING_VALUE", f"no block {block} states it")
-                return None
-            value = sum([cents for month, cents in found if not month])
-            if months is not None:
-                unit.corrects |= any(month for month, _ in found)
-            check_minimum(spec, value)
-            return value
-
-        if months is not None:
-            self._dated[name] = lambda unit: _by_month(amounts(unit))
-        return total
-
-    def _months(self, dated: tuple[str, str]) -> Callable[[Unit, Mapping[str, str]], int]:
-        """Finds the month an amount belongs to: 0 for the unit's own, or an earlier one."""
-        first_day, last_day = dated
-
-        def month(unit: Unit, values: Mapping[str, str]) -> int:
-            first = values.get(first_day)
-            if first is None:
-                return 0
-            found = parse_day_first(first) // _MONTH_LENGTH
-            if parse_day_first(values.get(last_day, first)) // _MONTH_LENGTH != found:
-                hint = "correct each month by an amount of its own"
-                raise InputError("SEVERAL_MONTHS", "an amount belongs to several months", hint)
-            own = self.period(unit)
-            if found > own:
-                raise InputError("OTHER_PERIOD", "an amount belongs to a month after the payment")
-            return 0 if found == own else found
-
-        return month
+        amounts = Amounts(spec, rubric, origin.where, origin.dated, self.period)
+        if origin.dated is not None:
+            self._dated[name] = amounts.by_month
+        return amounts.total
 
     def _place(self, origin: Origin) -> Place:
         if origin.first is not None:
@@ -224,11 +170,11 @@ class MessageMapping:
 
     def _first(self, rubric: str, where: Mapping[str, str]) -> Place:
         block = self._within(rubric, where)
-        conditions = tuple(where.items())
+        conditions = dict(where).items()
 
         def first(unit: Unit) -> str:
             for values in unit.inside.get(block, ()):
-                if all(values.get(key) == wanted for key, wanted in conditions):
+                if conditions <= values.items():
                     return values.get(rubric, "")
             return ""
 
@@ -259,14 +205,6 @@ class MessageMapping:
         if any(block_of(each) != block for each in beside):
             raise _bad(f"what stands beside `{rubric}` is about another block")
         return block
-
-
-def _by_month(amounts: Iterable[tuple[int, int]]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for month, cents in amounts:
-        if month:
-            found[month] = found.get(month, 0) + cents
-    return found
 
 
 def _coded(codes: Mapping[str, Value], text: str, spec: FieldSpec) -> Value:

@@ -5,9 +5,10 @@ from functools import cache
 from typing import NamedTuple
 
 from cloison.declarations import grammar
+from cloison.declarations.amounts import Unit
 from cloison.declarations.faults import Faults
 from cloison.declarations.lines import Source
-from cloison.declarations.mapping import MessageMapping, Part, Unit
+from cloison.declarations.mapping import MessageMapping, Part
 from cloison.declarations.months import Months
 from cloison.declarations.neodes import Block, read_blocks
 from cloison.declarations.persons import Names, RowKeys
@@ -16,6 +17,7 @@ from cloison.errors import InputError
 from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
 
 _MONTH = 100
+_INSIDE = Part.INSIDE
 _MOST_HELD = 10_000
 _DECLARED = frozenset(
     {
@@ -64,6 +66,7 @@ class MessageLoader:
         self._names = Names()
         self._faults = faults
         self._mapping: MessageMapping | None = None
+        self._parts: Mapping[str, Part | None] = {}
         self._around: dict[str, dict[str, str]] = {}
         self._beside: dict[str, list[dict[str, str]]] = {}
         # Rubrics in force of which a fault is said: nothing that rests on them is said again.
@@ -74,6 +77,7 @@ class MessageLoader:
         self._month = 0
         self._cancels = False
         self._unit: Unit | None = None
+        self._subject = b""
         self._places: dict[bytes, int] = {}
         self._records = 0
 
@@ -86,7 +90,12 @@ class MessageLoader:
         """
         declarations = lines = 0
         for block in read_blocks(source, self._faults, self._keep):
-            if block.name == grammar.DECLARATION:
+            unit = self._unit
+            if unit is not None and self._parts.get(block.name) is _INSIDE and not block.stray:
+                unit.inside.setdefault(block.name, []).append(block.values)
+                if block.spoiled:
+                    self._spoiled |= block.spoiled
+            elif block.name == grammar.DECLARATION:
                 self._close_unit()
                 self._release(block.line)
                 self._at(block, self._begin)
@@ -119,7 +128,7 @@ class MessageLoader:
                 self._unknown.append((line, text))
 
     def _begin(self, block: Block) -> None:
-        self._mapping = None
+        self._mapping, self._parts = None, {}
         self._message = ""
         self._around = {block.name: block.values}
         self._spoiled = block.spoiled
@@ -129,15 +138,13 @@ class MessageLoader:
         nature = block.values.get(grammar.NATURE, "")
         mapping = self._mappings.get(nature)
         if mapping is not None:
-            self._mapping = mapping
+            self._mapping, self._parts = mapping, mapping.parts
         elif grammar.NATURE not in block.spoiled:
             raise InputError("UNKNOWN_NATURE", f"no dataset takes declarations of nature {nature}")
 
     def _take(self, mapping: MessageMapping, block: Block) -> None:
-        part = mapping.parts.get(block.name)
-        if part is Part.INSIDE and self._unit is not None:
-            self._unit.inside.setdefault(block.name, []).append(block.values)
-        elif part is Part.BESIDE:
+        part = self._parts[block.name]
+        if part is Part.BESIDE:
             self._beside.setdefault(block.name, []).append(block.values)
         elif part is Part.AROUND:
             self._close_unit()
@@ -190,6 +197,7 @@ class MessageLoader:
         except InputError:
             self._spoiled |= {subject}
             raise
+        self._subject = person
         if person in self._places:
             raise InputError(
                 "DUPLICATE_PERSON",
@@ -245,7 +253,7 @@ class MessageLoader:
             self._check_paid(mapping, unit)
         if number in payload:
             self._add(mapping, unit, _number_in_text())
-        subject = self._row_keys.of_number(number)
+        subject = self._subject
         self._append(slot, mapping, unit, NewRecord(subject, period, payload))
         if unit.corrects:
             self._correct(slot, mapping, unit, subject)

@@ -30,7 +30,12 @@ def parse_cents(text: str) -> int:
     """`1234.56` as 123456. Raises `InputError` (`BAD_AMOUNT`)."""
     if AMOUNT.fullmatch(text) is None:
         raise InputError("BAD_AMOUNT", "not an amount", "use 1234.56: a dot and two decimals")
-    return int(text.replace(".", ""))
+    return cents_of(text)
+
+
+def cents_of(amount: str) -> int:
+    """An amount whose spelling was checked, in cents."""
+    return int(amount.replace(".", ""))
 
 
 def parse_integer(text: str) -> int:
