@@ -133,6 +133,7 @@ class MessageLoader:
         self._around = {block.name: block.values}
         self._spoiled = block.spoiled
         self._slot = None
+        self._places.clear()
         self._month = 0
         self._cancels = False
         nature = block.values.get(grammar.NATURE, "")

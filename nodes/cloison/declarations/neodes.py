@@ -62,8 +62,8 @@ def read_blocks(source: Source, faults: Faults, keep: Keep) -> Iterator[Block]:
     Args:
         source: Read once.
         faults: Takes, with line and rubric: `BAD_LINE`, `BAD_ENCODING`, `MISSING_BLOCK`,
-            `BLOCK_ORDER`, `BLOCK_TWICE`, `MISSING_RUBRIC`, `WRONG_COUNT`, `TRUNCATED`, or what the
-            rubric's spelling says (`BAD_AMOUNT`, `BAD_DATE`, …).
+            `BLOCK_ORDER`, `BLOCK_TWICE`, `MISSING_RUBRIC`, `RUBRIC_ORDER`, `WRONG_COUNT`,
+            `TRUNCATED`, or what the rubric's spelling says (`BAD_AMOUNT`, `BAD_DATE`, …).
         keep: Takes the lines of unknown blocks, which stand anywhere before S90; those within a
             block and right after it come before it does.
 
@@ -101,7 +101,7 @@ class _Reader:
                     if entry is None:
                         continue
                 block, rank, match = entry
-                if block != name or rank <= last:
+                if (block != name or rank <= last) and not self._goes_on(number, block, rank):
                     if name:
                         yield self._closed()
                     if name == TOTAL:
@@ -118,6 +118,21 @@ class _Reader:
         if self._is_whole(number):
             self._check_counts(number)
             yield self._closed()
+
+    def _goes_on(self, line: int, block: str, rank: int) -> bool:
+        """Whether a rubric that comes again is of the same block, which is not complete yet."""
+        if block != self._name or self._unread >= self._start - 1:
+            return False
+        for rubric in BLOCKS[block].rubrics:
+            if rubric not in self._values and rubric not in self._spoiled:
+                error = InputError(
+                    "RUBRIC_ORDER",
+                    f"comes again, or out of its order, before {rubric} of its block",
+                    "write the rubrics of a block once, by number",
+                )
+                self._faults.add(line, f"{block}.{rank:03d}", error)
+                return True
+        return False
 
     def _begin(self, line: int, block: str) -> dict[str, str]:
         """A block begins; the values it will have."""

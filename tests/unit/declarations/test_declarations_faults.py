@@ -72,6 +72,10 @@ ONE_CAUSE: dict[str, tuple[dict[int, str], Found]] = {
         {5: "S20.G00.05.001,'04'"},
         [(5, "S20.G00.05", "UNKNOWN_NATURE")],
     ),
+    "two rubrics the wrong way round": (
+        {7: "S20.G00.05.004,'1'", 8: "S20.G00.05.003,'11'"},
+        [(8, "S20.G00.05.003", "RUBRIC_ORDER")],
+    ),
     "a nature misspelled": ({5: "S20.G00.05.001,'1'"}, [(5, "S20.G00.05.001", "BAD_CODE")]),
 }
 
@@ -89,6 +93,13 @@ def test_load_blocks_out_of_place_are_each_said_once(cnav: Body, folder: Folder)
     lines = [line for at, line in enumerate(lines) if not 32 <= at < 37]
     lines[-2:] = [f"S90.G00.90.001,'{len(lines)}'", "S90.G00.90.002,'1'"]
     assert found(cnav, folder.lines(lines)) == [(33, "S21.G00.06", "BLOCK_TWICE")]
+
+
+def test_load_establishment_missing_is_said_once(cnav: Body, folder: Folder) -> None:
+    lines = dsn_lines(Declaration(), Declaration(nic="90018"))
+    del lines[39]
+    lines[-2] = f"S90.G00.90.001,'{len(lines)}'"
+    assert found(cnav, folder.lines(lines)) == [(40, "S21.G00.30", "MISSING_BLOCK")]
 
 
 def test_load_contract_after_its_payment_is_said_once(cnav: Body, folder: Folder) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.declarations.conftest import NODES, Body
-from tests.unit.declarations.written import Declaration, Folder, Pay, dsn_lines
+from tests.unit.declarations.written import BRUNO, Declaration, Folder, Pay, dsn_lines, recount
 
 from cloison.declarations import FileRejectedError
 from cloison.declarations.spelling import parse_cents
@@ -88,3 +88,60 @@ def test_load_on_a_full_disk_keeps_nothing(cnav: Body, folder: Folder) -> None:
         cnav.load(folder.dsn(Declaration(pays)))
     assert caught.value.reason == "STORE_WRITE"
     assert run("SELECT count(*) FROM load").fetchone() == (0,)
+
+
+PERSONS = (Pay(), Pay(day="27022026"), Pay(BRUNO))
+LINES = dsn_lines(
+    Declaration(PERSONS),
+    Declaration(PERSONS[:1], month="01032026", nic="90018"),
+    Declaration((), month="01012026", nic="90018", kind="05", order=2),
+)
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["drop", "twice", "move", "cut", "empty", "blank"]),
+        st.integers(0, len(LINES) - 1),
+        st.integers(0, len(LINES) - 1),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def edit(lines: list[str], how: str, place: int, other: int) -> list[str]:
+    place, other = place % len(lines), other % len(lines)
+    line = lines[place]
+    rest = [*lines[:place], *lines[place + 1 :]]
+    match how:
+        case "twice":
+            return [*lines[:other], line, *lines[other:]]
+        case "move":
+            return [*rest[:other], line, *rest[other:]]
+        case "cut":
+            return [*lines[:place], line[: other % max(1, len(line))], *lines[place + 1 :]]
+        case "empty":
+            return [*lines[:place], line.partition(",")[0] + ",''", *lines[place + 1 :]]
+        case "blank":
+            return [*lines[:place], "", *lines[place + 1 :]]
+    return rest or lines
+
+
+@settings(max_examples=200, deadline=None)
+@given(EDITS)
+def test_load_lines_dropped_moved_or_cut_are_loaded_or_rejected_by_line(
+    edits: list[tuple[str, int, int]],
+) -> None:
+    lines = LINES
+    for how, place, other in edits:
+        lines = edit(lines, how, place, other)
+    with fresh() as (body, folder):
+        try:
+            body.load(folder.dsn(Declaration(month="01012026", nic="90018")))
+            records = 1 + body.load(folder.lines(recount([line or " " for line in lines]))).records
+        except FileRejectedError as error:
+            assert all(1 <= fault.line <= len(lines) for fault in error.faults)  # noqa: PT017
+            assert len({*error.faults}) == len(error.faults)  # noqa: PT017
+            records = 1
+        held = body.store._database.connection.execute(
+            "SELECT count(*) FROM record WHERE payload IS NOT NULL"
+        ).fetchone()
+    assert held == (records,)
