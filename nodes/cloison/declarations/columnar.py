@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from cloison.declarations.faults import Faults
 from cloison.declarations.lines import Source
+from cloison.declarations.months import Months
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import (
     field_parser,
@@ -126,20 +127,29 @@ class DeclaredLoader:
         dataset: As the catalogue declares it.
         loading: The transaction of this file.
         row_keys: The row key of a NIR.
+        months: Which months may be declared.
         faults: Takes what is wrong; the caller loads nothing if there is any.
     """
 
     def __init__(
-        self, name: str, dataset: Dataset, loading: Loading, row_keys: RowKeys, faults: Faults
+        self,
+        name: str,
+        dataset: Dataset,
+        loading: Loading,
+        row_keys: RowKeys,
+        months: Months,
+        faults: Faults,
     ) -> None:
         self._name = name
         self._loading = loading
         self._row_keys = row_keys
+        self._months = months
         self._faults = faults
         self._types = {message.nature: message.types for message in dataset.messages.values()}
         self._parsers = [(field, field_parser(spec)) for field, spec in dataset.fields.items()]
         self._head: list[str] = []
         self._slot: Slot | None = None
+        self._month = 0
         self._cancels = False
         self._places: dict[bytes, int] = {}
         self.declarations = 0
@@ -147,8 +157,8 @@ class DeclaredLoader:
     def take(self, row: int, cells: list[str]) -> int:
         """Writes a payment; how many records that is. A declaration that cancels has one empty row.
 
-        Faults: as `Loading.declare`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`, `CANCEL_WITH_PERSONS`,
-        `BAD_NIR`, `TOO_MANY_RECORDS`, `NIR_IN_TEXT`, what a spelling says.
+        Faults: as `Loading.declare` and `Months`, or `UNKNOWN_NATURE`, `UNKNOWN_TYPE`,
+        `CANCEL_WITH_PERSONS`, `BAD_NIR`, `TOO_MANY_RECORDS`, `NIR_IN_TEXT`, what a spelling says.
         """
         if cells[:_HEAD] != self._head:
             self._begin(row, cells[:_HEAD])
@@ -170,7 +180,7 @@ class DeclaredLoader:
         return 1
 
     def _begin(self, row: int, head: list[str]) -> None:
-        self._head, self._slot, self._cancels = head, None, False
+        self._head, self._slot, self._month, self._cancels = head, None, 0, False
         self._places.clear()
         self.declarations += 1
         try:
@@ -188,7 +198,9 @@ class DeclaredLoader:
         if kind is None:
             raise InputError("UNKNOWN_TYPE", "the type of the declaration is not known")
         self._cancels = kind == "cancel"
-        payer, of = siret(declarant), parse_month(month)
+        self._month = of = parse_month(month)
+        payer = siret(declarant)
+        self._months.check_declared(of, kind)
         slot = self._loading.declare(
             self._name,
             f"{nature}/{payer}/{of}/{parse_code(fraction)}",
@@ -209,12 +221,17 @@ class DeclaredLoader:
         ]
         if subject is None or day is None:
             return None
+        if self._month:
+            self._parsed(row, "paid", self._check_paid, paid)
         payload = pack(values)
         if nir[:_NUMBER_CHARACTERS] in payload:
             hint = "use a number that names nobody"
             error = InputError("NIR_IN_TEXT", "a value holds the person's number", hint)
             self._faults.add(row, "", error)
         return NewRecord(subject, day // _DAYS, payload)
+
+    def _check_paid(self, paid: str) -> None:
+        self._months.check_paid(parse_date(paid) // _DAYS, self._month)
 
     def _parsed(self, row: int, column: str, parse: Callable[[str], T], text: str) -> T | None:
         try:

@@ -167,7 +167,9 @@ class _FileLoader:
             dataset = self._catalogue.dataset(name)
             if table is None and declared is None:
                 if dataset.table is None:
-                    declared = DeclaredLoader(name, dataset, loading, self._row_keys, faults)
+                    declared = DeclaredLoader(
+                        name, dataset, loading, self._row_keys, self._months, faults
+                    )
                 else:
                     table = self._table_loader(name, loading, faults)
             if declared is not None:
