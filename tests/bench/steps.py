@@ -24,8 +24,9 @@ from cloison.identity import seal_secret
 from cloison.law import PolicySet, decide
 from cloison.law.decide import _decided
 from cloison.v1 import receipt_pb2, statement_pb2
+from cloison.wire.answering import Call, Heard, make_facts, make_label, seal
 from cloison.wire.gateway import AskFor
-from cloison.wire.holder import Call, Heard, Holder, make_facts, make_label, seal
+from cloison.wire.holder import Holder
 from cloison.wire.node import Node, system_clock
 from cloison.wire.questions import check_and_open
 from cloison.wire.requester import Forward, Requester

@@ -29,17 +29,17 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import BatchPerson, part_of, read_persons
-from cloison.wire.holder import (
+from cloison.wire.answering import (
     Call,
     Heard,
-    Holder,
     Person,
     make_facts,
     make_label,
     promised_case,
     seal,
 )
+from cloison.wire.cohort import BatchPerson, part_of, read_persons
+from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 

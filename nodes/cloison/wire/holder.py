@@ -4,20 +4,18 @@ A call is 1 to 64 statements. Each is decided, entered and answered on its own; 
 commit, one ledger append, one checkpoint and, per activity, one sealing secret.
 """
 
-import os
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from cloison.bodies import BodyId
 from cloison.cases.proof import ProvedCase, allow_skew, verify_case
-from cloison.errors import CloisonError, InputError, PeerError
+from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.conclude import conclude
 from cloison.exchange.entries import Made, decided_entry
-from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
+from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.receipt import envelope_bytes
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import (
@@ -25,101 +23,31 @@ from cloison.exchange.statement import (
     check_persons,
     check_time,
     parse_statement,
-    to_milliseconds,
 )
 from cloison.identity import (
     ActivityPublicKeys,
     Nir,
-    seal_release,
-    seal_secret,
     traits_digest,
     verify_signed,
 )
 from cloison.law.question import Action, CaseFacts, Decision, Facts
-from cloison.months import Month
 from cloison.store import PersonData
-from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
+from cloison.v1 import receipt_pb2, statement_pb2
+from cloison.wire.answering import (
+    Call,
+    Heard,
+    Person,
+    Ready,
+    WrappedSecrets,
+    fail,
+    make_facts,
+    make_label,
+    seal,
+)
 from cloison.wire.node import Node
-from cloison.wire.status import failure_of
 from cloison.wire.vault import utc_day
 
-_SECRET_BYTES = 32
-_GCM_NONCE_BYTES = 12
 _CACHED_CASES = 4096
-_PROMISED_FOR = timedelta(minutes=1)  # the promise is read again with each batch
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person of a question, as this node knows them while it answers."""
-
-    nir: Nir
-    row_key: bytes
-    traits: bytes
-    reference: statement_pb2.PersonReference
-
-
-@dataclass(slots=True)
-class Call:
-    """What the statements of one call share."""
-
-    peer: BodyId
-    same_policy_set: bool
-    peer_checkpoint_hash: bytes
-    now: datetime
-    wrapped: "WrappedSecrets"
-    secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
-    of_case: Counter[bytes] = field(default_factory=Counter)
-
-    def secret(self, keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
-        """The call's fresh secret for an activity, and that secret wrapped for it."""
-        pair = self.secrets.get(keys.activity)
-        if pair is None:
-            pair = self.secrets[keys.activity] = self.wrapped.take(keys)
-        return pair
-
-
-class WrappedSecrets:
-    """Secrets wrapped ahead of need, between calls. INVARIANT: each is given out once."""
-
-    def __init__(self) -> None:
-        self._ready: dict[ActivityPublicKeys, tuple[bytes, bytes] | None] = {}
-
-    def take(self, keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
-        """A fresh 32-byte secret, and it wrapped for the activity."""
-        pair = self._ready.get(keys)
-        self._ready[keys] = None
-        return pair or _wrap(keys)
-
-    def prepare(self) -> None:
-        """Wraps one for each activity that lately took one."""
-        for keys, pair in self._ready.items():
-            if pair is None:
-                self._ready[keys] = _wrap(keys)
-
-
-def _wrap(keys: ActivityPublicKeys) -> tuple[bytes, bytes]:
-    secret = os.urandom(_SECRET_BYTES)
-    return secret, seal_secret(keys, secret)
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A statement past step 3: well formed, its own activity's, signed, in time."""
-
-    statement: Statement
-    signed: statement_pb2.SignedStatement
-    persons: tuple[Person, ...]
-    keys: ActivityPublicKeys
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A decided question whose entry is not yet written."""
-
-    entry: bytes
-    sealed: bytes
-    envelopes: tuple[bytes, ...]
 
 
 class Holder:
@@ -188,7 +116,7 @@ class Holder:
             return self._decide_and_seal(call, heard, item)
         except (InputError, PeerError) as error:
             self._node.failures.add(call.peer, error.reason, call.now)
-            return receipt_pb2.Answer(failure=failure_of(error))
+            return fail(error)
 
     def hear(
         self,
@@ -404,68 +332,3 @@ class Holder:
 def _require_single(statement: Statement) -> None:
     if statement.cohort is not None:
         raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
-
-
-def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Facts:
-    """The closed list, from what is known of the statement and its case."""
-    cohort = statement.cohort
-    return Facts(
-        case=case,
-        cohort=cohort is not None,
-        named_agent=statement.agent != "batch",
-        same_policy_set=call.same_policy_set,
-        persons=cohort.size if cohort else len(statement.person_digests),
-    )
-
-
-def make_label(statement: Statement, decision: Decision, now: datetime) -> release_pb2.Label:
-    """From whom, for which one purpose, under which text, until when."""
-    end = label_end(decision, now)
-    return release_pb2.Label(
-        holder=statement.holder,
-        dataset=statement.question.dataset,
-        received_for=statement.question.purpose,
-        received_by=statement.question.activity,
-        text=decision.text,
-        until_ms=to_milliseconds(end) if end else 0,
-    )
-
-
-def seal(call: Call, heard: Heard, release: release_pb2.Release, part: bytes = b"") -> bytes:
-    """Step 8: a release only the activity's program can open, bound to its statement and place."""
-    secret, wrapped = call.secret(heard.keys)
-    nonce = os.urandom(_GCM_NONCE_BYTES)
-    plain = release.SerializeToString()
-    return release_pb2.SealedRelease(
-        version=1,
-        sealing_key_id=heard.keys.sealing_key_id,
-        wrapped_secret=wrapped,
-        nonce=nonce,
-        ciphertext=seal_release(secret, nonce, plain, heard.statement.hash, part),
-        statement_hash=heard.statement.hash,
-        part=part,
-    ).SerializeToString()
-
-
-def promised_case(
-    statement: Statement, now: datetime, questions_before: int = 0
-) -> CaseFacts | None:
-    """The case every person of a cohort is promised to stand in; each batch proves it."""
-    cohort = statement.cohort
-    if cohort is None or cohort.case_month is None:
-        return None
-    month: Month = cohort.case_month
-    return CaseFacts(
-        type=cohort.case_type,
-        activity=statement.question.activity,
-        month=month,
-        opened_time=now,
-        valid_until=now + _PROMISED_FOR,
-        covers_persons=True,
-        questions_before=questions_before,
-    )
-
-
-def fail(error: CloisonError) -> receipt_pb2.Answer:
-    """An answer that says why no decision was reached."""
-    return receipt_pb2.Answer(failure=failure_of(error))

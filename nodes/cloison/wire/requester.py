@@ -35,8 +35,9 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
+from cloison.wire.answering import fail
 from cloison.wire.coalescer import Coalescer
-from cloison.wire.holder import Holder, fail
+from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 

@@ -29,7 +29,7 @@ from cloison.identity import person_digest
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from cloison.ledger.tree import leaf_hash, node_hash
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, statement_pb2
-from cloison.wire import holder
+from cloison.wire import answering, holder
 from cloison.wire.cases import as_proof
 from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
 from cloison.wire.gateway import OpenedCase
@@ -458,10 +458,10 @@ def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
     federation: Federation, ppa: Program, items: Items
 ) -> None:
     sealed_for, other = (parse_statement(item.statement.statement) for item in items)
-    heard = holder.Heard(sealed_for, items[0].statement, (), ppa.keys.public)
+    heard = answering.Heard(sealed_for, items[0].statement, (), ppa.keys.public)
     call = federation.holder(MSA).call(CAF, b"", b"")
     release = release_pb2.Release(statement_hash=sealed_for.hash)
-    sealed = holder.seal(call, heard, release)  # anyone can seal to an activity
+    sealed = answering.seal(call, heard, release)  # anyone can seal to an activity
     assert ppa.opener.open(sealed, sealed_for.hash) == release
     with pytest.raises(IntegrityError) as caught:
         ppa.opener.open(sealed, other.hash)
