@@ -11,6 +11,7 @@ from tests.unit.programs.direct_openfisca import run_directly
 from tests.unit.programs.notices import recompute
 
 from cloison.bodies import BodyId
+from cloison.exchange.conclude import decide_again
 from cloison.french import french_euros
 from cloison.ledger.reader import EntryReader
 from cloison.months import Month
@@ -182,6 +183,21 @@ def test_targeting_refusals_name_a_rule_or_the_missing_text(refusals: list[Attem
     decisions = [refusal.decision for one in refusals for refusal in one.refusals]
     assert decisions
     assert all(one.rules or one.reason == "NO_TEXT" for one in decisions)
+
+
+def test_every_decision_in_every_ledger_is_made_again_alike(
+    federation: Federation, refusals: list[Attempt]
+) -> None:
+    """INVARIANT: from entry and policy set alone; permits of rights and refusals of scoring."""
+    assert refusals
+    made = [
+        decide_again(federation.policy, one)
+        for node in federation.nodes
+        for one in entries(federation, node.body)
+        if one.HasField("decided")
+    ]
+    assert {held.permitted for held, _ in made} == {True, False}
+    assert [again for _, again in made] == [held for held, _ in made]
 
 
 def denied(federation: Federation, body: str) -> set[bytes]:

@@ -1,4 +1,4 @@
-"""`cloison kept`: the lines of loaded declarations that no block of ours reads."""
+"""`cloison kept`: the lines of declarations that no block of ours reads; never what they say."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from cloison.bodies import parse_body
 from cloison.cli.load import open_store
+from cloison.store import KeptLine
 
 
 def kept(
@@ -19,9 +20,9 @@ def kept(
     root: Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a line.")] = False,
 ) -> None:
-    """Show lines of blocks that were not known when they came, as they were sent.
+    """Show where lines of blocks stand that were not known when they came, and their rubrics.
 
-    They may hold a NIR or an amount: they are shown to whoever may read the file itself.
+    What they say stays sealed: a value is read under a purpose and an entry, or not at all.
 
     Example: cloison kept cnav --file dsn-202602-01.dsn
     """
@@ -29,11 +30,25 @@ def kept(
     try:
         for one in store.kept_lines(file):
             if as_json:
-                content = {**one._asdict(), "sha256": one.sha256.hex()}
-                content["loaded_time"] = one.loaded_time.isoformat()
-                typer.echo(json.dumps(content, ensure_ascii=False))
+                typer.echo(json.dumps(_place(one), ensure_ascii=False))
             else:
                 message = f" ({one.message})" if one.message else ""
-                typer.echo(f"{one.file}:{one.line}{message}: {one.text}")
+                typer.echo(f"{one.file}:{one.line}{message}: {_rubric(one)}")
     finally:
         store.close()
+
+
+def _place(one: KeptLine) -> dict[str, str | int]:
+    return {
+        "file": one.file,
+        "sha256": one.sha256.hex(),
+        "loaded_time": one.loaded_time.isoformat(),
+        "message": one.message,
+        "line": one.line,
+        "rubric": _rubric(one),
+    }
+
+
+def _rubric(one: KeptLine) -> str:
+    """Its name alone. INVARIANT: no value, which may be a NIR or an amount."""
+    return one.text.partition(",")[0]

@@ -78,14 +78,30 @@ def test_load_many_unknown_lines_are_all_kept(cnav: Body, folder: Folder) -> Non
     assert [one.text for one in cnav.store.kept_lines()] == many
 
 
-def test_kept_command_shows_lines_with_file_and_message(
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_kept_command_shows_no_value(
+    form: tuple[str, ...], tmp_path: Path, folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = "\n".join(kept_of(tmp_path, folder, capsys, *form))
+    assert SECRET.partition(",")[0] in shown
+    assert not any(value in shown for value in (ANNE[:13], "enveloppe", "'"))
+
+
+def test_kept_command_shows_file_line_message_and_rubric(
     tmp_path: Path, folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shown = kept_of(tmp_path, folder, capsys)
+    assert shown[0] == "file-1.dsn:5: S10.G00.09.001"
+    assert shown[4] == f"file-1.dsn:37 ({MESSAGE}): S21.G00.98.001"
+
+
+def kept_of(
+    tmp_path: Path, folder: Folder, capsys: pytest.CaptureFixture[str], *form: str
+) -> list[str]:
+    """The lines the command prints, of a file just loaded."""
     init_keys(tmp_path / "keys", [BodyId("cnav")], {}, NOW)
     options = ["--var", str(tmp_path / "var"), "--keys", str(tmp_path / "keys")]
     assert run(["load", "cnav", str(folder.lines(with_unknown())), *options]) == 0
     capsys.readouterr()
-    assert run(["kept", "cnav", *options]) == 0
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "file-1.dsn:5: S10.G00.09.001,'enveloppe'"
-    assert shown[4] == f"file-1.dsn:37 ({MESSAGE}): S21.G00.98.001,'fin'"
+    assert run(["kept", "cnav", *options, *form]) == 0
+    return capsys.readouterr().out.splitlines()
