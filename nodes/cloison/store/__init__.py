@@ -16,6 +16,7 @@ from cloison.store.database import Database
 from cloison.store.kept_lines import KeptLine
 from cloison.store.layouts import pack
 from cloison.store.loading import MOST_PLACE, Kind, Loading, NewRecord, Slot
+from cloison.store.many import STATUS_NUMBERS, ManyData, ManyIdentities
 from cloison.store.node_file import NodeFile, load_nodes
 from cloison.store.store import Store
 from cloison.store.values import (
@@ -33,6 +34,7 @@ from cloison.store.values import (
 
 __all__ = [
     "MOST_PLACE",
+    "STATUS_NUMBERS",
     "Catalogue",
     "Claim",
     "ClaimMember",
@@ -44,6 +46,8 @@ __all__ = [
     "KeptLine",
     "Kind",
     "Loading",
+    "ManyData",
+    "ManyIdentities",
     "NewRecord",
     "NodeFile",
     "Output",

@@ -10,10 +10,12 @@ from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue
 from cloison.store.claims import Claims
+from cloison.store.columns import Columns
 from cloison.store.database import Database, to_ms
 from cloison.store.kept_lines import KeptLine, find_kept_lines
 from cloison.store.layouts import register_datasets
 from cloison.store.loading import Loading
+from cloison.store.many import Bytes, ManyData, ManyIdentities
 from cloison.store.people import People
 from cloison.store.received import Outputs, Received
 from cloison.store.records import Records
@@ -34,6 +36,7 @@ class Store:
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
         self._records = Records(database, catalogue, self._ids)
+        self._columns = Columns(catalogue, self._records, self._people)
         self._claims = Claims(database, catalogue, self._ids, self._people)
         self._received = Received(database)
         self._outputs = Outputs(database)
@@ -86,6 +89,37 @@ class Store:
         return self._records.fetch(
             dataset, person_row_keys, fields, first, last, granularity, now, as_of
         )
+
+    def fetch_many(
+        self,
+        dataset: str,
+        person_row_keys: bytes | Bytes,
+        fields: Sequence[str],
+        first: Month,
+        last: Month,
+        granularity: str,
+        now: datetime,
+    ) -> ManyData:
+        """As `fetch`, the same values as columns: see `ManyData`.
+
+        Args:
+            dataset: A dataset of the catalogue.
+            person_row_keys: 16 bytes a person, one after the other, or an array of shape (n, 16).
+            fields: Of the dataset; columns come in this order.
+            first: First month, included.
+            last: Last month, included.
+            granularity: As for `fetch`.
+            now: Decides what is due.
+
+        Raises:
+            InputError: as `fetch`; `MALFORMED`: not 16 bytes a person.
+            StorageError: `STORE_READ`.
+        """
+        return self._columns.fetch(dataset, person_row_keys, fields, first, last, granularity, now)
+
+    def identities(self, person_row_keys: bytes | Bytes) -> ManyIdentities:
+        """As `identity`, of many persons; raises as `fetch_many`."""
+        return self._columns.identities(person_row_keys)
 
     def identity(self, person_row_key: bytes) -> IdentityFacts | None:
         """What may bar an answer; None where the person is not known here."""
