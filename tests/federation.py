@@ -266,6 +266,7 @@ class Link:
     Attributes:
         before: Changes a request on its way.
         after: Changes a response on its way back.
+        before_part: Changes a request of a stream on its way.
         after_part: Changes or drops (None) a response of a stream.
         down: The peer does not answer; `dies_after`: nor after so many responses of a stream.
         silent_after: After so many responses of a stream, nothing comes and nothing ends.
@@ -276,6 +277,7 @@ class Link:
     holder: BodyId
     before: Callable[[AskRequest], None] | None = None
     after: Callable[[AskResponse], None] | None = None
+    before_part: Callable[[ManyRequest], None] | None = None
     after_part: Callable[[ManyResponse], ManyResponse | None] | None = None
     down: bool = False
     dies_after: int | None = None
@@ -307,8 +309,16 @@ class Link:
         servicer = servicers.Exchange(*self.federation.holding(self.holder))
         context = self.federation.context(self.requester)
         count = 0
+
+        async def travelling() -> AsyncIterator[ManyRequest]:
+            async for request in requests:
+                received = ManyRequest.FromString(request.SerializeToString())
+                if self.before_part:
+                    self.before_part(received)
+                yield received
+
         try:
-            async for response in servicer.AskMany(requests, context):
+            async for response in servicer.AskMany(travelling(), context):
                 changed = self.after_part(response) if self.after_part else response
                 if changed is not None:
                     yield changed

@@ -304,7 +304,7 @@ def _ask_at(demo: Demo, day: date) -> tuple[Decision, int]:
     try:
         with closing(connect(place.keys, SCORING, place.root, clock, address)) as gateway:
             answer = gateway.ask_many(wish.question(), iter(persons), len(persons))
-            people = sum(len(batch.persons) for batch in answer.batches)
+            people = sum(len(part.members) for part in answer.parts)
     finally:
         stop(nodes)
     if answer.reply.decision is None:

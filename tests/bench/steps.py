@@ -184,7 +184,7 @@ def _answer(
     label = make_label(statement, decision, call.now)
     release = build_release(statement, label, statement.person_digests, data)
     watch.lap("build the release")
-    sealed = seal(call, heard, release)
+    sealed = seal(call, heard, release.SerializeToString())
     watch.lap("seal")
     kept = receipt_pb2.Answer(sealed_release=sealed).SerializeToString()
     node.vault.keep_answer(statement.hash, kept, call.now)

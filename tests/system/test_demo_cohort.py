@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -38,17 +39,19 @@ from cloison.programs.persons_file import read_persons
 from cloison.programs.targeting import Wish
 from cloison.programs.targeting_model import load_model
 from cloison.v1 import release_pb2
-from cloison.v1.entry_pb2 import CohortPart, Entry
-from cloison.wire import client
-from cloison.wire.client import COHORT_BATCH, GatewayClient, connect
-from cloison.wire.gateway import AskFor, Member, Reply
+from cloison.v1.entry_pb2 import CohortPart as PartEntry
+from cloison.v1.entry_pb2 import Entry
+from cloison.wire import client, cohort_client
+from cloison.wire.client import GatewayClient, connect
+from cloison.wire.gateway import AskFor, CohortPart, Member, Reply
 
 OPEN_DAY = date(2024, 6, 1)
 SCORING = "caf-dmde"
 FIRST, LAST = Month.of(2026, 3), Month.of(2026, 4)
 LAUNCHER = ROOT / "tests/unsafe/unsafe_clock.py"
 STRANGER = Member("applicant", parse_nir("185057500000048"), "Nobody", date(1985, 5, 7))
-INTERRUPTED_BATCHES = 24
+COHORT_BATCH = 250  # half the limit: the people here fill one such and part of another
+INTERRUPTED_BATCHES = 64
 WAIT_SECONDS = 30
 BOTH_SIDES = ("caf", "cnav")
 MOST_GROWN_BYTES = 16_000_000  # for 36,000 persons more: their salts and digests alone are that
@@ -89,7 +92,7 @@ class Answered:
     """A cohort's answer as the program got it, and the receipts it checked."""
 
     reply: Reply
-    batches: tuple[release_pb2.Release, ...]
+    parts: tuple[CohortPart, ...]
     receipts: tuple[Checked, ...]
 
     @property
@@ -101,7 +104,7 @@ class Answered:
     @property
     def people(self) -> list[release_pb2.PersonRelease]:
         """Everybody, in order."""
-        return [person for batch in self.batches for person in batch.persons]
+        return [person for part in self.parts for person in part.persons()]
 
 
 @contextmanager
@@ -114,7 +117,7 @@ def receipts_kept() -> Iterator[list[Checked]]:
         return kept[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "verify_part", keep)
+        patch.setattr(cohort_client, "verify_part", keep)
         yield kept
 
 
@@ -128,6 +131,14 @@ def whom(people: Path) -> tuple[Member, ...]:
     """Everybody the cnav knows, of temporary number or objecting too; then two it cannot answer."""
     known = [person for (person,) in read_persons(people / "cnav/identities.csv")]
     return (*known, STRANGER, replace(known[0], birth_name="Misspelled"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches() -> Iterator[None]:
+    """Programs send batches of `COHORT_BATCH`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "BATCH_PERSONS", COHORT_BATCH)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +167,7 @@ def answered(open_year: OpenYear) -> Answered:
         asked = program.ask_many(
             open_year.question(), iter(open_year.persons), len(open_year.persons)
         )
-        return Answered(asked.reply, tuple(asked.batches), tuple(receipts))
+        return Answered(asked.reply, tuple(asked.parts), tuple(receipts))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +189,7 @@ def test_cohort_in_the_open_year_is_permitted_with_obligations(answered: Answere
 def test_cohort_batches_hold_everybody_asked(open_year: OpenYear, answered: Answered) -> None:
     count = len(open_year.persons)
     assert count > 300
-    sizes = [len(batch.persons) for batch in answered.batches]
+    sizes = [len(part.members) for part in answered.parts]
     assert sizes == [COHORT_BATCH, count - COHORT_BATCH]
 
 
@@ -200,9 +211,21 @@ def test_cohort_answers_each_person_as_a_single_question_does(
     assert declared
 
 
-def test_cohort_labels_as_a_single_question_does(answered: Answered, single: list[Reply]) -> None:
+def test_cohort_labels_as_a_single_question_does(
+    open_year: OpenYear, answered: Answered, single: list[Reply]
+) -> None:
     label = next(reply.release for reply in single if reply.release).label
-    assert [batch.label for batch in answered.batches] == [label] * len(answered.batches)
+    found = [
+        Entry.FromString(data).decided
+        for _, data in entries(open_year.federation.node("cnav"))
+        if Entry.FromString(data).decided.signed.statement
+    ]
+    (of_cohort,) = (
+        one.label
+        for one in found
+        if sha256(one.signed.statement).digest() == answered.reply.statement_hash
+    )
+    assert of_cohort == label
 
 
 def test_cohort_says_nothing_of_whom_a_single_question_is_refused(
@@ -224,7 +247,7 @@ def entries(node: NodeAt) -> Iterator[tuple[int, bytes]]:
     return reader.entries(0, reader.size)
 
 
-def parts(node: NodeAt, statement_hash: bytes) -> list[CohortPart]:
+def parts(node: NodeAt, statement_hash: bytes) -> list[PartEntry]:
     """A cohort's entries in a node's ledger, in order."""
     read = (Entry.FromString(data) for _, data in entries(node))
     return [one.cohort_part for one in read if one.cohort_part.statement_hash == statement_hash]
@@ -246,7 +269,7 @@ def test_cohort_entries_name_each_person_by_digest_and_trace_key(
     """INVARIANT: no release without a trace that each person it is about can find."""
     found = parts(open_year.federation.node(body), answered.reply.statement_hash)
     digests = [list(part.person_digests) for part in found]
-    given = [[person.person_digest for person in batch.persons] for batch in answered.batches]
+    given = [part.person_digests for part in answered.parts]
     people = [[one.nir for one in batch] for batch in batches_of(open_year.persons)]
     assert digests == given
     assert sum(map(len, digests)) == len(open_year.persons)
@@ -275,7 +298,7 @@ def test_cohort_receipts_name_the_entries_of_the_holders_ledger(
     open_year: OpenYear, answered: Answered
 ) -> None:
     kept = {index: leaf_hash(data) for index, data in entries(open_year.federation.node("cnav"))}
-    assert len(answered.receipts) == len(answered.batches)
+    assert len(answered.receipts) == len(answered.parts)
     assert {one.leaf_index: one.leaf_hash for one in answered.receipts}.items() <= kept.items()
 
 
@@ -290,18 +313,18 @@ def kill(node: NodeAt) -> None:
         time.sleep(0.01)
 
 
+Drawn = Callable[[int], None]
+Received = Callable[[int], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """What a program had when the holder was killed, and what it was told."""
+    """What a program had in the end of a cohort whose holder was killed, and what it was told."""
 
-    batches: int
+    parts: int
     reason: str
     receipts: tuple[Checked, ...]
     statement_hash: bytes
-
-
-Drawn = Callable[[int], None]
-Received = Callable[[int], None]
 
 
 def interrupt(open_year: OpenYear, drawn: Drawn, received: Received) -> Interrupted:
@@ -316,67 +339,70 @@ def interrupt(open_year: OpenYear, drawn: Drawn, received: Received) -> Interrup
             drawn(place)
             yield person
 
-    batches: list[release_pb2.Release] = []
+    count, reason = 0, ""
     with open_year.scoring() as program, receipts_kept() as receipts:
         asked = program.ask_many(open_year.question(), persons(), size)
         assert asked.reply.decision is not None
         assert asked.reply.decision.permitted
-        with pytest.raises(PeerError) as cut:
-            take(asked.batches, batches, received)
-    reason, statement_hash = cut.value.reason, asked.reply.statement_hash
-    return Interrupted(len(batches), reason, tuple(receipts), statement_hash)
+        try:
+            for count, _ in enumerate(asked.parts, 1):
+                received(count)
+        except PeerError as error:
+            reason = error.reason
+    return Interrupted(count, reason, tuple(receipts), asked.reply.statement_hash)
 
 
-def take(
-    batches: Iterator[release_pb2.Release], into: list[release_pb2.Release], received: Received
+def test_kill_of_the_holder_in_a_cohort_is_told_and_loses_no_acknowledged_entry(
+    open_year: OpenYear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes, as it comes."""
-    for batch in batches:
-        into.append(batch)
-        received(len(into))
-
-
-def kill_while_a_batch_is_drawn(open_year: OpenYear, holder: NodeAt) -> Interrupted:
-    """The holder has nothing in hand: its first batch has arrived, its second is not yet sent."""
-    first, gone = Event(), Event()
-
-    def drawn(place: int) -> None:
-        if place == 2 * COHORT_BATCH:
-            assert first.wait(WAIT_SECONDS)
-            kill(holder)
-            gone.set()
-
-    found = interrupt(open_year, drawn, lambda _: first.set())
-    assert gone.wait(WAIT_SECONDS)  # persons are drawn in a thread of their own
-    assert found.batches == 1
-    return found
-
-
-def kill_while_it_answers(open_year: OpenYear, holder: NodeAt) -> Interrupted:
-    """The holder is killed at whatever it does just then; more batches are on their way to it."""
+    """INVARIANT: an acknowledged entry survives a crash; a cut cohort is never taken for whole."""
+    monkeypatch.setattr(cohort_client, "_PAUSE_SECONDS", 0.01)
+    holder = open_year.federation.node("cnav")
 
     def received(count: int) -> None:
         if count == 2:
             kill(holder)
 
-    return interrupt(open_year, lambda _: None, received)
-
-
-@pytest.mark.parametrize("killing", [kill_while_a_batch_is_drawn, kill_while_it_answers])
-def test_kill_of_the_holder_in_a_cohort_is_told_and_loses_no_acknowledged_entry(
-    open_year: OpenYear, killing: Callable[[OpenYear, NodeAt], Interrupted]
-) -> None:
-    """INVARIANT: an acknowledged entry survives a crash; a cut cohort is never taken for whole."""
-    holder = open_year.federation.node("cnav")
-    cut = killing(open_year, holder)
+    cut = interrupt(open_year, lambda _: None, received)
     open_year.start([holder])
     kept = {index: leaf_hash(data) for index, data in entries(holder)}
     assert cut.reason == "PEER_UNAVAILABLE"
-    assert 0 < cut.batches == len(cut.receipts) < INTERRUPTED_BATCHES
+    assert 0 < cut.parts == len(cut.receipts) < INTERRUPTED_BATCHES
     assert {one.leaf_index: one.leaf_hash for one in cut.receipts}.items() <= kept.items()
     check_parts(open_year, cut)
     verify_ledgers(open_year)
     assert ask_anew(open_year) == len(open_year.persons)
+
+
+@pytest.mark.parametrize("body", ["cnav", "caf"])
+def test_cohort_goes_on_where_it_was_once_a_killed_node_serves_again(
+    open_year: OpenYear, body: str
+) -> None:
+    """Each person is asked about once: one decision, one entry a batch in each ledger."""
+    node, begun = open_year.federation.node(body), Event()
+
+    def begin_again() -> None:
+        open_year.start([node])
+        begun.set()
+
+    def received(count: int) -> None:
+        if count == 2:
+            kill(node)
+            Thread(target=begin_again).start()
+
+    whole = interrupt(open_year, lambda _: None, received)
+    assert begun.wait(WAIT_SECONDS)
+    assert (whole.reason, whole.parts) == ("", INTERRUPTED_BATCHES)
+    for side in BOTH_SIDES:
+        found = parts(open_year.federation.node(side), whole.statement_hash)
+        assert [part.batch_index for part in found] == list(range(INTERRUPTED_BATCHES))
+    decided = [
+        data
+        for _, data in entries(open_year.federation.node("cnav"))
+        if whole.statement_hash == sha256(Entry.FromString(data).decided.signed.statement).digest()
+    ]
+    assert len(decided) == 1
+    verify_ledgers(open_year)
 
 
 def check_parts(open_year: OpenYear, cut: Interrupted) -> None:
@@ -386,7 +412,7 @@ def check_parts(open_year: OpenYear, cut: Interrupted) -> None:
     )
     hashes = [part.sealed_hash for part in of_holder]
     assert not any(part.last for part in (*of_holder, *of_requester))
-    assert cut.batches <= len(of_requester) <= len(of_holder)
+    assert cut.parts <= len(of_requester) <= len(of_holder)
     assert [part.sealed_hash for part in of_requester] == hashes[: len(of_requester)]
 
 
@@ -407,7 +433,7 @@ def ask_anew(open_year: OpenYear) -> int:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         asked = program.ask_many(question, iter(persons), len(persons))
-        return sum(len(batch.persons) for batch in asked.batches)
+        return sum(len(part.members) for part in asked.parts)
 
 
 def own_memory_bytes(node: NodeAt) -> int:
@@ -424,7 +450,7 @@ def test_cohort_ten_times_as_large_takes_no_more_memory(open_year: OpenYear) -> 
         persons = islice(cycle(open_year.persons), size)
         with open_year.scoring() as program:
             asked = program.ask_many(open_year.question(), persons, size)
-            assert sum(len(batch.persons) for batch in asked.batches) == size
+            assert sum(len(part.members) for part in asked.parts) == size
         return [own_memory_bytes(node) for node in nodes]
 
     held_after(20_000)  # what a process keeps from its first work: caches, the allocator's room

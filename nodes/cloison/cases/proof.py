@@ -12,9 +12,10 @@ from cloison.exchange.statement import from_milliseconds
 from cloison.identity import parse_nir, person_digest
 from cloison.law.question import CaseFacts
 from cloison.ledger.checkpoint import Checkpoint
+from cloison.ledger.subset_proof import verify_subset
 from cloison.ledger.tree import leaf_hash, verify_inclusion
 from cloison.months import Month
-from cloison.v1 import entry_pb2, statement_pb2
+from cloison.v1 import entry_pb2, gateway_service_pb2, statement_pb2
 
 CheckpointVerifier = Callable[[bytes], Checkpoint]
 """Verifies a signed note of one known ledger; raises `CloisonError`."""
@@ -96,6 +97,39 @@ def verify_case(
         raise PeerError("BAD_CASE_PROOF", f"case proof: {error.message}") from error
 
 
+def verify_cases(
+    proof: gateway_service_pb2.EntriesProof, verify_checkpoint: CheckpointVerifier
+) -> dict[bytes, ProvedCase]:
+    """The cases of a batch by their leaf hash, each end moved by the renewals proved with them.
+
+    Raises:
+        PeerError: `BAD_CASE_PROOF`: not that ledger, not those entries, forged or altered.
+    """
+    most = 2 * limits.COHORT_BATCH_PERSONS
+    try:
+        limits.check_count("case entries", len(proof.entries), 1, most)
+        limits.check_count("leaf indexes", len(proof.leaf_indexes), 1, most)
+        limits.check_count("case proof hashes", len(proof.hashes), 0, limits.COHORT_PROOF_HASHES)
+        limits.check_count("checkpoint bytes", len(proof.checkpoint), 1, limits.CHECKPOINT_BYTES)
+        head = verify_checkpoint(proof.checkpoint)
+        leaves = [leaf_hash(entry) for entry in proof.entries]
+        verify_subset(leaves, proof.leaf_indexes, head.size, proof.hashes, head.root)
+        cases: dict[bytes, ProvedCase] = {}
+        for data, leaf in zip(proof.entries, leaves, strict=True):
+            entry = _parsed(data)
+            # A renewal stands after what it renews: its case was read before it.
+            renewed = cases.get(entry.case_renewed.case_leaf_hash)
+            if renewed is None:
+                cases[leaf] = _opened(entry, leaf)
+            else:
+                cases[renewed.leaf_hash] = _renewed(renewed, entry)
+    except PeerError:
+        raise
+    except CloisonError as error:
+        raise PeerError("BAD_CASE_PROOF", f"case proof: {error.message}") from error
+    return cases
+
+
 def _proved_entry(
     proof: statement_pb2.CaseProof, verify_checkpoint: CheckpointVerifier
 ) -> entry_pb2.Entry:
@@ -105,9 +139,13 @@ def _proved_entry(
     head = verify_checkpoint(proof.checkpoint)
     leaf = leaf_hash(proof.entry)
     verify_inclusion(leaf, proof.leaf_index, head.size, list(proof.hashes), head.root)
+    return _parsed(proof.entry)
+
+
+def _parsed(data: bytes) -> entry_pb2.Entry:
     entry = entry_pb2.Entry()
     try:
-        entry.ParseFromString(proof.entry)
+        entry.ParseFromString(data)
     except DecodeError as error:
         raise IntegrityError("BAD_ENTRY", "entry: cannot be decoded") from error
     return entry

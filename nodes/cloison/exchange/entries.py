@@ -15,14 +15,12 @@ from cloison.errors import IntegrityError
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.exchange.values import decision_to_proto, facts_to_proto
 from cloison.law.question import Decision, Facts
+from cloison.ledger.terms import Group, Term
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.v1 import entry_pb2, release_pb2, statement_pb2
 
 VERSION = 1
-
-Term = tuple[str, bytes]
-"""What an index finds an entry by: a kind of term and its key."""
 
 
 def parse_entry(data: bytes) -> entry_pb2.Entry:
@@ -185,6 +183,7 @@ def cohort_part_entry(
     now: datetime,
     *,
     last: bool,
+    received: bool = False,
     cases: Sequence[bytes] = (),
 ) -> bytes:
     """A batch of a cohort is about to leave, or was received; `cases` only where it leaves."""
@@ -198,6 +197,7 @@ def cohort_part_entry(
     part.sealed_hash = sha256(sealed).digest()
     part.peer = peer
     part.case_leaf_hashes.extend(cases)
+    part.received = received
     return _bytes(entry)
 
 
@@ -228,7 +228,12 @@ def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     return _bytes(entry)
 
 
-def index_terms(data: bytes) -> Iterator[Term]:
+def part_key(statement_hash: bytes, batch_index: int) -> bytes:
+    """What an index finds a cohort's part by: `left` a holder, or `came` to a requester."""
+    return statement_hash + batch_index.to_bytes(8, "big")
+
+
+def index_terms(data: bytes) -> Iterator[Term | Group]:
     """What an entry is found by: its statement, its case, its kind and each trace key."""
     entry = parse_entry(data)
     kind = entry.WhichOneof("kind")
@@ -242,9 +247,10 @@ def index_terms(data: bytes) -> Iterator[Term]:
         yield from (("trace", key) for key in entry.received.trace_keys)
     elif kind == "cohort_part":
         part = entry.cohort_part
-        yield "cohort", part.statement_hash + part.batch_index.to_bytes(8, "big")
+        place = part_key(part.statement_hash, part.batch_index)
+        yield ("came" if part.received else "left"), place
         yield from (("case", leaf) for leaf in part.case_leaf_hashes)
-        yield from (("trace", key) for key in part.trace_keys)
+        yield Group("trace", part.trace_keys)
     elif kind == "case_opened":
         yield "opened", leaf_hash(data)
         yield from (("trace", key) for key in entry.case_opened.trace_keys)

@@ -42,11 +42,12 @@ def build_release(
             for record in period.records:
                 row = answer.records.add(source=record.source, version=record.version)
                 for value in record.values:
-                    _set(row.values.add(), value)
+                    set_value(row.values.add(), value)
     return release
 
 
-def _set(target: release_pb2.Value, value: int | str | bool | None) -> None:
+def set_value(target: release_pb2.Value, value: int | str | bool | None) -> None:
+    """Writes a value; None leaves it unset: not stated."""
     if isinstance(value, bool):
         target.boolean = value
     elif isinstance(value, int):

@@ -135,7 +135,10 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
 def _read_cohort(message: statement_pb2.Statement) -> Cohort:
     cohort = message.cohort
     limits.check_count("cohort", cohort.size, 1, limits.COHORT_PERSONS)
-    limits.check_count("batch", cohort.batch_persons, 1, limits.COHORT_BATCH_PERSONS)
+    # None so small that the batches sent before a stream is broken off tell of fewer persons than
+    # the law lets a cohort count.
+    least = min(cohort.size, limits.COHORT_BATCH_LEAST)
+    limits.check_count("batch", cohort.batch_persons, least, limits.COHORT_BATCH_PERSONS)
     if bool(cohort.case_type) != bool(cohort.case_month):
         raise InputError("MALFORMED", "cohort: a case type and a case month go together")
     if not cohort.case_type:

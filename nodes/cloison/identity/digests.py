@@ -4,7 +4,6 @@ Each has a domain line of its own, so that no digest can stand in for another. P
 """
 
 import hashlib
-import hmac
 import re
 import unicodedata
 from datetime import date
@@ -12,14 +11,15 @@ from datetime import date
 from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.identity.identifiers import Nir
+from cloison.identity.keyed_hash import keyed_digest
 
 SALT_BYTES = 32
 ROW_KEY_BYTES = 16
 
-_PERSON = b"cloison/v1 person digest\n"
+PERSON_DOMAIN = b"cloison/v1 person digest\n"
 _REFERENCE = b"cloison/v1 case reference\n"
-_ROW = b"cloison/v1 row key\n"
-_TRAITS = b"cloison/v1 traits digest\n"
+ROW_DOMAIN = b"cloison/v1 row key\n"
+TRAITS_DOMAIN = b"cloison/v1 traits digest\n"
 _TRACE = b"cloison/v1 trace key\n"
 _AGENT = b"cloison/v1 agent pseudonym\n"
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
@@ -38,7 +38,7 @@ def person_digest(salt: bytes, nir: Nir) -> bytes:
     Raises:
         InputError: `BAD_SALT`: not 32 bytes.
     """
-    return hashlib.sha256(_PERSON + _salt(salt) + nir.encode("ascii")).digest()
+    return hashlib.sha256(PERSON_DOMAIN + _salt(salt) + nir.encode("ascii")).digest()
 
 
 def reference_digest(salt: bytes, reference: str) -> bytes:
@@ -48,7 +48,7 @@ def reference_digest(salt: bytes, reference: str) -> bytes:
 
 def row_key(key: bytes, nir: Nir) -> bytes:
     """The 16 bytes that name a person's rows in one node's store, and in no other's."""
-    return hmac.digest(key, _ROW + nir.encode("ascii"), "sha256")[:ROW_KEY_BYTES]
+    return keyed_digest(key, ROW_DOMAIN + nir.encode("ascii"))[:ROW_KEY_BYTES]
 
 
 def traits_digest(key: bytes, nir: Nir, birth_name: str, birth_date: str) -> bytes:
@@ -65,8 +65,8 @@ def traits_digest(key: bytes, nir: Nir, birth_name: str, birth_date: str) -> byt
     """
     name = normal_name(birth_name)
     _check_date(birth_date)
-    message = _TRAITS + f"{nir}\n{name}\n{birth_date}".encode()
-    return hmac.digest(key, message, "sha256")
+    message = TRAITS_DOMAIN + f"{nir}\n{name}\n{birth_date}".encode()
+    return keyed_digest(key, message)
 
 
 def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
@@ -77,7 +77,7 @@ def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
         node: Whose ledger holds the trace.
         day: The day the trace is found under.
     """
-    return hmac.digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode(), "sha256")
+    return keyed_digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode())
 
 
 def agent_pseudonym(key: bytes, agent: str) -> str:
@@ -85,7 +85,7 @@ def agent_pseudonym(key: bytes, agent: str) -> str:
 
     Letters alone: what stands in ledgers in an agent's place spells neither a NIR nor an income.
     """
-    digest = hmac.digest(key, _AGENT + agent.encode(), "sha256")[:16]
+    digest = keyed_digest(key, _AGENT + agent.encode())[:16]
     return digest.hex().translate(_LETTERS)
 
 

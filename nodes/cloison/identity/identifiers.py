@@ -20,9 +20,9 @@ Siret = NewType("Siret", str)
 
 # Sex or temporary series · year · month (20-42 and 50-99: incomplete civil status) · département
 # (Corsica 2A, 2B) · commune or country · order; then the key.
+MONTH = re.compile(r"0[1-9]|1[0-2]|[23][0-9]|4[0-2]|[5-9][0-9]")
 _NUMBER = re.compile(
-    r"[123478][0-9]{2}"
-    r"(?:0[1-9]|1[0-2]|[23][0-9]|4[0-2]|[5-9][0-9])"
+    rf"[123478][0-9]{{2}}(?:{MONTH.pattern})"
     r"(?:0[1-9]|[1-9][0-9]|2[AB])"
     r"[0-9]{3}[0-9]{3}"
 )

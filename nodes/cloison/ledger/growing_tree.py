@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cloison.ledger import tree
 from cloison.ledger.levels import Levels, ReadTile
+from cloison.ledger.subset_proof import subset_from
 from cloison.ledger.tiles import TILE_WIDTH, Tile, encode_bundle
 
 _CACHED_HEADS = 16
@@ -55,6 +56,10 @@ class GrowingTree:
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
         """Hashes from leaf to root; `index < size`, at most this tree's."""
         return tree.inclusion_from(self._levels, self._edges(size), index, size)
+
+    def subset_proof(self, indexes: Sequence[int], size: int) -> list[bytes]:
+        """What proves several leaves together; growing, below `size`, at most this tree's."""
+        return subset_from(self._levels, self._edges(size), indexes, size)
 
     def consistency_proof(self, first_size: int, second_size: int) -> list[bytes]:
         """Hashes from one size to another, at most this tree's."""

@@ -12,24 +12,27 @@ third of what it does one entry at a time. What a killed process held is indexed
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cloison.errors import StorageError
 from cloison.ledger.files import sync_path
 from cloison.ledger.log import Log
+from cloison.ledger.terms import Group, Terms
 from cloison.ledger.tree import leaf_hash
-
-Terms = Callable[[bytes], Iterable[tuple[str, bytes]]]
 
 _CATCH_UP_ENTRIES = 4_096
 _HELD_TERMS = 384
 _COUNTED_TERMS = 100_000
+_PREFIX_BYTES = 8
 _SCHEMA = """
 CREATE TABLE term (
     kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE grouped (
+    leaf INTEGER NOT NULL, kind TEXT NOT NULL, prefixes BLOB NOT NULL, PRIMARY KEY (leaf, kind)
+) STRICT;
 CREATE TABLE progress (
     size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL, open_under TEXT NOT NULL
 ) STRICT;
@@ -46,7 +49,8 @@ class LedgerIndex:
         path: The SQLite file; made for its owner alone, or made again where it is damaged or not
             this log's.
         log: The log it indexes.
-        terms: The (kind, key) pairs of one entry's bytes; must always give the same for the same.
+        terms: The (kind, key) pairs and groups of one entry's bytes; must always give the same for
+            the same.
 
     Raises:
         StorageError: `LEDGER_INDEX`: the file cannot be read or written.
@@ -58,6 +62,7 @@ class LedgerIndex:
         self._size = 0
         self._closed = False
         self._held: dict[tuple[str, bytes], list[int]] = {}
+        self._held_groups: list[tuple[int, str, bytes]] = []
         self._held_terms = 0
         self._counted: dict[tuple[str, bytes], int] = {}
         with _guard(path):
@@ -77,10 +82,23 @@ class LedgerIndex:
         query = "SELECT leaf FROM term WHERE kind = ? AND key = ? ORDER BY leaf"
         with _guard(self._path):
             kept = [int(row[0]) for row in self._database.execute(query, (kind, key))]
-        return kept + self._held.get((kind, key), [])
+        found = kept + self._held.get((kind, key), [])
+        return sorted({*found, *self._grouped(kind, key)})
+
+    def _grouped(self, kind: str, key: bytes) -> Iterator[int]:
+        """The entries that have this key in a group: candidates by its first bytes, then read."""
+        prefix = key[:_PREFIX_BYTES]
+        query = "SELECT leaf FROM grouped WHERE kind = ? AND instr(prefixes, ?) > 0"
+        with _guard(self._path):
+            leaves = [int(row[0]) for row in self._database.execute(query, (kind, prefix))]
+        held = [leaf for leaf, one, keys in self._held_groups if one == kind and prefix in keys]
+        for leaf in leaves + held:
+            for term in self._terms(self._log.entry(leaf)):
+                if isinstance(term, Group) and term.kind == kind and key in term.keys:
+                    yield leaf
 
     def first(self, kind: str, key: bytes) -> int | None:
-        """The oldest entry found under this term."""
+        """The oldest entry found under this term; groups are not looked into."""
         query = "SELECT leaf FROM term WHERE kind = ? AND key = ? ORDER BY leaf LIMIT 1"
         with _guard(self._path):
             row = self._database.execute(query, (kind, key)).fetchone()
@@ -90,7 +108,10 @@ class LedgerIndex:
         return held[0] if held else None
 
     def count(self, kind: str, key: bytes) -> int:
-        """How many entries are found under this term; a second time without counting."""
+        """How many entries are found under this term; a second time without counting.
+
+        Groups are not looked into.
+        """
         known = self._counted.get((kind, key))
         if known is not None:
             return known
@@ -102,6 +123,16 @@ class LedgerIndex:
             self._counted.clear()
         self._counted[kind, key] = count
         return count
+
+    def counts(self, kind: str, keys: Sequence[bytes]) -> list[int]:
+        """As `count`, of each key; at most 32,000."""
+        query = (
+            "SELECT key, count(*) FROM term WHERE kind = ? AND key IN"  # noqa: S608 - no input in it
+            f" ({', '.join('?' * len(keys))}) GROUP BY key"
+        )
+        with _guard(self._path):
+            kept = dict(self._database.execute(query, (kind, *keys)))
+        return [kept.get(key, 0) + len(self._held.get((kind, key), ())) for key in keys]
 
     def add(self, first_index: int, entries: Sequence[bytes]) -> None:
         """Index entries just committed; calls may come late, twice or out of order."""
@@ -139,6 +170,11 @@ class LedgerIndex:
     def _hold(self, entries: Sequence[bytes]) -> None:
         for index, entry in enumerate(entries, self._size):
             for term in self._terms(entry):
+                if isinstance(term, Group):
+                    prefixes = b"".join([key[:_PREFIX_BYTES] for key in term.keys])
+                    self._held_groups.append((index, term.kind, prefixes))
+                    self._held_terms += 1
+                    continue
                 leaves = self._held.setdefault(term, [])
                 if not leaves or leaves[-1] != index:
                     leaves.append(index)
@@ -156,16 +192,20 @@ class LedgerIndex:
 
     def flush(self) -> None:
         """Write the terms held in memory. Raises `StorageError` (`LEDGER_INDEX`)."""
-        if not self._held:
+        if not self._held_terms:
             return
         rows = sorted((*term, leaf) for term, leaves in self._held.items() for leaf in leaves)
         last = leaf_hash(self._log.entry(self._size - 1))
         with _guard(self._path), self._database:
             self._database.executemany("INSERT OR IGNORE INTO term VALUES (?, ?, ?)", rows)
+            self._database.executemany(
+                "INSERT OR IGNORE INTO grouped VALUES (?, ?, ?)", self._held_groups
+            )
             self._database.execute(
                 "UPDATE progress SET size = ?, last_leaf_hash = ?", (self._size, last)
             )
         self._held.clear()
+        self._held_groups.clear()
         self._held_terms = 0
 
     def _open(self, path: Path) -> sqlite3.Connection:
@@ -173,6 +213,7 @@ class LedgerIndex:
         try:
             query = "SELECT size, last_leaf_hash, open_under FROM progress"
             size, last, open_under = database.execute(query).fetchone()
+            database.execute("SELECT leaf FROM grouped LIMIT 1")  # older files have no such table
             known = open_under in (_CLOSED, _BOOT_ID.read_text("ascii").strip())
             if known and self._is_of_this_log(size, last):
                 self._size = size

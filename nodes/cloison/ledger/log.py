@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -237,6 +238,18 @@ class Log:
         if not 0 <= index < size:
             raise _bad_index(f"entry {index}", size)
         return self._tree.inclusion_proof(index, size)
+
+    def subset_proof(self, indexes: Sequence[int]) -> list[bytes]:
+        """Hashes that show several entries to stand in the log: see `subset_proof.verify_subset`.
+
+        Raises:
+            InputError: `BAD_INDEX`: none, out of order, or not in the log.
+        """
+        size = self._checked(None)
+        growing = all(left < right for left, right in pairwise(indexes))
+        if not indexes or not growing or not 0 <= indexes[0] <= indexes[-1] < size:
+            raise _bad_index("entries to prove together", size)
+        return self._tree.subset_proof(indexes, size)
 
     def consistency_proof(self, first_size: int, second_size: int | None = None) -> list[bytes]:
         """Hashes that show the tree of `second_size` to continue that of `first_size`.

@@ -151,7 +151,8 @@ def _ask_cohort(gateway: Gateway, wish: Wish, question: AskFor, files: Sequence[
     attempt = _attempt(wish, question, way, len(persons), [answer.reply])
     if not attempt.permitted:
         return attempt
-    everybody = [income for batch in answer.batches for income in _incomes(batch)]
+    fields = sorted(question.fields)
+    everybody = [income for part in answer.parts for income in _incomes(fields, part.persons())]
     if question != wish.question():  # the model knows one income, and no part of one
         return attempt
     return _scored(attempt, wish.model, [income for income in everybody if income is not None])
@@ -214,17 +215,21 @@ def _scored(attempt: Attempt, model: Model, incomes: Sequence[int]) -> Attempt:
 
 def _file_income(releases: Iterable[release_pb2.Release]) -> int | None:
     """What the persons of a file have together; None where one of them has no answered month."""
-    incomes = [income for release in releases for income in _incomes(release)]
+    incomes = [
+        income for release in releases for income in _incomes(release.fields, release.persons)
+    ]
     known = [income for income in incomes if income is not None]
     return sum(known) if known and len(known) == len(incomes) else None
 
 
-def _incomes(release: release_pb2.Release) -> Iterator[int | None]:
+def _incomes(
+    fields: Sequence[str], persons: Iterable[release_pb2.PersonRelease]
+) -> Iterator[int | None]:
     """Each person's mean month of income, of the months that were answered; None without one."""
-    if _AMOUNT not in release.fields:
+    if _AMOUNT not in fields:
         return
-    place = list(release.fields).index(_AMOUNT)
-    for person in release.persons:
+    place = list(fields).index(_AMOUNT)
+    for person in persons:
         months = [_month_income(period, place) for period in person.periods]
         answered = [month for month in months if month is not None]
         yield sum(answered) // len(answered) if answered else None

@@ -13,7 +13,8 @@ from cloison.store.sources import ClaimRole, MemberRole
 from cloison.store.values import Claim, ClaimMember, Value
 
 _LIVE = (
-    "SELECT subject, layout, payload FROM record"
+    # Named, for without statistics SQLite would rather walk through the whole dataset.
+    "SELECT subject, layout, payload FROM record INDEXED BY record_lookup"
     " WHERE dataset = ? AND lookup {} AND until_load IS NULL AND payload IS NOT NULL"
     " ORDER BY lookup"
 )

@@ -335,11 +335,14 @@ class CohortPart(_message.Message):
     SEALED_HASH_FIELD_NUMBER: _builtins.int
     PEER_FIELD_NUMBER: _builtins.int
     CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
     statement_hash: _builtins.bytes
     batch_index: _builtins.int
     last: _builtins.bool
     sealed_hash: _builtins.bytes
     peer: _builtins.str
+    received: _builtins.bool
+    """Written by the requester's node, as the answer came; the holder writes its own before the answer leaves."""
     @_builtins.property
     def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Persons of the batch, at most 500."""
@@ -361,10 +364,11 @@ class CohortPart(_message.Message):
         sealed_hash: _builtins.bytes = ...,
         peer: _builtins.str = ...,
         case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        received: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "case_leaf_hashes", b"case_leaf_hashes", "last", b"last", "peer", b"peer", "person_digests", b"person_digests", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "case_leaf_hashes", b"case_leaf_hashes", "last", b"last", "peer", b"peer", "person_digests", b"person_digests", "received", b"received", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

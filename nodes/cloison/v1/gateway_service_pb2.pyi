@@ -114,26 +114,34 @@ Global___GatewayServiceAskManyResponse: _TypeAlias = GatewayServiceAskManyRespon
 
 @_typing.final
 class CohortBatch(_message.Message):
-    """Up to 500 persons of a cohort."""
+    """Up to 500 persons of a cohort. Every batch but the last holds as many as the statement says."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INDEX_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     PERSONS_FIELD_NUMBER: _builtins.int
+    SALT_SEED_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     CASES_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """From 0, without gap."""
+    """From 0, without gap; after a cut, from any batch not yet had an answer: see `CohortAnswer`."""
     last: _builtins.bool
     persons: _builtins.bytes
-    """Arrow IPC stream, one record batch, not compressed: `nir` utf8, `salt` binary(32), `birth_name` utf8, `birth_date` utf8,
-    `case` int32 (place in `cases`, -1 where none), `case_salt` binary.
+    """Arrow IPC stream, one record batch, not compressed: `nir` utf8, `birth_name` utf8, `birth_date` utf8, `case` int32 (place in
+    `case_leaf_hashes`, -1 where none), `case_salt` binary (32 bytes; empty where there is no case).
+    """
+    salt_seed: _builtins.bytes
+    """32 fresh random bytes, never used twice. The salt of the person at place i (from 0) is bytes 32·i to 32·i + 31 of
+    SHAKE256("cloison/v1 cohort salts\\n" || salt_seed).
     """
     @_builtins.property
-    def cases(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.CaseProof]:
-        """No renewals: a case counts until the end its own entry states, even where it was renewed. Persons of a case past that end are asked
-        one question each, by Ask.
-        """
+    def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The cases the batch's persons stand in, each once."""
+
+    @_builtins.property
+    def cases(self) -> Global___EntriesProof:
+        """Set by the requester's node, for the holder: the entries of those cases, and of the latest renewal of each renewed one."""
 
     def __init__(
         self,
@@ -141,19 +149,61 @@ class CohortBatch(_message.Message):
         index: _builtins.int = ...,
         last: _builtins.bool = ...,
         persons: _builtins.bytes = ...,
-        cases: _abc.Iterable[_statement_pb2.CaseProof] | None = ...,
+        salt_seed: _builtins.bytes = ...,
+        case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        cases: Global___EntriesProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "index", b"index", "last", b"last", "persons", b"persons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hashes", b"case_leaf_hashes", "cases", b"cases", "index", b"index", "last", b"last", "persons", b"persons", "salt_seed", b"salt_seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CohortBatch: _TypeAlias = CohortBatch  # noqa: Y015
 
 @_typing.final
+class EntriesProof(_message.Message):
+    """Shows that entries stand in the requester's ledger, under one head, at a fraction of a proof each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    LEAF_INDEXES_FIELD_NUMBER: _builtins.int
+    HASHES_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.bytes
+    """Signed note, at most 4 KiB."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Serialised entries of kind CaseOpened and CaseRenewed, by growing leaf index."""
+
+    @_builtins.property
+    def leaf_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Roots of the largest subtrees that hold none of them, 32 bytes each, from left to right."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_builtins.bytes] | None = ...,
+        leaf_indexes: _abc.Iterable[_builtins.int] | None = ...,
+        hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        checkpoint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "hashes", b"hashes", "leaf_indexes", b"leaf_indexes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntriesProof: _TypeAlias = EntriesProof  # noqa: Y015
+
+@_typing.final
 class CohortAnswer(_message.Message):
-    """The answer to one batch. A missing last batch is an error, never an end."""
+    """The answer to one batch. A missing last batch is an error, never an end. After a cut, the same header opens the stream again within an
+    hour, and the same batch gets the same answer: nothing is decided, fetched or entered twice.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -164,7 +214,7 @@ class CohortAnswer(_message.Message):
     index: _builtins.int
     last: _builtins.bool
     sealed_release: _builtins.bytes
-    """A SealedRelease's bytes; its plaintext is a Release of the batch's persons, in order."""
+    """A SealedRelease's bytes; its plaintext is a CohortRelease."""
     @_builtins.property
     def receipt(self) -> _receipt_pb2.Receipt:
         """The `cohort_part` entry."""

@@ -24,27 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63loison/v1/release.proto\x12\ncloison.v1\"s\n\x05Label\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x14\n\x0creceived_for\x18\x03 \x01(\t\x12\x13\n\x0breceived_by\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08until_ms\x18\x06 \x01(\x03\"\x90\x01\n\x07Release\x12\x0f\n\x07version\x18\x01 \x01(\r\x12 \n\x05label\x18\x02 \x01(\x0b\x32\x11.cloison.v1.Label\x12\x16\n\x0estatement_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66ields\x18\x04 \x03(\t\x12*\n\x07persons\x18\x05 \x03(\x0b\x32\x19.cloison.v1.PersonRelease\"R\n\rPersonRelease\x12\x15\n\rperson_digest\x18\x01 \x01(\x0c\x12*\n\x07periods\x18\x02 \x03(\x0b\x32\x19.cloison.v1.PeriodRelease\"n\n\rPeriodRelease\x12\x0e\n\x06period\x18\x01 \x01(\r\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.cloison.v1.PeriodStatus\x12#\n\x07records\x18\x03 \x03(\x0b\x32\x12.cloison.v1.Record\"L\n\x06Record\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12!\n\x06values\x18\x03 \x03(\x0b\x32\x11.cloison.v1.Value\"E\n\x05Value\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x62oolean\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\x99\x01\n\rSealedRelease\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x16\n\x0esealing_key_id\x18\x02 \x01(\x0c\x12\x16\n\x0ewrapped_secret\x18\x03 \x01(\x0c\x12\r\n\x05nonce\x18\x04 \x01(\x0c\x12\x12\n\nciphertext\x18\x05 \x01(\x0c\x12\x16\n\x0estatement_hash\x18\x06 \x01(\x0c\x12\x0c\n\x04part\x18\x07 \x01(\x0c*\xb0\x01\n\x0cPeriodStatus\x12\x1d\n\x19PERIOD_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERIOD_STATUS_DECLARED\x10\x01\x12\"\n\x1ePERIOD_STATUS_NOTHING_DECLARED\x10\x02\x12\x1d\n\x19PERIOD_STATUS_NOT_YET_DUE\x10\x03\x12\"\n\x1ePERIOD_STATUS_UNDER_CORRECTION\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63loison/v1/release.proto\x12\ncloison.v1\"s\n\x05Label\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x14\n\x0creceived_for\x18\x03 \x01(\t\x12\x13\n\x0breceived_by\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08until_ms\x18\x06 \x01(\x03\"\x90\x01\n\x07Release\x12\x0f\n\x07version\x18\x01 \x01(\r\x12 \n\x05label\x18\x02 \x01(\x0b\x32\x11.cloison.v1.Label\x12\x16\n\x0estatement_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66ields\x18\x04 \x03(\t\x12*\n\x07persons\x18\x05 \x03(\x0b\x32\x19.cloison.v1.PersonRelease\"R\n\rPersonRelease\x12\x15\n\rperson_digest\x18\x01 \x01(\x0c\x12*\n\x07periods\x18\x02 \x03(\x0b\x32\x19.cloison.v1.PeriodRelease\"i\n\rCohortRelease\x12\x0f\n\x07version\x18\x01 \x01(\r\x12 \n\x05label\x18\x02 \x01(\x0b\x32\x11.cloison.v1.Label\x12\x16\n\x0estatement_hash\x18\x03 \x01(\x0c\x12\r\n\x05table\x18\x04 \x01(\x0c\"n\n\rPeriodRelease\x12\x0e\n\x06period\x18\x01 \x01(\r\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.cloison.v1.PeriodStatus\x12#\n\x07records\x18\x03 \x03(\x0b\x32\x12.cloison.v1.Record\"L\n\x06Record\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12!\n\x06values\x18\x03 \x03(\x0b\x32\x11.cloison.v1.Value\"E\n\x05Value\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x62oolean\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\x99\x01\n\rSealedRelease\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x16\n\x0esealing_key_id\x18\x02 \x01(\x0c\x12\x16\n\x0ewrapped_secret\x18\x03 \x01(\x0c\x12\r\n\x05nonce\x18\x04 \x01(\x0c\x12\x12\n\nciphertext\x18\x05 \x01(\x0c\x12\x16\n\x0estatement_hash\x18\x06 \x01(\x0c\x12\x0c\n\x04part\x18\x07 \x01(\x0c*\xb0\x01\n\x0cPeriodStatus\x12\x1d\n\x19PERIOD_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERIOD_STATUS_DECLARED\x10\x01\x12\"\n\x1ePERIOD_STATUS_NOTHING_DECLARED\x10\x02\x12\x1d\n\x19PERIOD_STATUS_NOT_YET_DUE\x10\x03\x12\"\n\x1ePERIOD_STATUS_UNDER_CORRECTION\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.release_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERIODSTATUS']._serialized_start=806
-  _globals['_PERIODSTATUS']._serialized_end=982
+  _globals['_PERIODSTATUS']._serialized_start=913
+  _globals['_PERIODSTATUS']._serialized_end=1089
   _globals['_LABEL']._serialized_start=40
   _globals['_LABEL']._serialized_end=155
   _globals['_RELEASE']._serialized_start=158
   _globals['_RELEASE']._serialized_end=302
   _globals['_PERSONRELEASE']._serialized_start=304
   _globals['_PERSONRELEASE']._serialized_end=386
-  _globals['_PERIODRELEASE']._serialized_start=388
-  _globals['_PERIODRELEASE']._serialized_end=498
-  _globals['_RECORD']._serialized_start=500
-  _globals['_RECORD']._serialized_end=576
-  _globals['_VALUE']._serialized_start=578
-  _globals['_VALUE']._serialized_end=647
-  _globals['_SEALEDRELEASE']._serialized_start=650
-  _globals['_SEALEDRELEASE']._serialized_end=803
+  _globals['_COHORTRELEASE']._serialized_start=388
+  _globals['_COHORTRELEASE']._serialized_end=493
+  _globals['_PERIODRELEASE']._serialized_start=495
+  _globals['_PERIODRELEASE']._serialized_end=605
+  _globals['_RECORD']._serialized_start=607
+  _globals['_RECORD']._serialized_end=683
+  _globals['_VALUE']._serialized_start=685
+  _globals['_VALUE']._serialized_end=754
+  _globals['_SEALEDRELEASE']._serialized_start=757
+  _globals['_SEALEDRELEASE']._serialized_end=910
 # @@protoc_insertion_point(module_scope)

@@ -133,9 +133,7 @@ class PersonRelease(_message.Message):
     PERIODS_FIELD_NUMBER: _builtins.int
     person_digest: _builtins.bytes
     @_builtins.property
-    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeriodRelease]:
-        """Empty in a cohort: this person cannot be answered about, for a reason that is not said."""
-
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeriodRelease]: ...
     def __init__(
         self,
         *,
@@ -149,6 +147,42 @@ class PersonRelease(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersonRelease: _TypeAlias = PersonRelease  # noqa: Y015
+
+@_typing.final
+class CohortRelease(_message.Message):
+    """The permitted fields of a batch's persons, before sealing: what a Release says, as one table."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    statement_hash: _builtins.bytes
+    table: _builtins.bytes
+    """Arrow IPC stream, one record batch: `person` int32 (place in the batch), `period` int32 and `status` int8 (as in PeriodRelease),
+    `source` utf8 and `version` int32 (as in Record), then a column for each field asked, named after it: int64, utf8 or bool. A row for
+    each record, by person and period; a period without records is one row of nulls. A person without any row cannot be answered about,
+    for a reason that is not said.
+    """
+    @_builtins.property
+    def label(self) -> Global___Label: ...
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        label: Global___Label | None = ...,
+        statement_hash: _builtins.bytes = ...,
+        table: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "statement_hash", b"statement_hash", "table", b"table", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CohortRelease: _TypeAlias = CohortRelease  # noqa: Y015
 
 @_typing.final
 class PeriodRelease(_message.Message):

@@ -118,11 +118,13 @@ def make_label(statement: Statement, decision: Decision, now: datetime) -> relea
     )
 
 
-def seal(call: Call, heard: Heard, release: release_pb2.Release, part: bytes = b"") -> bytes:
-    """Step 8: a release only the activity's program can open, bound to its statement and place."""
+def seal(call: Call, heard: Heard, plain: bytes, part: bytes = b"") -> bytes:
+    """Step 8: a serialised release only the activity's program can open, bound to its statement.
+
+    `part` binds it to its place in a cohort.
+    """
     secret, wrapped = call.secret(heard.keys)
     nonce = os.urandom(_GCM_NONCE_BYTES)
-    plain = release.SerializeToString()
     return release_pb2.SealedRelease(
         version=1,
         sealing_key_id=heard.keys.sealing_key_id,

@@ -5,38 +5,35 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from threading import Timer
 
 import grpc
 
 from cloison.errors import PeerError
 from cloison.exchange import limits
-from cloison.exchange.receipt import verify_part, verify_receipt
-from cloison.exchange.statement import from_milliseconds, to_milliseconds
+from cloison.exchange.entries import parse_entry
+from cloison.exchange.receipt import verify_receipt
+from cloison.exchange.statement import from_milliseconds, parse_statement, to_milliseconds
 from cloison.identity import ActivityKeys, parse_nir
-from cloison.ledger.checkpoint import Checkpoint
 from cloison.months import Month
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
     gateway_service_pb2,
     gateway_service_pb2_grpc,
-    receipt_pb2,
-    release_pb2,
     statement_pb2,
     store_service_pb2,
     store_service_pb2_grpc,
 )
-from cloison.wire.cohort import BatchPerson, part_of, write_persons
+from cloison.wire.cohort_client import Batches, CohortStream, open_parts
 from cloison.wire.deposits import DOMAIN
 from cloison.wire.gateway import (
     AskFor,
+    CasePromise,
     CohortReply,
     Deposit,
     Member,
@@ -51,12 +48,10 @@ from cloison.wire.questions import (
     build_items,
     build_statement,
     check_and_open,
-    check_release,
-    person_reference,
 )
 from cloison.wire.status import error_of
 
-COHORT_BATCH = 250
+BATCH_PERSONS = limits.COHORT_BATCH_PERSONS
 _VERSION = 1
 
 
@@ -110,44 +105,39 @@ class GatewayClient:
             response = self._gateway.Ask(request, timeout=CALL_SECONDS)
         return open_answers(self._opener, self._heads, questions, built, response)
 
-    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
-        """One statement about `size` persons, a batch in flight at a time."""
-        cohort = statement_pb2.Cohort(size=size, batch_persons=COHORT_BATCH)
-        built = build_statement(self._keys, question, self._clock(), cohort)
-        stream = _CohortStream(self._gateway, build_items(self._keys, [built])[0], persons)
-        with told():
-            header = stream.header()
-        heads = self._heads.of(question.holder)
-        reply = check_and_open(self._opener, question.holder, built.statement, header, heads)
-        fields = sorted(question.fields)
-        return CohortReply(reply, self._batches(stream, reply, heads, fields))
-
-    def _batches(
+    def ask_many(
         self,
-        stream: "_CohortStream",
-        reply: Reply,
-        heads: Callable[[bytes], Checkpoint],
-        fields: Sequence[str],
-    ) -> Iterator[release_pb2.Release]:
+        question: AskFor,
+        persons: Iterator[Member],
+        size: int,
+        promise: CasePromise | None = None,
+    ) -> CohortReply:
+        """One statement about `size` persons; a stream that is cut goes on where it was.
+
+        Raises:
+            PeerError: the statement got no decision. Of the parts, as `open_parts`.
+        """
+        cohort = statement_pb2.Cohort(
+            size=size,
+            batch_persons=BATCH_PERSONS,
+            case_type=promise.type if promise else "",
+            case_month=promise.month.number if promise else 0,
+        )
+        built = build_statement(self._keys, question, self._clock(), cohort)
+        batches = Batches(persons, size, BATCH_PERSONS)
+        header = build_items(self._keys, [built])[0].statement
+        stream = CohortStream(self._gateway, header, batches)
+        heads = self._heads.of(question.holder)
+        answer = stream.header()
+        reply = check_and_open(self._opener, question.holder, built.statement, answer, heads)
         if reply.decision is None or not reply.decision.permitted:
-            return
-        with told():
-            for index, answer in enumerate(stream.answers()):
-                part = part_of(index, last=answer.last)
-                sealed = answer.sealed_release
-                checked = verify_part(
-                    answer.receipt,
-                    reply.statement_hash,
-                    index,
-                    sealed,
-                    heads,
-                    last=answer.last,
-                )
-                release = self._opener.open(sealed, reply.statement_hash, part)
-                check_release(release, fields, checked.entry.cohort_part.person_digests)
-                yield release
-        if not stream.ended:
-            raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
+            batches.stop()
+            return CohortReply(reply, iter(()))
+        statement = parse_statement(built.statement)
+        label = parse_entry(answer.receipt.entry).decided.label
+        return CohortReply(
+            reply, open_parts(stream, batches, self._opener, statement, label, heads)
+        )
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Writes outputs, in calls of at most 64. Raises `CloisonError` at the first refused."""
@@ -213,73 +203,6 @@ class GatewayClient:
         self._channel.close()
 
 
-class _CohortStream:
-    """The stream of one cohort; the transport draws batches as fast as the node takes them.
-
-    Ended with `PeerError` (`STREAM_IDLE`) if the node says nothing for three minutes: one that
-    works gives up on a silent holder after two.
-    """
-
-    def __init__(
-        self,
-        stub: gateway_service_pb2_grpc.GatewayServiceStub,
-        item: statement_pb2.AskItem,
-        persons: Iterator[Member],
-    ) -> None:
-        self.ended = False
-        self._idle = False
-        self._persons = persons
-        self._header = item.statement
-        self._call = stub.AskMany(self._requests())
-        self._responses = iter(self._call)
-
-    def header(self) -> receipt_pb2.Answer:
-        """The decision."""
-        first = self._next()
-        if first is None:
-            raise PeerError("COHORT_CUT", "cohort: ended before its decision", "ask anew")
-        return first.header
-
-    def answers(self) -> Iterator[gateway_service_pb2.CohortAnswer]:
-        """The answer to each batch."""
-        while (response := self._next()) is not None:
-            self.ended = response.batch.last
-            yield response.batch
-
-    def _next(self) -> gateway_service_pb2.GatewayServiceAskManyResponse | None:
-        waited = Timer(3 * limits.STREAM_IDLE_SECONDS, self._give_up)
-        waited.start()
-        try:
-            return next(self._responses, None)
-        except grpc.RpcError as error:
-            if self._idle:
-                raise PeerError(
-                    "STREAM_IDLE", "node: nothing came for three minutes", "ask anew"
-                ) from error
-            raise
-        finally:
-            waited.cancel()
-
-    def _give_up(self) -> None:
-        self._idle = True
-        self._call.cancel()  # type: ignore[no-untyped-call]
-
-    def _requests(self) -> Iterator[gateway_service_pb2.GatewayServiceAskManyRequest]:
-        message = gateway_service_pb2.GatewayServiceAskManyRequest
-        yield message(header=self._header)
-        group = list(islice(self._persons, COHORT_BATCH))
-        index = 0
-        while group:
-            following = list(islice(self._persons, COHORT_BATCH))
-            people = [BatchPerson(person_reference(member), -1) for member in group]
-            yield message(
-                batch=gateway_service_pb2.CohortBatch(
-                    index=index, last=not following, persons=write_persons(people)
-                )
-            )
-            group, index = following, index + 1
-
-
 def _opened(opened: cases_service_pb2.OpenResponse) -> OpenedCase:
     return OpenedCase(
         reference=opened.reference,
@@ -292,6 +215,7 @@ def _opened(opened: cases_service_pb2.OpenResponse) -> OpenedCase:
                 birth_name=member.person.birth_name,
                 birth_date=date.fromisoformat(member.person.birth_date),
                 case_salt=member.person.case_salt,
+                case=opened.case_leaf_hash,
             )
             for member in opened.members
         ),

@@ -1,113 +1,107 @@
 """The batches of a cohort, as both ends read and write them: persons as Arrow, places as bytes."""
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
-from cloison.v1 import statement_pb2
+from cloison.exchange.tables import read_table, write_table
+from cloison.identity import Nir, parse_nirs
+
+NO_CASE = -1
+"""In a case's place."""
 
 Part = TypeVar("Part")
 _SCHEMA = pa.schema(
     [
         ("nir", pa.utf8()),
-        ("salt", pa.binary()),
         ("birth_name", pa.utf8()),
         ("birth_date", pa.utf8()),
         ("case", pa.int32()),
         ("case_salt", pa.binary()),
     ]
 )
+_FIRST_DAY, _LAST_DAY = np.datetime64("1000-01-01"), np.datetime64("2999-12-31")
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPerson:
-    """A person of a batch; `case` is the place of their case in the batch's list, -1 where none."""
+class BatchPersons:
+    """The persons of a batch, a column each, in order.
 
-    reference: statement_pb2.PersonReference
-    case: int
+    Attributes:
+        cases: Place of each person's case among the batch's cases; `NO_CASE` where none.
+        case_salts: 32 bytes each; empty where there is no case.
+    """
+
+    nirs: Sequence[Nir]
+    birth_names: Sequence[str]
+    birth_dates: Sequence[str]
+    cases: Sequence[int]
+    case_salts: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.nirs)
 
 
-def write_persons(persons: Sequence[BatchPerson]) -> bytes:
+def write_persons(persons: BatchPersons) -> bytes:
     """A batch's persons as an Arrow IPC stream of one record batch."""
-    references = [person.reference for person in persons]
-    columns = [
-        pa.array([one.nir for one in references], pa.utf8()),
-        pa.array([one.salt for one in references], pa.binary()),
-        pa.array([one.birth_name for one in references], pa.utf8()),
-        pa.array([one.birth_date for one in references], pa.utf8()),
-        pa.array([person.case for person in persons], pa.int32()),
-        pa.array([one.case_salt for one in references], pa.binary()),
-    ]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, _SCHEMA) as writer:
-        writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
-    return bytes(sink.getvalue())
+    columns = (
+        persons.nirs,
+        persons.birth_names,
+        persons.birth_dates,
+        persons.cases,
+        persons.case_salts,
+    )
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, _SCHEMA.types, strict=True)]
+    return write_table(pa.record_batch(arrays, schema=_SCHEMA))
 
 
-def read_persons(data: bytes, most: int) -> list[BatchPerson]:
+def read_persons(data: bytes, most: int) -> BatchPersons:
     """The persons of a batch.
 
     Raises:
-        InputError: `MALFORMED`: compressed too, since a few bytes could then ask for gigabytes;
-            `TOO_LARGE`.
-        PeerError: `SALT_REUSED`: two of them share a salt.
+        InputError: `MALFORMED`, `TOO_LARGE`; `BAD_NIR`, `BAD_DATE` of one of them.
     """
-    try:
-        messages = pa.ipc.MessageReader.open_stream(data)
-        if pa.ipc.read_schema(messages.read_next_message()) != _SCHEMA:
-            raise InputError("MALFORMED", "batch: not the columns AskMany states")
-        message = messages.read_next_message()
-        if _is_compressed(bytes(message.metadata)):
-            raise InputError("MALFORMED", "batch: compressed", "send it plain")
-        batch = pa.ipc.read_record_batch(message, _SCHEMA)
-        limits.check_count("persons of a batch", batch.num_rows, 1, most)
-        # Offsets and text come from a peer: until checked, reading them may leave the buffer.
-        batch.validate(full=True)
-    except (pa.ArrowException, StopIteration, OSError, struct.error) as error:
-        raise InputError("MALFORMED", "batch: not an Arrow stream of one record batch") from error
+    batch = read_table(data, "batch")
+    if batch.schema != _SCHEMA:
+        raise InputError("MALFORMED", "batch: not the columns AskMany states")
+    limits.check_count("persons of a batch", batch.num_rows, 1, most)
     if any(column.null_count for column in batch.columns):
         raise InputError("MALFORMED", "batch: a value is missing")
-    if len(set(batch.column("salt").to_pylist())) != batch.num_rows:
-        raise PeerError("SALT_REUSED", "batch: two persons share a salt", "draw 32 fresh bytes")
-    for name, born in zip(batch.column("birth_name"), batch.column("birth_date"), strict=True):
-        limits.check_traits(name.as_py(), born.as_py())
-    rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    return [
-        BatchPerson(
-            statement_pb2.PersonReference(
-                nir=nir, salt=salt, birth_name=name, birth_date=born, case_salt=case_salt
-            ),
-            case,
-        )
-        for nir, salt, name, born, case, case_salt in rows
-    ]
+    nirs, names, dates, cases, salts = batch.columns
+    longest = pc.max(pc.binary_length(names)).as_py()
+    limits.check_count("birth name bytes", longest, 0, limits.BIRTH_NAME_BYTES)
+    _check_dates(dates)
+    return BatchPersons(
+        parse_nirs(nirs.to_pylist()),
+        names.to_pylist(),
+        dates.to_pylist(),
+        cases.to_pylist(),
+        salts.to_pylist(),
+    )
 
 
-def _is_compressed(metadata: bytes) -> bool:
-    """Whether a record batch's header has a `compression`.
+def _check_dates(dates: pa.StringArray) -> None:
+    # As `traits_digest` reads one: ten characters, of a year of four digits.
+    try:
+        days = dates.cast(pa.date32()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        raise _bad_date() from error
+    lengths = pc.binary_length(dates).to_numpy(zero_copy_only=False)
+    whole = lengths == limits.BIRTH_DATE_BYTES
+    if not (whole & (days >= _FIRST_DAY) & (days <= _LAST_DAY)).all():
+        raise _bad_date()
 
-    Source: Arrow's Message.fbs (`Message.header` is field 2, `RecordBatch.compression` field 3)
-    in FlatBuffers' encoding: a table begins with the distance back to its list of field offsets.
-    """
 
-    def field(table: int, number: int) -> int:
-        offsets = table - int(struct.unpack_from("<i", metadata, table)[0])
-        (size_bytes,) = struct.unpack_from("<H", metadata, offsets)
-        at = 4 + 2 * number
-        offset = struct.unpack_from("<H", metadata, offsets + at)[0] if at < size_bytes else 0
-        return table + int(offset) if offset else 0
-
-    def target(at: int) -> int:
-        return at + int(struct.unpack_from("<I", metadata, at)[0])
-
-    return bool(field(target(field(target(0), 2)), 3))
+def _bad_date() -> InputError:
+    return InputError("BAD_DATE", "batch: a birth date is not a date", "use YYYY-MM-DD")
 
 
 def part_of(index: int, *, last: bool) -> bytes:

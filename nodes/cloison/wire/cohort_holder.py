@@ -3,45 +3,68 @@
 The statement is decided once, before any person is sent. Then, batch by batch: cases are checked,
 the data are fetched and sealed to their place, the `cohort_part` entry with a trace key for each
 person is on disk, and only then the batch leaves. Memory holds one batch.
+
+A stream that was cut is opened again with the same statement: the ledger says which batches were
+answered, the vault keeps the last answers, and nothing is decided, fetched or entered twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from cloison.cases.proof import ProvedCase, allow_skew, verify_case
+import numpy as np
+import pyarrow as pa
+
+from cloison.cases.proof import ProvedCase, allow_skew, verify_cases
 from cloison.errors import InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
+from cloison.exchange.cohort_release import build_cohort_release
 from cloison.exchange.entries import (
     Made,
     cohort_part_entry,
     decided_entry,
+    parse_entry,
+    part_key,
 )
-from cloison.exchange.release import build_release
-from cloison.exchange.statement import Cohort
-from cloison.exchange.values import live
-from cloison.identity import parse_nir, person_digest
+from cloison.exchange.obligations import HONOUR_OBJECTION
+from cloison.exchange.statement import Cohort, Statement, parse_statement
+from cloison.exchange.values import decision_from_proto, decision_to_proto, live
+from cloison.identity import (
+    cohort_salts,
+    person_digests,
+    row_keys,
+    traits_digests,
+)
 from cloison.law.question import Decision
-from cloison.store import PersonData
-from cloison.v1 import (
-    gateway_service_pb2,
-    receipt_pb2,
-    release_pb2,
-    statement_pb2,
-)
+from cloison.store import ManyData
+from cloison.v1 import gateway_service_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire.answering import (
     Call,
     Heard,
-    Person,
     make_facts,
     make_label,
     promised_case,
     seal,
 )
-from cloison.wire.cohort import BatchPerson, part_of, read_persons
+from cloison.wire.cohort import BatchPersons, part_of, read_persons
+from cloison.wire.cohort_records import DECISION
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A cohort whose statement is permitted."""
+
+    heard: Heard
+    cohort: Cohort
+    decision: Decision
+    label: release_pb2.Label
+
+    @property
+    def statement(self) -> Statement:
+        return self.heard.statement
 
 
 class CohortHolder:
@@ -51,25 +74,29 @@ class CohortHolder:
         self._node = node
         self._holder = holder
         self._call = call
-        self._next = 0
-        self._persons = 0
-        self._heard: Heard | None = None
-        self._label: release_pb2.Label | None = None
-        self._decision: Decision | None = None
+        self._open: _Open | None = None
         self._done = False
 
     def open(self, signed: statement_pb2.SignedStatement) -> receipt_pb2.Answer:
         """Steps 1 to 6 for the cohort as a whole; the decision's entry is on disk.
 
         Raises:
-            InputError, PeerError: before a decision, as for a single question.
+            InputError, PeerError: before a decision, as for a single question; `REPLAYED`: the
+                statement was decided before, and its stream was left more than an hour ago.
         """
-        heard = self._holder.hear(self._call, signed, [])
-        if isinstance(heard, receipt_pb2.Answer):
-            raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
-        if heard.statement.cohort is None:
+        statement = parse_statement(signed.statement)
+        if statement.cohort is None:
             raise InputError("MALFORMED", "statement: announces no cohort")
-        now = self._call.now
+        leaf_index = self._node.index.first("decided", statement.hash)
+        if leaf_index is not None:
+            return self._open_again(signed, statement.cohort, statement.hash, leaf_index)
+        heard = self._holder.hear(self._call, signed, [])
+        if isinstance(heard, receipt_pb2.Answer):  # decided meanwhile: nothing runs between
+            raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
+        return self._decide(heard, statement.cohort)
+
+    def _decide(self, heard: Heard, cohort: Cohort) -> receipt_pb2.Answer:
+        node, now = self._node, self._call.now
         facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
         facts, decision = self._holder.decide(heard, facts, now)
         label = make_label(heard.statement, decision, now) if decision.permitted else None
@@ -79,13 +106,37 @@ class CohortHolder:
             self._call.peer,
             facts,
             decision,
-            self._node.policy.hash,
+            node.policy.hash,
             self._call.peer_checkpoint_hash,
         )
-        (receipt,) = self._node.append([decided_entry(made, b"", label, [], now)])
-        self._heard, self._label, self._decision = heard, label, decision
-        self._done = not decision.permitted
+        with node.vault.transaction():
+            node.vault.cohorts.keep_answer(heard.statement.hash, DECISION, b"", now)
+        (receipt,) = node.append([decided_entry(made, b"", label, [], now)])
+        self._start(heard, cohort, decision, label)
         return receipt_pb2.Answer(receipt=receipt)
+
+    def _open_again(
+        self,
+        signed: statement_pb2.SignedStatement,
+        cohort: Cohort,
+        statement_hash: bytes,
+        leaf_index: int,
+    ) -> receipt_pb2.Answer:
+        heard = self._holder.hear_again(self._call, signed)
+        if self._node.vault.cohorts.answer(statement_hash, DECISION) is None:
+            raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
+        receipt = self._node.receipt(leaf_index)
+        decided = parse_entry(receipt.entry).decided
+        label = decided.label if decided.HasField("label") else None
+        self._start(heard, cohort, decision_from_proto(decided.decision), label)
+        return receipt_pb2.Answer(receipt=receipt)
+
+    def _start(
+        self, heard: Heard, cohort: Cohort, decision: Decision, label: release_pb2.Label | None
+    ) -> None:
+        if label is not None:
+            self._open = _Open(heard, cohort, decision, label)
+        self._done = label is None
 
     @property
     def done(self) -> bool:
@@ -97,31 +148,81 @@ class CohortHolder:
 
         Raises:
             InputError: out of place, too large, malformed.
-            PeerError: `BAD_CASE_PROOF`, `SALT_REUSED`, `COHORT_EXCEEDED`.
+            PeerError: `BAD_CASE_PROOF`, `SALT_REUSED`, `COHORT_EXCEEDED`, `COHORT_SHORT`;
+                `BATCH_CHANGED`, `BATCH_GONE`: it was answered before, with others in it or too
+                long ago.
             PolicyDenied: `NO_LONGER_PERMITTED`: a stream held open outlives no text, no condition
                 and no count of questions; nor does it keep the obligations it began with.
         """
-        if self._heard is None or self._label is None or self._done:
+        opened = self._opened()
+        people = read_persons(batch.persons, opened.cohort.batch_persons)
+        _check_size(opened.cohort, batch, len(people))
+        seed = limits.check_bytes("salt seed", batch.salt_seed, limits.SALT_BYTES)
+        digests = person_digests(cohort_salts(seed, len(people)), people.nirs)
+        leaf_index = self._place(opened.statement.hash, batch.index)
+        answer = (
+            self._answer(opened, batch, people, digests)
+            if leaf_index is None
+            else self._answer_again(opened, batch, digests, leaf_index)
+        )
+        self._done = batch.last
+        return answer
+
+    def _opened(self) -> _Open:
+        if self._open is None or self._done:
             raise InputError("MALFORMED", "batch: no permitted statement, or after the last batch")
-        statement, cohort = self._heard.statement, self._cohort()
-        if batch.index != self._next:
-            raise InputError("MALFORMED", f"batch: index {batch.index}, not {self._next}")
-        people = read_persons(batch.persons, cohort.batch_persons)
-        self._persons += len(people)
-        if self._persons > cohort.size:
-            raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
-        cases = self._check_cases(batch, people)
-        now = self._node.clock()
-        self._check_still_permitted(self._heard, cases, now)
-        with self._node.vault.transaction():
-            persons = [self._keep(person) for person in people]
-            digests = [person_digest(person.reference.salt, person.nir) for person in persons]
-            data = self._fetch(persons)
-            release = build_release(statement, self._label, digests, data)
-            sealed = seal(self._call, self._heard, release, part_of(batch.index, last=batch.last))
-            traced = [person.row_key for person in persons]
-            traced.extend(named for one in data for named in one.named)
-            trace_keys = self._node.vault.trace_keys(traced, utc_day(now))
+        return self._open
+
+    def _place(self, statement_hash: bytes, index: int) -> int | None:
+        """Where a batch was entered; None if it is the next one. The ledger alone knows."""
+        entered = self._node.index.first("left", part_key(statement_hash, index))
+        if entered is not None or index == 0:
+            return entered
+        before = self._node.index.first("left", part_key(statement_hash, index - 1))
+        if before is None:
+            raise InputError("MALFORMED", f"batch: index {index}, and the one before never came")
+        if parse_entry(self._node.traces.entry(before)).cohort_part.last:
+            raise InputError("MALFORMED", "batch: after the last batch")
+        return None
+
+    def _answer_again(
+        self,
+        opened: _Open,
+        batch: gateway_service_pb2.CohortBatch,
+        digests: Sequence[bytes],
+        leaf_index: int,
+    ) -> gateway_service_pb2.CohortAnswer:
+        receipt = self._node.receipt(leaf_index)
+        part = parse_entry(receipt.entry).cohort_part
+        if list(part.person_digests) != digests or part.last != batch.last:
+            raise PeerError("BATCH_CHANGED", "batch: answered before, with others in it")
+        sealed = self._node.vault.cohorts.answer(opened.statement.hash, batch.index)
+        if sealed is None:
+            raise PeerError("BATCH_GONE", "batch: answered too long ago", "ask anew for the rest")
+        return gateway_service_pb2.CohortAnswer(
+            index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
+        )
+
+    def _answer(
+        self,
+        opened: _Open,
+        batch: gateway_service_pb2.CohortBatch,
+        people: BatchPersons,
+        digests: Sequence[bytes],
+    ) -> gateway_service_pb2.CohortAnswer:
+        node, statement, now = self._node, opened.statement, self._node.clock()
+        cases = self._check_cases(opened, batch, people, now)
+        self._check_still_permitted(opened, cases, now)
+        persons = row_keys(node.row_secret, people.nirs)
+        with node.vault.transaction():
+            node.vault.cohorts.keep_batch(batch.salt_seed, people.nirs, statement.hash, batch.index)
+            data = self._fetch(opened, people, persons, now)
+            plain = build_cohort_release(statement, opened.label, data.table)
+            part = part_of(batch.index, last=batch.last)
+            sealed = seal(self._call, opened.heard, plain, part)
+            named = [data.named[at : at + 16] for at in range(0, len(data.named), 16)]
+            trace_keys = node.vault.trace_keys([*persons, *named], utc_day(now))
+            node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
         entry = cohort_part_entry(
             statement.hash,
             batch.index,
@@ -134,76 +235,95 @@ class CohortHolder:
             cases=[case.leaf_hash for case in cases],
         )
         limits.check_count("entry bytes", len(entry), 1, limits.ENTRY_BYTES)
-        (receipt,) = self._node.append([entry])
-        self._next += 1
-        self._done = batch.last
+        (receipt,) = node.append([entry])
         return gateway_service_pb2.CohortAnswer(
             index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
         )
 
     def _check_still_permitted(
-        self, heard: Heard, cases: Sequence[ProvedCase], now: datetime
+        self, opened: _Open, cases: Sequence[ProvedCase], now: datetime
     ) -> None:
-        for before in {self._node.index.count("case", case.leaf_hash) for case in cases} or {0}:
-            promised = promised_case(heard.statement, now, before)
-            facts = make_facts(self._call, heard.statement, promised)
-            if self._holder.decide(heard, facts, now)[1] != self._decision:
+        counts = self._node.index.counts("case", [case.leaf_hash for case in cases])
+        for before in set(counts) or {0}:
+            promised = promised_case(opened.statement, now, before)
+            facts = make_facts(self._call, opened.statement, promised)
+            decision = self._holder.decide(opened.heard, facts, now)[1]
+            # As entered: a stream opened again knows the first decision from the ledger alone.
+            if decision_to_proto(decision) != decision_to_proto(opened.decision):
                 raise PolicyDenied(
                     "NO_LONGER_PERMITTED", "cohort: not permitted now as it was when it began"
                 )
 
-    def _cohort(self) -> Cohort:
-        cohort = self._heard.statement.cohort if self._heard else None
-        if cohort is None:
-            raise InputError("MALFORMED", "batch: no permitted statement")
-        return cohort
-
     def _check_cases(
-        self, batch: gateway_service_pb2.CohortBatch, people: Sequence[BatchPerson]
+        self,
+        opened: _Open,
+        batch: gateway_service_pb2.CohortBatch,
+        people: BatchPersons,
+        now: datetime,
     ) -> list[ProvedCase]:
         """Every person stands in a live case of the kind the statement promised; those cases."""
-        cohort = self._cohort()
-        if cohort.case_month is None:
+        if opened.cohort.case_month is None:
             return []
-        heads = self._node.heads.of(self._call.peer)
-        proved = [self._holder.bounded(verify_case(case, None, heads)) for case in batch.cases]
-        for case in proved:
-            self._check_case(case)
-        for person in people:
-            place = person.case
-            if not 0 <= place < len(proved) or not proved[place].covers([person.reference]):
+        proved = verify_cases(batch.cases, self._node.heads.of(self._call.peer))
+        if proved.keys() != set(batch.case_leaf_hashes):
+            raise PeerError("BAD_CASE_PROOF", "batch: other cases proved than named")
+        cases = [self._holder.bounded(proved[leaf]) for leaf in batch.case_leaf_hashes]
+        for case in cases:
+            _check_case(opened, case, now)
+        if any(len(salt) != limits.SALT_BYTES for salt in people.case_salts):
+            raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
+        digests = person_digests(people.case_salts, people.nirs)
+        for place, digest in zip(people.cases, digests, strict=True):
+            if not 0 <= place < len(cases) or digest not in cases[place].person_digests:
                 raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
-        return proved
+        return cases
 
-    def _check_case(self, case: ProvedCase) -> None:
-        cohort, now = self._cohort(), self._node.clock()
-        activity = self._heard.statement.question.activity if self._heard else ""
-        kept = (case.type, case.month, case.activity) == (
-            cohort.case_type,
-            cohort.case_month,
-            activity,
-        )
-        if not kept or not live(allow_skew(case.facts([], 0), now), now):
-            raise PeerError("BAD_CASE_PROOF", "batch: a case is not what the statement promised")
-
-    def _keep(self, person: BatchPerson) -> Person:
-        reference = person.reference
-        if self._heard is None:
-            raise InputError("MALFORMED", "batch: no permitted statement")
-        salt = limits.check_bytes("salt", reference.salt, limits.SALT_BYTES)
-        nir = parse_nir(reference.nir)
-        # Bound to its place: a salt that comes again, even in this cohort, is refused.
-        place = self._heard.statement.hash + self._next.to_bytes(8, "big")
-        self._node.vault.keep_salt(salt, nir, place)
-        return self._holder.person(nir, reference)
-
-    def _fetch(self, persons: Sequence[Person]) -> list[PersonData]:
+    def _fetch(
+        self, opened: _Open, people: BatchPersons, persons: Sequence[bytes], now: datetime
+    ) -> ManyData:
         """What is held of each person; nothing, and no reason, of those not answered about."""
-        if self._heard is None or self._decision is None:
-            raise InputError("MALFORMED", "batch: no permitted statement")
-        decision = self._decision
-        answerable = [self._holder.answerable(person, decision) for person in persons]
-        asked = tuple(person for person, yes in zip(persons, answerable, strict=True) if yes)
-        heard = replace(self._heard, persons=asked)
-        data = iter(self._holder.fetch(heard, self._node.clock()))
-        return [next(data) if yes else PersonData(periods=(), named=()) for yes in answerable]
+        node, question = self._node, opened.statement.question
+        traits = traits_digests(
+            node.row_secret, people.nirs, people.birth_names, people.birth_dates
+        )
+        known = node.store.identities(b"".join(persons))
+        same = np.frombuffer(b"".join(traits), np.uint8).reshape(known.traits.shape)
+        answerable = known.found & known.permanent & ~known.dead
+        answerable &= (known.traits == same).all(axis=1)
+        if any(duty.kind == HONOUR_OBJECTION for duty in opened.decision.obligations):
+            answerable &= ~known.objected
+        places = np.flatnonzero(answerable).astype(np.int32)
+        data = node.store.fetch_many(
+            question.dataset,
+            b"".join([persons[place] for place in places]),
+            question.fields,
+            question.first_month,
+            question.last_month,
+            question.granularity.value,
+            now,
+        )
+        if len(places) == len(persons):
+            return data
+        placed = pa.array(places[data.table.column(0).to_numpy()])
+        table = data.table.set_column(0, data.table.schema.field(0), placed)
+        return ManyData(table, data.named)
+
+
+def _check_size(cohort: Cohort, batch: gateway_service_pb2.CohortBatch, persons: int) -> None:
+    """Every batch but the last is full, and the last brings what was announced, to the person."""
+    if not batch.last and persons != cohort.batch_persons:
+        raise InputError("MALFORMED", "batch: only the last may be short of `batch_persons`")
+    total = batch.index * cohort.batch_persons + persons
+    if total > cohort.size or (total == cohort.size and not batch.last):
+        raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
+    if batch.last and total < cohort.size:
+        raise PeerError("COHORT_SHORT", "cohort: fewer persons than the statement announced")
+
+
+def _check_case(opened: _Open, case: ProvedCase, now: datetime) -> None:
+    cohort = opened.cohort
+    promised = (cohort.case_type, cohort.case_month, opened.statement.question.activity)
+    if (case.type, case.month, case.activity) != promised or not live(
+        allow_skew(case.facts([], 0), now), now
+    ):
+        raise PeerError("BAD_CASE_PROOF", "batch: a case is not what the statement promised")

@@ -1,21 +1,23 @@
 """The requester's side of a cohort: relays, keeps, checks every receipt, writes its own entries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import grpc
 
 from cloison.errors import CloisonError, InputError, PeerError
+from cloison.exchange import limits
 from cloison.exchange.entries import (
     asked_entry,
     cohort_part_entry,
+    part_key,
     received_entry,
 )
 from cloison.exchange.receipt import verify_answer, verify_part
 from cloison.exchange.statement import Cohort, Statement
 from cloison.exchange.values import decision_from_proto
-from cloison.identity import parse_nir, person_digest
-from cloison.ledger.tree import leaf_hash
+from cloison.identity import cohort_salts, person_digests, row_keys
 from cloison.v1 import (
     exchange_service_pb2,
     gateway_service_pb2,
@@ -29,7 +31,7 @@ from cloison.wire.holder import (
     Holder,
 )
 from cloison.wire.node import Node
-from cloison.wire.requester import Requester, require_open_case, stored_label, unavailable
+from cloison.wire.requester import Requester, stored_label, unavailable
 from cloison.wire.vault import utc_day
 
 
@@ -147,34 +149,30 @@ class Passing:
         self.done = False
         self._node = node
         self._cohort = cohort
-        self._next = 0
         self._sent: dict[int, _Sent] = {}
         self._label = release_pb2.Label()
         self._verify = node.heads.of(statement.holder)
 
     def send(self, batch: gateway_service_pb2.CohortBatch) -> None:
-        """Checks a batch and keeps who is in it, before it leaves.
+        """Checks a batch, proves its cases and keeps who is in it, before it leaves.
 
         Raises:
-            InputError: out of place, too large, malformed.
+            InputError: too large, malformed, too many on their way.
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`.
         """
-        if batch.index != self._next:
-            raise InputError("MALFORMED", f"batch: index {batch.index}, not {self._next}")
-        people = [one.reference for one in read_persons(batch.persons, self._cohort.batch_persons)]
-        for case in batch.cases:
-            require_open_case(self._node, leaf_hash(case.entry))
-        nirs = [parse_nir(one.nir) for one in people]
-        digests = [person_digest(one.salt, nir) for one, nir in zip(people, nirs, strict=True)]
-        if self.statement.holder != self._node.body:  # its own holder side keeps them otherwise
-            place = self.statement.hash + batch.index.to_bytes(8, "big")
-            with self._node.vault.transaction():
-                for one, nir in zip(people, nirs, strict=True):
-                    self._node.vault.keep_salt(one.salt, nir, place)
-        self._sent[batch.index] = _Sent(
-            digests, [self._node.row_key(nir) for nir in nirs], batch.last
-        )
-        self._next += 1
+        node, cohort = self._node, self._cohort
+        limits.check_count("batches on their way", len(self._sent), 0, limits.COHORT_IN_FLIGHT - 1)
+        people = read_persons(batch.persons, cohort.batch_persons)
+        seed = limits.check_bytes("salt seed", batch.salt_seed, limits.SALT_BYTES)
+        batch.ClearField("cases")
+        if batch.case_leaf_hashes:
+            batch.cases.CopyFrom(prove_cases(node, batch.case_leaf_hashes))
+        digests = person_digests(cohort_salts(seed, len(people)), people.nirs)
+        if self.statement.holder != node.body:  # its own holder side keeps them otherwise
+            with node.vault.transaction():
+                node.vault.cohorts.keep_batch(seed, people.nirs, self.statement.hash, batch.index)
+        persons = row_keys(node.row_secret, people.nirs)
+        self._sent[batch.index] = _Sent(digests, persons, batch.last)
 
     def receive_header(self, answer: receipt_pb2.Answer) -> None:
         """The decision; its `received` entry is on disk.
@@ -185,16 +183,18 @@ class Passing:
         node = self._node
         checked = verify_answer(answer, self.statement.raw, self._verify)
         decided = checked.entry.decided
-        entry = received_entry(
-            self.statement,
-            checked.leaf_index,
-            answer.receipt.entry,
-            decided,
-            [],
-            node.heads.see(self.statement.holder, answer.receipt.checkpoint),
-            node.clock(),
-        )
-        node.append([entry])
+        seen = node.heads.see(self.statement.holder, answer.receipt.checkpoint)
+        if node.index.first("received", self.statement.hash) is None:
+            entry = received_entry(
+                self.statement,
+                checked.leaf_index,
+                answer.receipt.entry,
+                decided,
+                [],
+                seen,
+                node.clock(),
+            )
+            node.append([entry])
         self._label = decided.label
         self.done = not decision_from_proto(decided.decision).permitted
 
@@ -217,10 +217,13 @@ class Passing:
             raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
         now = node.clock()
         question = statement.question
+        # What no single question can name all persons of is handed back to none; the ledger's
+        # trace keys, not the store, then say who is in it.
+        few = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT
         node.store.keep_received(
             statement.hash,
             stored_label(self._label),
-            sent.row_keys,
+            sent.row_keys if few else (),
             question.fields,
             question.first_month,
             question.last_month,
@@ -229,17 +232,51 @@ class Passing:
             now,
             answer.index,
         )
-        with node.vault.transaction():
-            trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
-        entry = cohort_part_entry(
-            statement.hash,
-            answer.index,
-            sent.digests,
-            trace_keys,
-            sealed,
-            statement.holder,
-            now,
-            last=answer.last,
-        )
-        node.append([entry])
+        if node.index.first("came", part_key(statement.hash, answer.index)) is None:
+            with node.vault.transaction():
+                trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
+            entry = cohort_part_entry(
+                statement.hash,
+                answer.index,
+                sent.digests,
+                trace_keys,
+                sealed,
+                statement.holder,
+                now,
+                last=answer.last,
+                received=True,
+            )
+            node.append([entry])
         self.done = answer.last
+
+
+def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_service_pb2.EntriesProof:
+    """The entries of a batch's cases and of their latest renewals, under this ledger's head.
+
+    Raises:
+        InputError: `TOO_LARGE`, `MALFORMED`.
+        PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
+    """
+    limits.check_count("cases of a batch", len(case_leaf_hashes), 1, limits.COHORT_BATCH_PERSONS)
+    if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
+        raise InputError("MALFORMED", "batch: one case is named twice")
+    places = node.vault.places(case_leaf_hashes)
+    if len(places) != len(case_leaf_hashes):
+        raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
+    if any(place.closed for place in places.values()):
+        raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+    renewals = {one.renewal_index for one in places.values() if one.renewal_index is not None}
+    indexes = sorted(renewals.union(one.leaf_index for one in places.values()))
+    return gateway_service_pb2.EntriesProof(
+        entries=_entries(node, indexes),
+        leaf_indexes=indexes,
+        hashes=node.traces.subset_proof(indexes),
+        checkpoint=node.traces.checkpoint(),
+    )
+
+
+def _entries(node: Node, indexes: Sequence[int]) -> Iterator[bytes]:
+    """Neighbours are read together."""
+    for _, run in groupby(enumerate(indexes), lambda one: one[1] - one[0]):
+        places = [index for _, index in run]
+        yield from node.traces.entries(places[0], len(places))

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+import pyarrow as pa
+
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError
+from cloison.exchange.cohort_release import person_releases
 from cloison.identity import Nir
 from cloison.law.question import Decision, Granularity
 from cloison.months import Month
@@ -18,13 +21,19 @@ from cloison.v1 import release_pb2
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person of a case. `case_salt` is the salt of their digest in the case entry."""
+    """A person of a case.
+
+    Attributes:
+        case_salt: The salt of their digest in the case entry.
+        case: The leaf hash of that entry.
+    """
 
     role: str
     nir: Nir
     birth_name: str
     birth_date: date
     case_salt: bytes = b""
+    case: bytes = b""
 
 
 BATCH = "batch"
@@ -109,11 +118,40 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
+class CasePromise:
+    """That every person of a cohort stands in a live case of this type, for this month."""
+
+    type: str
+    month: Month
+
+
+@dataclass(frozen=True, slots=True)
+class CohortPart:
+    """A batch's checked answer.
+
+    Attributes:
+        members: The batch's persons.
+        table: What was released of them, as `CohortRelease.table` states it.
+        person_digests: As the entry names the persons.
+        receipt: Of the batch's own entry.
+    """
+
+    members: tuple[Member, ...]
+    table: pa.RecordBatch
+    person_digests: list[bytes]
+    receipt: ReceiptRef
+
+    def persons(self) -> list[release_pb2.PersonRelease]:
+        """The same as a single question's release says it, a person at a time."""
+        return person_releases(self.table, self.person_digests)
+
+
+@dataclass(frozen=True, slots=True)
 class CohortReply:
-    """The decision on a cohort's statement; batches follow only if it permits."""
+    """The decision on a cohort's statement; parts follow only if it permits."""
 
     reply: Reply
-    batches: Iterator[release_pb2.Release]
+    parts: Iterator[CohortPart]
 
 
 class Gateway(Protocol):
@@ -131,7 +169,13 @@ class Gateway(Protocol):
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers in order; each receipt checked and seal opened, or the reply says why not."""
 
-    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
+    def ask_many(
+        self,
+        question: AskFor,
+        persons: Iterator[Member],
+        size: int,
+        promise: CasePromise | None = None,
+    ) -> CohortReply:
         """One statement about `size` persons. `question.persons` is empty."""
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:

@@ -118,6 +118,23 @@ class Holder:
             self._node.failures.add(call.peer, error.reason, call.now)
             return fail(error)
 
+    def hear_again(self, call: Call, signed: statement_pb2.SignedStatement) -> Heard:
+        """A cohort's statement that was decided before: signed as it was, however long ago.
+
+        Raises:
+            InputError, PeerError: as `hear`, but for its time.
+        """
+        statement = self._addressed(call, signed)
+        return Heard(statement, signed, (), self._check_activity(statement, signed))
+
+    def _addressed(self, call: Call, signed: statement_pb2.SignedStatement) -> Statement:
+        statement = parse_statement(signed.statement)  # 2
+        if statement.requester != call.peer:
+            raise PeerError("NOT_YOURS", "statement: made for another requester than this peer")
+        if statement.holder != self._node.body:
+            raise PeerError("WRONG_HOLDER", f"statement: for `{statement.holder}`, not this node")
+        return statement
+
     def hear(
         self,
         call: Call,
@@ -132,12 +149,7 @@ class Holder:
                 `STATEMENT_TOO_OLD`, `STATEMENT_FROM_THE_FUTURE`, `DIGEST_MISMATCH`, `SALT_REUSED`,
                 `REPLAYED`.
         """
-        node = self._node
-        statement = parse_statement(signed.statement)  # 2
-        if statement.requester != call.peer:
-            raise PeerError("NOT_YOURS", "statement: made for another requester than this peer")
-        if statement.holder != node.body:
-            raise PeerError("WRONG_HOLDER", f"statement: for `{statement.holder}`, not this node")
+        statement = self._addressed(call, signed)
         repeated = self._repeated(statement, call.now)
         if repeated is not None:
             return repeated
@@ -218,7 +230,7 @@ class Holder:
         if data:
             label = make_label(heard.statement, decision, call.now)
             release = build_release(heard.statement, label, heard.statement.person_digests, data)
-            sealed = seal(call, heard, release)  # 8
+            sealed = seal(call, heard, release.SerializeToString())  # 8
         traced = [person.row_key for person in heard.persons]
         traced.extend(named for one in data for named in one.named)
         trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, IntegrityError
 from cloison.exchange import limits
+from cloison.exchange.cohort_release import read_cohort_envelope
 from cloison.exchange.receipt import verify_answer
 from cloison.exchange.statement import GRANULARITY_NUMBERS, to_milliseconds
 from cloison.exchange.values import decision_from_proto
@@ -128,22 +129,28 @@ class Opener:
         self._keys = keys
         self._secrets: OrderedDict[bytes, bytes] = OrderedDict()
 
-    def open(self, data: bytes, statement_hash: bytes, part: bytes = b"") -> release_pb2.Release:
-        """The release, bound to that statement and place.
+    def open(self, data: bytes, statement_hash: bytes) -> release_pb2.Release:
+        """The release, bound to that statement.
 
         Raises:
             IntegrityError: `NOT_FOR_THIS_ACTIVITY`, `BAD_SEAL`.
         """
         try:
-            sealed = release_pb2.SealedRelease.FromString(data)
-            secret = self._secret(sealed.wrapped_secret)
-            plain = open_release(secret, sealed.nonce, sealed.ciphertext, statement_hash, part)
-            release = release_pb2.Release.FromString(plain)
+            release = release_pb2.Release.FromString(self.open_plain(data, statement_hash))
         except DecodeError as error:
             raise IntegrityError("BAD_SEAL", "release: cannot be decoded") from error
         if release.statement_hash != statement_hash:
             raise IntegrityError("BAD_SEAL", "release: of another statement")
         return release
+
+    def open_plain(self, data: bytes, statement_hash: bytes, part: bytes = b"") -> bytes:
+        """What the seal holds, as bytes. Raises as `open`."""
+        try:
+            sealed = release_pb2.SealedRelease.FromString(data)
+        except DecodeError as error:
+            raise IntegrityError("BAD_SEAL", "release: cannot be decoded") from error
+        secret = self._secret(sealed.wrapped_secret)
+        return open_release(secret, sealed.nonce, sealed.ciphertext, statement_hash, part)
 
     def open_envelope(self, data: bytes) -> release_pb2.Release:
         """A release handed back later: it says itself which statement it answers."""
@@ -151,7 +158,10 @@ class Opener:
             sealed = release_pb2.SealedRelease.FromString(data)
         except DecodeError as error:
             raise IntegrityError("BAD_SEAL", "release: cannot be decoded") from error
-        return self.open(data, sealed.statement_hash, sealed.part)
+        if not sealed.part:
+            return self.open(data, sealed.statement_hash)
+        plain = self.open_plain(data, sealed.statement_hash, sealed.part)
+        return read_cohort_envelope(plain, sealed.statement_hash)
 
     def _secret(self, wrapped: bytes) -> bytes:
         secret = self._secrets.get(wrapped)

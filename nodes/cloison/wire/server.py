@@ -198,6 +198,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
             await _settle(node.traces)
         with node.vault.transaction():
             node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
+            node.vault.cohorts.forget_answers(node.clock() - limits.COHORT_CUT)
         ticks += 1
         if ticks % _FORGET_TICKS == 0:
             node.store.forget_expired(node.clock())

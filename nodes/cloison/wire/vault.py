@@ -23,6 +23,7 @@ from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_key
 from cloison.months import Month
 from cloison.store import Database
+from cloison.wire.cohort_records import CohortRecords
 
 _SALT = b"cloison/v1 vault salt\n"
 _PERSON = b"cloison/v1 vault person\n"
@@ -31,6 +32,7 @@ _CLAIM = b"cloison/v1 vault claim\n"
 _KEY_BYTES = 32
 _CACHED_PERSONS = 200_000
 _CACHED_CASES = 200_000
+_FEW = 8
 _SLOW_SECONDS = 0.0005
 
 _CaseRow = tuple[bytes, int, int | None, str, str, int, bytes, int, int, bytes]
@@ -63,6 +65,15 @@ class CaseFile:
     members: tuple[CaseMember, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CasePlace:
+    """Where a case stands in this body's ledger: its entry, and that of its latest renewal."""
+
+    leaf_index: int
+    renewal_index: int | None
+    closed: bool
+
+
 class Vault:
     """One SQLite file beside the store. Not shared between processes.
 
@@ -77,6 +88,7 @@ class Vault:
 
     def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
         self._database = Database(path, node, vault_key, package="cloison.wire")
+        self.cohorts = CohortRecords(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
@@ -180,10 +192,22 @@ class Vault:
 
     def trace_keys(self, row_keys: Iterable[bytes], day: date) -> list[bytes]:
         """One trace key a person, in order, duplicates dropped; new persons get a random key."""
-        return [
-            trace_key(self._person_key(row_key), self._node, day)
-            for row_key in dict.fromkeys(row_keys)
-        ]
+        persons = list(dict.fromkeys(row_keys))
+        if len(persons) > _FEW:
+            self._read_keys([person for person in persons if person not in self._keys])
+        return [trace_key(self._person_key(person), self._node, day) for person in persons]
+
+    def _read_keys(self, persons: Sequence[bytes]) -> None:
+        """Reads the keys of many persons at once; those not known yet are left for later."""
+        if len(self._keys) + len(persons) > _CACHED_PERSONS:
+            self._keys.clear()
+        marks = ", ".join("?" * len(persons))
+        rows = self._ask(
+            f"SELECT row_key, sealed_key FROM person WHERE row_key IN ({marks})",  # noqa: S608 - no input in it
+            *persons,
+        )
+        for person, sealed in rows:
+            self._keys[person] = self._database.unseal(sealed, _PERSON + person)
 
     def _person_key(self, row_key: bytes) -> bytes:
         key = self._keys.get(row_key)
@@ -224,6 +248,19 @@ class Vault:
     def forget_answers(self, before: datetime) -> None:
         """Drops the answers made before then."""
         self._run("DELETE FROM answer WHERE kept_time_ms < ?", to_milliseconds(before))
+
+    def places(self, case_leaf_hashes: Sequence[bytes]) -> dict[bytes, CasePlace]:
+        """Where the entries of this body's cases stand; only of those it opened."""
+        marks = ", ".join("?" * len(case_leaf_hashes))
+        rows = self._ask(
+            "SELECT leaf_hash, leaf_index, renewal_index, closed FROM case_file"  # noqa: S608 - no input in it
+            f" WHERE leaf_hash IN ({marks})",
+            *case_leaf_hashes,
+        )
+        return {
+            leaf: CasePlace(index, renewal, closed=bool(closed))
+            for leaf, index, renewal, closed in rows
+        }
 
     def keep_case(self, case: CaseFile) -> None:
         """Keeps a case file."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
+import pyarrow as pa
 from stdnum.fr import nir as nir_numbers
 
 from cloison.bodies import BodyId
@@ -18,7 +19,17 @@ from cloison.identity import Nir
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.months import Month
 from cloison.v1 import release_pb2
-from cloison.wire.gateway import AskFor, CohortReply, Deposit, Member, OpenedCase, ReceiptRef, Reply
+from cloison.wire.gateway import (
+    AskFor,
+    CasePromise,
+    CohortPart,
+    CohortReply,
+    Deposit,
+    Member,
+    OpenedCase,
+    ReceiptRef,
+    Reply,
+)
 
 PERMIT = Decision(Outcome.PERMIT, "PERMITTED")
 Values = Mapping[str, int | str | bool]
@@ -62,6 +73,7 @@ class FakeGateway:
     asked: list[AskFor] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     cohorts: list[tuple[AskFor, int]] = field(default_factory=list)
+    promises: list[CasePromise | None] = field(default_factory=list)
     deposits: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
 
@@ -119,18 +131,31 @@ class FakeGateway:
         self.calls.append(len(questions))
         return [self._answer(question) for question in questions]
 
-    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
+    def ask_many(
+        self,
+        question: AskFor,
+        persons: Iterator[Member],
+        size: int,
+        promise: CasePromise | None = None,
+    ) -> CohortReply:
         """One decision; batches of two persons if it permits."""
+        self.promises.append(promise)
         self.cohorts.append((question, size))
         reply = self._answer(question)
         if reply.release is None:
             return CohortReply(reply, iter(()))
         everybody = list(persons)
-        batches = (
-            self._release(question, everybody[start : start + 2])
+        parts = (
+            self._part(question, tuple(everybody[start : start + 2]))
             for start in range(0, len(everybody), 2)
         )
-        return CohortReply(reply, batches)
+        return CohortReply(reply, parts)
+
+    def _part(self, question: AskFor, members: tuple[Member, ...]) -> CohortPart:
+        release = self._release(question, members)
+        digests = [bytes([place]) * 32 for place in range(len(members))]
+        receipt = ReceiptRef(question.holder, 7, b"\7" * 32, 1_000)
+        return CohortPart(members, table_of(release), digests, receipt)
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Keeps them."""
@@ -225,3 +250,33 @@ def _value(value: int | str | bool | None) -> release_pb2.Value:
     if isinstance(value, int):
         return release_pb2.Value(integer=value)
     return release_pb2.Value() if value is None else release_pb2.Value(text=value)
+
+
+def table_of(release: release_pb2.Release) -> pa.RecordBatch:
+    """A release as a cohort's part gives it: one row a record."""
+    rows: list[dict[str, object]] = []
+    for place, person in enumerate(release.persons):
+        for period in person.periods:
+            head: dict[str, object] = {
+                "person": place,
+                "period": period.period,
+                "status": period.status,
+            }
+            rows += [
+                head
+                | {"source": record.source, "version": record.version}
+                | {
+                    name: getattr(value, value.WhichOneof("kind") or "", None)
+                    for name, value in zip(release.fields, record.values, strict=True)
+                }
+                for record in period.records
+            ] or [head]
+    head_kinds = {
+        "person": pa.int32(),
+        "period": pa.int32(),
+        "status": pa.int8(),
+        "source": pa.utf8(),
+    }
+    names = [*head_kinds, "version", *release.fields]
+    columns = [pa.array([row.get(name) for row in rows], head_kinds.get(name)) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=names)

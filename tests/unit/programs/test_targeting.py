@@ -113,7 +113,7 @@ def test_ask_person_without_an_answered_month_gets_no_score(
     release = gateway._release(wish.question(), gateway.add("C0", FakePerson(), FakePerson()))
     release.persons[0].periods[0].status = status
 
-    assert list(_incomes(release)) == [None, 0]
+    assert list(_incomes(release.fields, release.persons)) == [None, 0]
 
 
 def test_ask_file_with_an_unanswered_person_gets_no_score(world: FakeGateway, wish: Wish) -> None:
@@ -134,14 +134,16 @@ def test_ask_mean_is_of_the_answered_months_alone(gateway: FakeGateway, policy: 
     )
     question = Wish(policy.activities["caf-dmde"], MAY - 2, MAY, load_model()).question()
 
-    assert list(_incomes(gateway._release(question, (member,)))) == [100_000]
+    release = gateway._release(question, (member,))
+    assert list(_incomes(release.fields, release.persons)) == [100_000]
 
 
 def test_ask_record_without_its_amount_is_no_zero(gateway: FakeGateway, wish: Wish) -> None:
     (member,) = gateway.add("C0", FakePerson())
     gateway.held["cnav", "monthly_resources", member.nir].append((MAY.number, {"nature": "salary"}))
 
-    assert list(_incomes(gateway._release(wish.question(), (member,)))) == [None]
+    release = gateway._release(wish.question(), (member,))
+    assert list(_incomes(release.fields, release.persons)) == [None]
 
 
 def test_ask_no_decision_is_counted_apart(world: FakeGateway, wish: Wish) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +16,11 @@ from tests.federation import (
     CAF,
     CNAV,
     DENIS,
+    DGFIP,
     MONTH,
     NOBODY,
     Federation,
+    ManyRequest,
     ManyResponse,
     Program,
     Someone,
@@ -28,13 +31,16 @@ from tests.federation import (
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, InputError, PeerError
 from cloison.exchange import conclude, limits
+from cloison.exchange.cohort_release import person_releases, read_cohort_release
 from cloison.exchange.entries import parse_entry
+from cloison.exchange.statement import parse_statement
 from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
-from cloison.wire.cohort import BatchPerson, next_part, part_of, read_persons, write_persons
+from cloison.wire.cohort import BatchPersons, next_part, part_of, read_persons, write_persons
+from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.gateway import OpenedCase
 
 Request = gateway_service_pb2.GatewayServiceAskManyRequest
@@ -42,17 +48,18 @@ Response = gateway_service_pb2.GatewayServiceAskManyResponse
 Batch = gateway_service_pb2.CohortBatch
 
 
-def person(
-    someone: Someone, case: int = -1, case_salt: bytes = b"", salt: bytes | None = None
-) -> BatchPerson:
-    reference = statement_pb2.PersonReference(
-        nir=someone.nir,
-        salt=os.urandom(32) if salt is None else salt,
-        birth_name=someone.birth_name,
-        birth_date=someone.birth_date.isoformat(),
-        case_salt=case_salt,
+def people(*persons: tuple[Someone, int, bytes]) -> bytes:
+    """Persons as they travel: who, the place of their case, the salt of their digest in it."""
+    someones, cases, salts = zip(*persons, strict=True)
+    return write_persons(
+        BatchPersons(
+            [one.nir for one in someones],
+            [one.birth_name for one in someones],
+            [one.birth_date.isoformat() for one in someones],
+            cases,
+            salts,
+        )
     )
-    return BatchPerson(reference, case)
 
 
 class Cohort:
@@ -61,13 +68,18 @@ class Cohort:
     def __init__(self, program: Program, claims: Sequence[str] = ("C1", "C2")) -> None:
         self.program = program
         self.cases = [program.open_case(claim) for claim in claims]
-        self.size = 10
+        self.size = len(claims)
+        self.batch_persons = 1
+        self.asked = b""
         self.sent: list[int] = []
         self.got: list[Response] = []
 
     def header(self) -> statement_pb2.SignedStatement:
         cohort = statement_pb2.Cohort(
-            size=self.size, batch_persons=5, case_type="claim", case_month=MONTH.number
+            size=self.size,
+            batch_persons=self.batch_persons,
+            case_type="claim",
+            case_month=MONTH.number,
         )
         question = replace(self.program.question(None), persons=())
         now = self.program.federation.clock()
@@ -77,12 +89,17 @@ class Cohort:
     def batch(self, index: int, *cases: OpenedCase, last: bool = False) -> Batch:
         """One batch: the applicant of each case."""
         members = [case.members[0] for case in cases]
-        people = [
-            person(Someone(one.nir, one.birth_name, one.birth_date), place, one.case_salt)
+        persons = [
+            (Someone(one.nir, one.birth_name, one.birth_date), place, one.case_salt)
             for place, one in enumerate(members)
         ]
-        proofs = [statement_pb2.CaseProof.FromString(case.proof) for case in cases]
-        return Batch(index=index, last=last, persons=write_persons(people), cases=proofs)
+        return Batch(
+            index=index,
+            last=last,
+            persons=people(*persons),
+            salt_seed=os.urandom(32),
+            case_leaf_hashes=[case.leaf_hash for case in cases],
+        )
 
     def plain(self) -> list[Batch]:
         return [self.batch(0, self.cases[0]), self.batch(1, self.cases[1], last=True)]
@@ -106,10 +123,28 @@ class Cohort:
 
         return run(collect())
 
+    def open(self, answer: Response) -> tuple[release_pb2.Label, list[release_pb2.PersonRelease]]:
+        """What a batch's answer holds, as its program reads it."""
+        part = parse_entry(answer.batch.receipt.entry).cohort_part
+        place = part_of(part.batch_index, last=part.last)
+        plain = self.program.opener.open_plain(
+            answer.batch.sealed_release, part.statement_hash, place
+        )
+        fields = sorted(self.program.question(None).fields)
+        persons = len(part.person_digests)
+        label, table = read_cohort_release(plain, part.statement_hash, fields, persons)
+        return label, person_releases(table, part.person_digests)
+
 
 @pytest.fixture
 def cohort(ppa: Program) -> Cohort:
     return Cohort(ppa)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The federation has few people: batches smaller than the limit, but where that is tested."""
+    monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -141,20 +176,22 @@ def parts(federation: Federation) -> tuple[int, int]:
     )
 
 
-def test_ask_many_answers_each_batch_sealed_to_its_place(
-    federation: Federation, cohort: Cohort
-) -> None:
+def test_ask_many_answers_each_batch_sealed_to_its_place(cohort: Cohort) -> None:
     header = cohort.header()
     _, *answers = cohort.ask(cohort.plain(), header)
     assert [(one.batch.index, one.batch.last) for one in answers] == [(0, False), (1, True)]
-    statement_hash = federation.entries(CAF, "received")[-1].received.statement_hash
-    opened = [
-        cohort.program.opener.open(
-            one.batch.sealed_release, statement_hash, part_of(index, last=one.batch.last)
-        )
-        for index, one in enumerate(answers)
-    ]
-    assert all(release.persons[0].periods for release in opened)
+    assert all(cohort.open(answer)[1][0].periods for answer in answers)
+
+
+def test_ask_many_gives_each_person_what_ask_gives(cohort: Cohort) -> None:
+    _, *answers = cohort.ask(cohort.plain())
+    program = cohort.program
+    for answer, case in zip(answers, cohort.cases, strict=True):
+        (reply,) = program.ask(program.question(case))
+        label, (person,) = cohort.open(answer)
+        assert reply.release is not None
+        assert person.periods == reply.release.persons[0].periods
+        assert label == reply.release.label
 
 
 def test_ask_many_leaves_a_trace_of_each_person_at_both_ends(
@@ -198,15 +235,12 @@ def test_ask_many_refused_ends_after_the_decision(
     assert len(federation.entries(CAF, "received")) == 1
 
 
-def test_ask_many_says_nothing_of_those_it_cannot_answer_about(
-    federation: Federation, ppa: Program
-) -> None:
-    cohort = Cohort(ppa, ("C1", "C5"))
-    assert cohort.cases[1].members[0].nir == NOBODY.nir
+def test_ask_many_says_nothing_of_those_it_cannot_answer_about(ppa: Program) -> None:
+    cohort = Cohort(ppa, ("C5", "C1", "C6"))
+    cohort.batch_persons = 3
+    assert cohort.cases[0].members[0].nir == NOBODY.nir
     _, answer = cohort.ask([cohort.batch(0, *cohort.cases, last=True)])
-    statement_hash = federation.entries(CAF, "received")[-1].received.statement_hash
-    release = ppa.opener.open(answer.batch.sealed_release, statement_hash, part_of(0, last=True))
-    assert [len(one.periods) for one in release.persons] == [3, 0]
+    assert [len(one.periods) for one in cohort.open(answer)[1]] == [0, 3, 0]
 
 
 def test_ask_many_peer_killed_in_the_middle_is_an_error_and_what_came_stands_entered(
@@ -282,15 +316,29 @@ def test_ask_many_program_that_ends_early_is_an_error(
 
 
 def test_ask_many_batch_out_of_order_is_refused(federation: Federation, cohort: Cohort) -> None:
+    cohort.size = 3
     first, second = cohort.plain()
-    second.index = 2
+    second.index, second.last = 2, True
     assert refused(cohort, [first, second]) == "MALFORMED"
     assert parts(federation) == (1, 1)
 
 
-def test_ask_many_batch_twice_is_refused(federation: Federation, cohort: Cohort) -> None:
-    first, _ = cohort.plain()
-    assert refused(cohort, [first, first]) == "MALFORMED"
+def test_ask_many_batch_twice_has_one_answer_and_one_entry(
+    federation: Federation, cohort: Cohort
+) -> None:
+    first, second = cohort.plain()
+    _, one, again, _ = cohort.ask([first, first, second])
+    assert one.batch.sealed_release == again.batch.sealed_release
+    assert one.batch.receipt.leaf_index == again.batch.receipt.leaf_index
+    assert parts(federation) == (2, 2)
+
+
+def test_ask_many_batch_again_with_others_in_it_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    first, second = cohort.plain()
+    second.index, second.last = 0, False
+    assert refused(cohort, [first, second]) == "BATCH_CHANGED"
     assert parts(federation) == (1, 1)
 
 
@@ -300,18 +348,46 @@ def test_ask_many_more_persons_than_announced_is_refused(
     cohort.size = 1
     assert refused(cohort, cohort.plain()) == "COHORT_EXCEEDED"
     assert federation.failures(CNAV) == {"caf": {"COHORT_EXCEEDED": 1}}
+    assert parts(federation) == (0, 0)
+
+
+def test_ask_many_fewer_persons_than_announced_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.size = 3
+    assert refused(cohort, cohort.plain()) == "COHORT_SHORT"
     assert parts(federation) == (1, 1)
 
 
+def test_ask_many_batch_short_of_its_size_is_refused_but_for_the_last(cohort: Cohort) -> None:
+    cohort.size, cohort.batch_persons = 4, 2
+    assert refused(cohort, cohort.plain()) == "MALFORMED"
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "taken"), [(500, 10, False), (500, 11, True), (5, 5, True)]
+)
+def test_ask_many_batches_are_no_smaller_than_the_law_lets_a_cohort_be(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, size: int, batch: int, *, taken: bool
+) -> None:
+    monkeypatch.undo()
+    cohort.size, cohort.batch_persons = size, batch
+    if taken:
+        parse_statement(cohort.header().statement)
+    else:
+        with pytest.raises(InputError, match="batch: 10, at least 11"):
+            parse_statement(cohort.header().statement)
+
+
 def test_ask_many_more_persons_in_a_batch_than_announced_is_refused(cohort: Cohort) -> None:
-    batch = Batch(index=0, last=True, persons=write_persons([person(ANNE) for _ in range(6)]))
+    batch = cohort.batch(0, *cohort.cases, last=True)
     assert refused(cohort, [batch]) == "TOO_LARGE"
 
 
 def test_ask_many_case_of_another_person_is_refused(federation: Federation, cohort: Cohort) -> None:
-    batch = cohort.batch(0, cohort.cases[0], last=True)
+    batch = cohort.batch(0, cohort.cases[0])
     stranger = cohort.cases[1].members[0]
-    batch.persons = write_persons([person(DENIS, 0, stranger.case_salt)])
+    batch.persons = people((DENIS, 0, stranger.case_salt))
     assert refused(cohort, [batch]) == "BAD_CASE_PROOF"
     assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
     assert parts(federation) == (0, 0)
@@ -321,20 +397,79 @@ def test_ask_many_case_of_another_person_is_refused(federation: Federation, coho
 def test_ask_many_person_in_no_case_of_the_batch_is_refused(
     federation: Federation, cohort: Cohort, place: int
 ) -> None:
-    batch = cohort.batch(0, cohort.cases[0], last=True)
+    batch = cohort.batch(0, cohort.cases[0])
     member = cohort.cases[0].members[0]
-    batch.persons = write_persons([person(ANNE, place, member.case_salt)])
+    batch.persons = people((ANNE, place, member.case_salt))
     assert refused(cohort, [batch]) == "BAD_CASE_PROOF"
     assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
 
 
-def test_ask_many_case_proof_over_its_limit_is_refused(
+def spoil_cases(
+    federation: Federation, change: Callable[[gateway_service_pb2.EntriesProof], None]
+) -> None:
+    """The requester's node proves cases its own way."""
+
+    def before(request: ManyRequest) -> None:
+        if request.WhichOneof("part") == "batch":
+            change(request.batch.cases)
+
+    federation.link(CAF, CNAV).before_part = before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda proof: proof.hashes.append(bytes(32)),
+        lambda proof: proof.hashes.pop(),
+        lambda proof: proof.leaf_indexes.__setitem__(0, proof.leaf_indexes[0] + 1),
+        lambda proof: proof.entries.__setitem__(0, proof.entries[0] + b"\x10\x00"),
+        lambda proof: (proof.entries.pop(), proof.leaf_indexes.pop()),
+        lambda proof: proof.leaf_indexes.extend(range(2000)),
+        lambda proof: proof.entries.extend([b""] * 2000),
+        lambda proof: proof.hashes.extend([bytes(32)] * 50_000),
+        lambda proof: setattr(proof, "checkpoint", b"caf/traces\n0\n\n"),
+        lambda proof: proof.Clear(),
+    ],
+)
+def test_ask_many_forged_case_proof_is_refused(
+    federation: Federation,
+    cohort: Cohort,
+    change: Callable[[gateway_service_pb2.EntriesProof], None],
+) -> None:
+    spoil_cases(federation, change)
+    assert refused(cohort, cohort.plain()) == "BAD_CASE_PROOF"
+    assert parts(federation) == (0, 0)
+
+
+def test_ask_many_case_named_twice_is_refused(cohort: Cohort) -> None:
+    batch = cohort.batch(0, cohort.cases[0])
+    batch.case_leaf_hashes.append(cohort.cases[0].leaf_hash)
+    assert refused(cohort, [batch]) == "MALFORMED"
+
+
+def test_ask_many_case_this_node_never_opened_is_refused(cohort: Cohort) -> None:
+    batch = cohort.batch(0, cohort.cases[0])
+    batch.case_leaf_hashes[0] = bytes(32)
+    assert refused(cohort, [batch]) == "CASE_UNKNOWN"
+
+
+def test_ask_many_other_entry_in_a_case_s_place_is_refused(
     federation: Federation, cohort: Cohort
 ) -> None:
-    batch = cohort.batch(0, cohort.cases[0], last=True)
-    batch.cases[0].MergeFromString(b"\x7a\xff\xff\x00" + bytes(limits.CASE_PROOF_BYTES - 1))
-    assert refused(cohort, [batch]) == "TOO_LARGE"
-    assert federation.failures(CNAV) == {"caf": {"TOO_LARGE": 1}}
+    def change(proof: gateway_service_pb2.EntriesProof) -> None:
+        node = federation.node(CAF)
+        index = node.index.first("asked", cohort.asked) or 0
+        proof.entries[:] = [node.traces.entry(index)]
+        proof.leaf_indexes[:] = [index]
+        proof.hashes[:] = node.traces.subset_proof([index])
+        proof.checkpoint = node.traces.checkpoint()
+
+    header = cohort.header()
+    cohort.asked = sha256(header.statement).digest()
+    spoil_cases(federation, change)
+    with pytest.raises(CloisonError) as caught:
+        cohort.ask(cohort.plain(), header)
+    assert caught.value.reason == "BAD_CASE_PROOF"
 
 
 def test_ask_many_case_of_another_activity_is_refused(
@@ -362,38 +497,141 @@ def test_ask_many_case_past_its_end_is_refused(federation: Federation, cohort: C
     assert federation.failures(CNAV) == {"caf": {"BAD_CASE_PROOF": 1}}
 
 
-def test_ask_many_renewed_case_counts_until_its_first_end_alone(cohort: Cohort) -> None:
+def test_ask_many_renewed_case_counts_until_its_new_end(cohort: Cohort) -> None:
     case, clock = cohort.cases[0], cohort.program.federation.clock
+    cohort.size = 1
     clock.now = case.valid_until - timedelta(days=1)
     end = case.valid_until + timedelta(days=30)
     cohort.program.cases.renew("caf-ppa", case.leaf_hash, end)
-    assert len(cohort.ask([cohort.batch(0, case, last=True)])) == 2
     clock.now = case.valid_until
+    assert len(cohort.ask([cohort.batch(0, case, last=True)])) == 2
+    clock.now = end
     assert refused(cohort, [cohort.batch(0, case, last=True)]) == "BAD_CASE_PROOF"
 
 
-def test_ask_many_salt_used_before_is_refused(cohort: Cohort) -> None:
+def test_ask_many_renewal_left_out_by_its_node_leaves_the_first_end(
+    federation: Federation, cohort: Cohort
+) -> None:
+    case, clock = cohort.cases[0], federation.clock
+    clock.now = case.valid_until - timedelta(days=1)
+    cohort.program.cases.renew("caf-ppa", case.leaf_hash, case.valid_until + timedelta(days=30))
+    clock.now = case.valid_until
+
+    def without(proof: gateway_service_pb2.EntriesProof) -> None:
+        node = federation.node(CAF)
+        del proof.entries[1:], proof.leaf_indexes[1:]
+        proof.hashes[:] = node.traces.subset_proof(proof.leaf_indexes)
+        proof.checkpoint = node.traces.checkpoint()
+
+    spoil_cases(federation, without)
+    assert refused(cohort, cohort.plain()) == "BAD_CASE_PROOF"
+
+
+def test_ask_many_seed_used_before_is_refused(cohort: Cohort) -> None:
     first, second = cohort.plain()
-    salt = read_persons(first.persons, 5)[0].reference.salt
-    case_salt = cohort.cases[1].members[0].case_salt
-    second.persons = write_persons([person(DENIS, 0, case_salt, salt)])
+    second.salt_seed = first.salt_seed
     assert refused(cohort, [first, second]) == "SALT_REUSED"
 
 
-def test_ask_many_salt_shared_within_a_batch_is_refused(cohort: Cohort) -> None:
-    persons = write_persons([person(ANNE, salt=bytes(32)), person(BRUNO, salt=bytes(32))])
-    assert refused(cohort, [Batch(index=0, last=True, persons=persons)]) == "SALT_REUSED"
+def test_ask_many_seed_of_another_length_is_refused(cohort: Cohort) -> None:
+    first, _ = cohort.plain()
+    first.salt_seed = first.salt_seed[1:]
+    assert refused(cohort, [first]) == "MALFORMED"
 
 
-def test_ask_many_the_same_statement_again_is_a_replay(
+def test_ask_many_the_same_statement_again_has_the_same_answers(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header, batches = cohort.header(), cohort.plain()
+    first = cohort.ask(batches, header)
+    federation.clock.advance(minutes=50)
+    again = cohort.ask(batches, header)
+    assert [one.batch.sealed_release for one in again] == [
+        one.batch.sealed_release for one in first
+    ]
+    assert parts(federation) == (2, 2)
+    assert len(federation.entries(CAF, "asked")) == len(federation.entries(CAF, "received")) == 1
+
+
+def test_ask_many_the_same_statement_long_after_is_a_replay(
     federation: Federation, cohort: Cohort
 ) -> None:
     header = cohort.header()
     cohort.ask(cohort.plain(), header)
+    cohorts = federation.node(CNAV).vault.cohorts
+    with federation.node(CNAV).vault.transaction():
+        cohorts.forget_answers(federation.clock() + timedelta(seconds=1))
     with pytest.raises(CloisonError, match="answered before"):
         cohort.ask(cohort.plain(), header)
     assert federation.failures(CNAV) == {"caf": {"REPLAYED": 1}}
-    assert len(federation.entries(CAF, "asked")) == 1
+
+
+@pytest.mark.parametrize("killed", [(), (CNAV,), (CAF,), (CAF, CNAV)])
+def test_ask_many_goes_on_after_a_cut_where_it_was(
+    federation: Federation, cohort: Cohort, killed: tuple[BodyId, ...]
+) -> None:
+    header, batches = cohort.header(), cohort.plain()
+    federation.link(CAF, CNAV).dies_after = 2  # the decision and one batch
+    with pytest.raises(PeerError):
+        cohort.ask(batches, header)
+    assert parts(federation) == (1, 1)
+    federation.link(CAF, CNAV).dies_after = None
+    for body in killed:
+        federation.kill(body)
+    _, answer = cohort.ask(batches[1:], header)
+    assert answer.batch.last
+    assert parts(federation) == (2, 2)
+    assert [len(federation.entries(CNAV, kind)) for kind in ("decided",)] == [1]
+
+
+def test_ask_many_answer_lost_on_its_way_comes_again(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header, batches = cohort.header(), cohort.plain()
+
+    def lose(response: ManyResponse) -> ManyResponse | None:
+        return response if response.WhichOneof("part") == "header" else None
+
+    federation.link(CAF, CNAV).after_part = lose
+    with pytest.raises(PeerError):
+        cohort.ask(batches[:1], header)
+    assert parts(federation) == (1, 0)
+    federation.link(CAF, CNAV).after_part = None
+    cohort.ask(batches, header)
+    assert parts(federation) == (2, 2)
+
+
+def test_ask_many_after_the_last_batch_nothing_more_is_answered(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header, batches = cohort.header(), cohort.plain()
+    cohort.ask(batches, header)
+    federation.restart(CNAV)
+    late = cohort.batch(2, cohort.cases[0], last=True)
+    with pytest.raises(CloisonError) as caught:
+        cohort.ask([late], header)
+    assert caught.value.reason in {"COHORT_EXCEEDED", "MALFORMED"}
+    assert parts(federation) == (2, 2)
+
+
+def test_ask_many_opened_again_by_another_body_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    header = cohort.header()
+    cohort.ask(cohort.plain(), header)
+    holder = federation.holder(CNAV)
+    call = holder.call(DGFIP, b"", b"")
+    with pytest.raises(PeerError, match="another requester"):
+        CohortHolder(federation.node(CNAV), holder, call).open(header)
+
+
+def test_ask_many_opened_again_under_another_signature_is_refused(cohort: Cohort) -> None:
+    header = cohort.header()
+    cohort.ask(cohort.plain(), header)
+    header.signature = bytes(64)
+    with pytest.raises(CloisonError) as caught:
+        cohort.ask(cohort.plain(), header)
+    assert caught.value.reason == "BAD_SIGNATURE"
 
 
 def test_ask_many_stream_held_open_past_its_text_is_ended(
@@ -461,7 +699,7 @@ def test_ask_many_of_the_bodys_own_node_takes_the_same_path(
         legal_basis="gdpr-5",
     )
     announced = statement_pb2.Cohort(
-        size=2, batch_persons=2, case_type="claim", case_month=MONTH.number
+        size=2, batch_persons=1, case_type="claim", case_month=MONTH.number
     )
     built = questions.build_statement(ppa.keys, question, federation.clock(), announced)
     header = questions.build_items(ppa.keys, [built])[0].statement
@@ -494,8 +732,26 @@ def test_ask_many_without_a_cohort_is_refused(cohort: Cohort) -> None:
 
 
 def test_persons_written_and_read_are_the_same() -> None:
-    people = [person(ANNE, 3, bytes(32)), person(BRUNO)]
-    assert read_persons(write_persons(people), 2) == people
+    written = BatchPersons(
+        [ANNE.nir, BRUNO.nir], ["Anne", "Bruno"], ["1984-03-09", "1982-11-30"], [3, -1], [b"s", b""]
+    )
+    assert read_persons(write_persons(written), 2) == written
+
+
+@pytest.mark.parametrize(
+    "born", ["1984-3-09", "1984-02-30", "0984-03-09", "3984-03-09", "19840309", "", "1984-03-09T00"]
+)
+def test_persons_born_on_no_day_are_refused(born: str) -> None:
+    written = write_persons(BatchPersons([ANNE.nir], ["Anne"], [born], [-1], [b""]))
+    with pytest.raises(InputError) as caught:
+        read_persons(written, 2)
+    assert caught.value.reason == "BAD_DATE"
+
+
+def test_persons_with_a_name_longer_than_any_are_refused() -> None:
+    written = write_persons(BatchPersons([ANNE.nir], ["A" * 201], ["1984-03-09"], [-1], [b""]))
+    with pytest.raises(InputError, match="birth name"):
+        read_persons(written, 2)
 
 
 def _other_columns() -> bytes:
@@ -508,13 +764,13 @@ def _other_columns() -> bytes:
 
 def _no_batch() -> bytes:
     sink = pa.BufferOutputStream()
-    schema = pa.ipc.open_stream(write_persons([person(ANNE)])).schema
+    schema = pa.ipc.open_stream(people((ANNE, -1, b""))).schema
     pa.ipc.new_stream(sink, schema).close()
     return bytes(sink.getvalue())
 
 
 def _with_null() -> bytes:
-    batch = pa.ipc.open_stream(write_persons([person(ANNE)])).read_next_batch()
+    batch = pa.ipc.open_stream(people((ANNE, -1, b""))).read_next_batch()
     columns = [pa.array([None], batch.schema.field(0).type), *batch.columns[1:]]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -523,19 +779,19 @@ def _with_null() -> bytes:
 
 
 def _not_utf8() -> bytes:
-    written = write_persons([person(ANNE)])
+    written = people((ANNE, -1, b""))
     name = ANNE.birth_name.encode()
     return written.replace(name, b"\xff" * len(name))
 
 
 def _offsets_beyond_the_buffer() -> bytes:
-    written = write_persons([person(ANNE)])
+    written = people((ANNE, -1, b""))
     offsets = (0).to_bytes(4, "little") + (15).to_bytes(4, "little")
     return written.replace(offsets, (0).to_bytes(4, "little") + (1 << 30).to_bytes(4, "little"), 1)
 
 
 def _compressed(codec: str) -> bytes:
-    batch = pa.ipc.open_stream(write_persons([person(ANNE)])).read_next_batch()
+    batch = pa.ipc.open_stream(people((ANNE, -1, b""))).read_next_batch()
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=codec)
     with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
@@ -559,7 +815,7 @@ def test_persons_in_another_shape_are_malformed(make: Callable[[], bytes]) -> No
 
 
 def test_persons_any_cut_of_the_table_is_malformed() -> None:
-    written = write_persons([person(ANNE)])
+    written = people((ANNE, -1, b""))
     for end in range(0, len(written) - 16, 7):
         with pytest.raises(InputError):
             read_persons(written[:end], 5)

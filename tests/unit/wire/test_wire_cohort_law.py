@@ -10,12 +10,14 @@ from tests.federation import ANNE, CAF, CNAV, DENIS, MONTH, ROOT, Federation, Pr
 
 from cloison.cli.root import read_policy
 from cloison.errors import PolicyDenied
+from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
 from cloison.v1 import entry_pb2, gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
-from cloison.wire.cohort import BatchPerson, part_of, write_persons
+from cloison.wire.cohort import BatchPersons, part_of, write_persons
 from cloison.wire.cohort_holder import CohortHolder
+from cloison.wire.cohort_requester import prove_cases
 from cloison.wire.gateway import OpenedCase
 
 Batch = gateway_service_pb2.CohortBatch
@@ -47,12 +49,18 @@ def under(federation: Federation, rules: bytes) -> Program:
     return federation.program("caf-ppa")
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The federation has few people: batches smaller than the limit."""
+    monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
+
+
 class Stream:
     """One cohort, as its holder sees it."""
 
     def __init__(self, program: Program, case_type: str = "") -> None:
         federation = program.federation
-        announced = statement_pb2.Cohort(size=10, batch_persons=5)
+        announced = statement_pb2.Cohort(size=10, batch_persons=1)
         if case_type:
             announced.case_type, announced.case_month = case_type, MONTH.number
         question = replace(program.question(None), persons=())
@@ -65,24 +73,32 @@ class Stream:
 
     def batch(self, index: int, someone: Someone, case: OpenedCase | None = None) -> Batch:
         """A batch of one."""
-        reference = statement_pb2.PersonReference(
-            nir=someone.nir,
-            salt=os.urandom(32),
-            birth_name=someone.birth_name,
-            birth_date=someone.birth_date.isoformat(),
-            case_salt=case.members[0].case_salt if case else b"",
+        persons = BatchPersons(
+            [someone.nir],
+            [someone.birth_name],
+            [someone.birth_date.isoformat()],
+            [0 if case else -1],
+            [case.members[0].case_salt if case else b""],
         )
-        persons = write_persons([BatchPerson(reference, 0 if case else -1)])
-        proofs = [statement_pb2.CaseProof.FromString(case.proof)] if case else []
-        return Batch(index=index, persons=persons, cases=proofs)
+        cases = [case.leaf_hash] if case else []
+        batch = Batch(
+            index=index,
+            persons=write_persons(persons),
+            salt_seed=os.urandom(32),
+            case_leaf_hashes=cases,
+        )
+        if case:
+            batch.cases.CopyFrom(prove_cases(self.program.federation.node(CAF), cases))
+        return batch
 
-    def send(self, batch: Batch) -> tuple[release_pb2.Release, entry_pb2.CohortPart]:
-        """What the batch brings, opened, and its entry."""
+    def send(self, batch: Batch) -> tuple[release_pb2.Label, entry_pb2.CohortPart]:
+        """The label of what the batch brings, opened, and its entry."""
         answer = self.desk.batch(batch)
         part = parse_entry(answer.receipt.entry).cohort_part
         statement_hash = sha256(self.statement.statement).digest()
         place = part_of(batch.index, last=batch.last)
-        return self.program.opener.open(answer.sealed_release, statement_hash, place), part
+        plain = self.program.opener.open_plain(answer.sealed_release, statement_hash, place)
+        return release_pb2.CohortRelease.FromString(plain).label, part
 
 
 def test_stream_open_when_its_rule_gains_obligations_is_ended(federation: Federation) -> None:
@@ -96,8 +112,8 @@ def test_stream_open_when_its_rule_gains_obligations_is_ended(federation: Federa
 def test_stream_begun_anew_has_the_new_obligations(federation: Federation) -> None:
     program = under(federation, CHANGES_AT_MIDNIGHT)
     federation.clock.now = NEXT_DAY
-    release, _ = (stream := Stream(program)).send(stream.batch(0, ANNE))
-    assert release.label.until_ms > 0
+    label, _ = (stream := Stream(program)).send(stream.batch(0, ANNE))
+    assert label.until_ms > 0
 
 
 def test_batch_counts_as_a_question_under_each_of_its_cases(federation: Federation) -> None:

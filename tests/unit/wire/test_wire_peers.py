@@ -461,7 +461,9 @@ def test_release_sealed_by_a_stranger_for_another_statement_is_not_opened(
     heard = answering.Heard(sealed_for, items[0].statement, (), ppa.keys.public)
     call = federation.holder(MSA).call(CAF, b"", b"")
     release = release_pb2.Release(statement_hash=sealed_for.hash)
-    sealed = answering.seal(call, heard, release)  # anyone can seal to an activity
+    sealed = answering.seal(
+        call, heard, release.SerializeToString()
+    )  # anyone can seal to an activity
     assert ppa.opener.open(sealed, sealed_for.hash) == release
     with pytest.raises(IntegrityError) as caught:
         ppa.opener.open(sealed, other.hash)

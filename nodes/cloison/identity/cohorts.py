@@ -1,0 +1,114 @@
+"""The persons of a cohort, many at a time: the same names as `digests`, at a fraction of the cost.
+
+Every function gives, for each person, just what its single form gives; tests hold them equal.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256, shake_256
+from typing import cast
+
+import numpy as np
+
+from cloison.errors import InputError
+from cloison.identity.digests import (
+    PERSON_DOMAIN,
+    ROW_DOMAIN,
+    ROW_KEY_BYTES,
+    SALT_BYTES,
+    TRAITS_DOMAIN,
+    normal_name,
+)
+from cloison.identity.identifiers import MONTH, Nir, parse_nir
+from cloison.identity.keyed_hash import KeyedHash
+
+_SALTS = b"cloison/v1 cohort salts\n"
+_NIR_CHARACTERS = 15
+_ZERO, _TEN = ord("0"), 10
+_CORSICA = {ord("A"): 19, ord("B"): 18}
+_SEXES = np.array([character in b"123478" for character in range(256)])
+_MONTHS = np.array([MONTH.fullmatch(f"{month:02d}") is not None for month in range(100)])
+_WEIGHTS = 10 ** np.arange(12, -1, -1, dtype=np.int64)
+
+
+def cohort_salts(seed: bytes, count: int) -> list[bytes]:
+    """The salts of a batch's persons, in order; one given away tells nothing of the others.
+
+    Args:
+        seed: 32 fresh random bytes, never used twice.
+        count: How many persons.
+
+    Raises:
+        InputError: `BAD_SALT`: not 32 bytes.
+    """
+    if len(seed) != SALT_BYTES:
+        raise InputError("BAD_SALT", f"salt seed: {len(seed)} bytes", "draw 32 random bytes")
+    stream = shake_256(_SALTS + seed).digest(SALT_BYTES * count)
+    return [stream[at : at + SALT_BYTES] for at in range(0, len(stream), SALT_BYTES)]
+
+
+def person_digests(salts: Sequence[bytes], nirs: Sequence[Nir]) -> list[bytes]:
+    """As `person_digest`, of each person; salts of 32 bytes.
+
+    Raises:
+        InputError: `BAD_SALT`: one is not.
+    """
+    if any(len(salt) != SALT_BYTES for salt in salts):
+        raise InputError("BAD_SALT", "salt: one is not 32 bytes", "draw 32 random bytes for each")
+    return [
+        sha256(PERSON_DOMAIN + salt + nir.encode("ascii")).digest()
+        for salt, nir in zip(salts, nirs, strict=True)
+    ]
+
+
+def parse_nirs(texts: Sequence[str]) -> Sequence[Nir]:
+    """As `parse_nir`, of each.
+
+    Raises:
+        InputError: `BAD_NIR`: one is not a NIR.
+    """
+    joined = "".join(texts)
+    whole = joined.isascii() and set(map(len, texts)) <= {_NIR_CHARACTERS}
+    if not whole or not _all_nirs(np.frombuffer(joined.encode(), np.uint8)):
+        for text in texts:
+            parse_nir(text)  # says what is wrong with the first that is
+    return cast("Sequence[Nir]", texts)
+
+
+def _all_nirs(characters: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> bool:
+    rows = characters.reshape(-1, _NIR_CHARACTERS)
+    corsica = (rows[:, 5] == ord("2")) & np.isin(rows[:, 6], list(_CORSICA))
+    digits = rows.astype(np.int64) - _ZERO
+    for letter, number in _CORSICA.items():
+        of_letter = corsica & (rows[:, 6] == letter)
+        digits[of_letter, 5], digits[of_letter, 6] = divmod(number, 10)
+    if not ((digits >= 0) & (digits < _TEN)).all():
+        return False
+    numbers = digits[:, :13] @ _WEIGHTS
+    keys = digits[:, 13] * 10 + digits[:, 14]
+    return bool(
+        _SEXES[rows[:, 0]].all()
+        and _MONTHS[digits[:, 3] * 10 + digits[:, 4]].all()
+        and (digits[:, 5] + digits[:, 6] > 0).all()
+        and (97 - numbers % 97 == keys).all()
+    )
+
+
+def row_keys(key: bytes, nirs: Sequence[Nir]) -> list[bytes]:
+    """As `row_key`, of each person."""
+    digest = KeyedHash(key).digest
+    return [digest(ROW_DOMAIN + nir.encode("ascii"))[:ROW_KEY_BYTES] for nir in nirs]
+
+
+def traits_digests(
+    key: bytes, nirs: Sequence[Nir], birth_names: Sequence[str], birth_dates: Sequence[str]
+) -> list[bytes]:
+    """As `traits_digest`, of each person; dates are checked by the caller (`YYYY-MM-DD`).
+
+    Raises:
+        InputError: `BAD_NAME`: one holds no letter.
+    """
+    digest = KeyedHash(key).digest
+    return [
+        digest(TRAITS_DOMAIN + f"{nir}\n{normal_name(name)}\n{born}".encode())
+        for nir, name, born in zip(nirs, birth_names, birth_dates, strict=True)
+    ]
