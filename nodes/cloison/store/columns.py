@@ -57,4 +57,5 @@ class Columns:
             if known is not None:
                 flags[:, place] = True, known.permanent, known.dead, known.objected
                 traits[place] = np.frombuffer(known.traits_digest, np.uint8)
-        return ManyIdentities(*flags, traits)
+        found, permanent, dead, objected = flags
+        return ManyIdentities(found, permanent, dead, objected, traits)
