@@ -24,6 +24,7 @@ COMMANDS = {
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),
     "population": ("cloison.cli.population", "app", "Make synthetic people for all bodies."),
     "load": ("cloison.cli.load", "load", "Load the files a body receives."),
+    "columns": ("cloison.cli.columns", "columns", "Check and mend the columns beside records."),
     "kept": ("cloison.cli.kept", "kept", "Show lines of declarations that nobody reads yet."),
     "keys": ("cloison.cli.keys", "app", "Make a federation's keys; show the public ones."),
     "node": ("cloison.cli.node", "app", "Create one node's state; run it."),

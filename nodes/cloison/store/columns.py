@@ -1,34 +1,55 @@
-"""Many persons at once: the answers of `Records` and `People`, in columns."""
+"""Many persons at once: from the Parquet files where they say it all, else from the records.
 
-from collections.abc import Sequence
+One snapshot of the database says which files count and whose records changed beside them, and
+answers for these; so the answer is that of `fetch` at that moment, whoever loads meanwhile.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 
 from cloison.months import Month
-from cloison.store.catalogue import Catalogue
+from cloison.store.database import Database
+from cloison.store.gathering import find, lay_out, named_others
+from cloison.store.manifest import IDENTITIES, PeriodFile, Place, load_changed, load_window
 from cloison.store.many import (
-    TRAITS_BYTES,
+    TEXTUAL,
     Bytes,
+    Halves,
     ManyData,
     ManyIdentities,
+    Mask,
     answer_schema,
     from_persons,
     join_named,
+    key_halves,
     person_keys,
     split_keys,
 )
+from cloison.store.many_totals import lay_out_totals
+from cloison.store.partitions import Partition, PartitionCache, Places
 from cloison.store.people import People
-from cloison.store.records import Records
+from cloison.store.periods import Granularity
+from cloison.store.records import Plan, Records
+
+MOST_BYTES = 1 << 31
+"""Of columns held in memory, about: a question that needs more is answered from the records."""
+_ROW_BYTES = 80
+_NUMBER_BYTES, _TEXT_BYTES = 9, 24
+_IDENTITY_BYTES = 60
 
 
 class Columns:
     """The columns of a store, to be read."""
 
-    def __init__(self, catalogue: Catalogue, records: Records, people: People) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database, records: Records, people: People) -> None:
+        self._database = database
         self._records = records
         self._people = people
+        self._partitions = PartitionCache(database.columns_path, MOST_BYTES)
+        self._changed: dict[Place, tuple[PeriodFile, Halves]] = {}
 
     def fetch(
         self,
@@ -41,20 +62,123 @@ class Columns:
         now: datetime,
     ) -> ManyData:
         """As `Store.fetch_many`."""
-        keys = split_keys(person_keys(persons))
-        found = self._records.fetch(dataset, keys, fields, first, last, granularity, now)
-        schema = answer_schema(self._catalogue.dataset(dataset), fields)
-        named = [key for one in found for key in one.named]
-        return ManyData(from_persons(schema, found), join_named(named, keys))
+        keys = person_keys(persons)
+        with self._database.snapshot() as settled:
+            plan = self._records.plan(dataset, tuple(fields), first, last, granularity, now)
+            known = load_window(self._database, *plan.scope)
+            if not settled or not self._usable(known, plan.layout, _row_bytes(plan)):
+                return self._from_records(plan, keys)
+            changed = self._changed_among(plan.scope[0], known, keys)
+            if not changed.any():
+                return self._from_files(plan, known, keys)
+            parts = (
+                (~changed, self._from_files(plan, known, keys[~changed])),
+                (changed, self._from_records(plan, keys[changed])),
+            )
+            return _joined(parts, keys)
 
     def identities(self, persons: bytes | Bytes) -> ManyIdentities:
         """As `Store.identities`."""
-        keys = split_keys(person_keys(persons))
-        flags = np.zeros((4, len(keys)), np.bool_)
-        traits = np.zeros((len(keys), TRAITS_BYTES), np.uint8)
-        for place, key in enumerate(keys):
+        keys = person_keys(persons)
+        with self._database.snapshot() as settled:
+            known = load_window(self._database, IDENTITIES, 0, 0)
+            many = ManyIdentities.unknown(len(keys))
+            if not settled or not self._usable(known, 0, _IDENTITY_BYTES):
+                self._look_up(keys, np.arange(len(keys)), many)
+            else:
+                changed = self._changed_among(IDENTITIES, known, keys)
+                self._find(known, keys, np.flatnonzero(~changed), many)
+                self._look_up(keys, np.flatnonzero(changed), many)
+        return many
+
+    def _usable(self, known: Mapping[int, PeriodFile], layout: int, row_bytes: int) -> bool:
+        """Whether files say all of these periods, but for the persons that changed."""
+        files = [one for one in known.values() if one.file is not None]
+        if any(one.behind for one in known.values()) or any(one.layout != layout for one in files):
+            return False
+        if sum(one.rows for one in files) * row_bytes > MOST_BYTES:
+            return False
+        # A database copied without its columns; one file missing of many is damage.
+        return not files or self._database.columns_path.is_dir()
+
+    def _changed_among(self, dataset: int, known: Mapping[int, PeriodFile], keys: Bytes) -> Mask:
+        """Persons who changed beside the files, and whoever's row key begins like one's."""
+        changed = np.zeros(len(keys), np.bool_)
+        for one in known.values():
+            if one.changes:
+                changed |= np.isin(key_halves(keys)[0], self._changes(dataset, one))
+        return changed
+
+    def _changes(self, dataset: int, known: PeriodFile) -> Halves:
+        place = dataset, known.period
+        held = self._changed.get(place)
+        if held is None or held[0] != known:
+            subjects = b"".join(load_changed(self._database, place))
+            held = known, key_halves(person_keys(subjects))[0]
+            self._changed[place] = held
+        return held[1]
+
+    def _partitions_of(
+        self, dataset: int, known: Mapping[int, PeriodFile], periods: Iterable[int]
+    ) -> list[Partition | None]:
+        found = [known.get(period) for period in periods]
+        return [None if one is None else self._partitions.get(dataset, one) for one in found]
+
+    def _from_files(self, plan: Plan, known: Mapping[int, PeriodFile], keys: Bytes) -> ManyData:
+        partitions = self._partitions_of(plan.scope[0], known, plan.empty)
+        held = find(plan, keys, partitions)
+        total = plan.granularity is Granularity.WINDOW_TOTAL
+        table = lay_out_totals(plan, held) if total else lay_out(plan, held)
+        named = named_others(held, keys)
+        self._partitions.make_room(len(partitions))
+        return ManyData(table, named)
+
+    def _from_records(self, plan: Plan, keys: Bytes) -> ManyData:
+        persons = split_keys(keys)
+        found = self._records.fetch_planned(plan, persons)
+        named = [key for one in found for key in one.named]
+        schema = answer_schema(plan.dataset, plan.fields)
+        return ManyData(from_persons(schema, found), join_named(named, persons))
+
+    def _find(
+        self, known: Mapping[int, PeriodFile], keys: Bytes, asked: Places, many: ManyIdentities
+    ) -> None:
+        for partition in self._partitions_of(IDENTITIES, known, (0,)):
+            if partition is not None:
+                order = asked[np.argsort(key_halves(keys[asked])[0])]
+                found = partition.find(*key_halves(keys[order]))
+                places, rows = order[found.held], found.first[found.held]
+                many.found[places] = True
+                for name, column in many.flags.items():
+                    column[places] = partition.numbers(name)[0][rows]
+                many.traits[places] = partition.fixed("traits")[rows]
+
+    def _look_up(self, keys: Bytes, asked: Places, many: ManyIdentities) -> None:
+        for place, key in zip(asked, split_keys(keys[asked]), strict=True):
             known = self._people.identity(key)
             if known is not None:
-                flags[:, place] = True, known.permanent, known.dead, known.objected
-                traits[place] = np.frombuffer(known.traits_digest, np.uint8)
-        return ManyIdentities(*flags, traits)
+                many.found[place] = True
+                many.permanent[place] = known.permanent
+                many.dead[place] = known.dead
+                many.objected[place] = known.objected
+                many.traits[place] = np.frombuffer(known.traits_digest, np.uint8)
+
+
+def _row_bytes(plan: Plan) -> int:
+    """What a row takes in memory, more or less."""
+    kinds = [plan.dataset.fields[name].type for name in plan.read_fields]
+    texts = sum(kind in TEXTUAL for kind in kinds)
+    return _ROW_BYTES + texts * _TEXT_BYTES + (len(kinds) - texts) * _NUMBER_BYTES
+
+
+def _joined(parts: Sequence[tuple[Mask, ManyData]], keys: Bytes) -> ManyData:
+    """One answer of two, each about the persons of its mask."""
+    batches = []
+    for mask, data in parts:
+        persons = np.flatnonzero(mask)[data.table.column(0).to_numpy()].astype(np.int32)
+        columns = [pa.array(persons), *data.table.columns[1:]]
+        batches.append(pa.RecordBatch.from_arrays(columns, schema=data.table.schema))
+    table = pa.concat_batches(batches)
+    order = np.argsort(table.column(0).to_numpy(), kind="stable")
+    named = split_keys(b"".join(data.named for _, data in parts))
+    return ManyData(table.take(pa.array(order)), join_named(named, split_keys(keys)))

@@ -128,6 +128,25 @@ class Database:
             raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
 
     @contextmanager
+    def snapshot(self) -> Iterator[bool]:
+        """All that is read within is of one moment; others may write meanwhile.
+
+        Gives False within a transaction, which sees what it has written so far.
+
+        Raises:
+            StorageError: `STORE_READ`.
+        """
+        with self.reading():
+            if self.connection.in_transaction:
+                yield False
+                return
+            self.connection.execute("BEGIN")
+            try:
+                yield True
+            finally:
+                self.connection.execute("COMMIT")
+
+    @contextmanager
     def reading(self) -> Iterator[None]:
         """Raises `StorageError` (`STORE_READ`) where the disk or the database refused."""
         try:
@@ -159,6 +178,11 @@ class Database:
         return self.connection.total_changes
 
     @property
+    def columns_path(self) -> Path:
+        """The folder beside it for columns of what it holds."""
+        return self._path.with_suffix(".columns")
+
+    @property
     def log_path(self) -> Path:
         """Its write-ahead log, which is there while it is open."""
         return self._path.with_name(self._path.name + "-wal")
@@ -167,12 +191,17 @@ class Database:
         """Leave it to another connection to move the write-ahead log into the file."""
         self.connection.execute("PRAGMA wal_autocheckpoint = 0")
 
-    def checkpoint(self) -> None:
-        """Flushes everything to the main file. Raises `StorageError` (`STORE_WRITE`)."""
+    def checkpoint(self) -> bool:
+        """Flushes everything to the main file; False where a reader of older data held it up.
+
+        Raises:
+            StorageError: `STORE_WRITE`.
+        """
         try:
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
+        return bool(row[0] == 0)
 
     def close(self) -> None:
         """Closes the file; nothing may be asked afterwards."""

@@ -13,6 +13,7 @@ from cloison.identity import Nir
 from cloison.store.database import Database
 from cloison.store.kept_lines import keep_lines
 from cloison.store.layouts import DatasetIds
+from cloison.store.manifest import IDENTITIES, Changes
 from cloison.store.people import People
 from cloison.store.values import IdentityFacts
 
@@ -134,6 +135,7 @@ class Loading:
         self._waiting: list[tuple[object, ...]] = []
         self._lines: list[tuple[int, str, str]] = []
         self._covered: set[tuple[int, int]] = set()
+        self._changes = Changes(database, load_id)
         self.written = 0
 
     def declare(
@@ -189,12 +191,13 @@ class Loading:
     def _end_records(self, slot: Slot, *, announce: bool) -> None:
         self.flush()
         live = "slot = ? AND until_load IS NULL"
-        if announce:
-            ended = self._run(
-                f"SELECT dataset, subject, period, record_key, layout FROM record WHERE {live}",  # noqa: S608 - no input in it
-                (slot.id,),
-            ).fetchall()
-        else:
+        ended = self._run(
+            f"SELECT dataset, subject, period, record_key, layout FROM record WHERE {live}",  # noqa: S608 - no input in it
+            (slot.id,),
+        ).fetchall()
+        for dataset, subject, period, *_ in ended:
+            self._changes.touch(dataset, period, subject)
+        if not announce:
             ended = []
         self._run(
             f"UPDATE record SET until_load = ? WHERE {live}",  # noqa: S608 - no input in it
@@ -240,6 +243,7 @@ class Loading:
             corrects: The source of what it corrects, cited in its own.
         """
         ids = self._ids[slot.dataset]
+        self._changes.touch(ids.id, record.period, record.subject)
         self._waiting.append(
             (
                 ids.id,
@@ -318,6 +322,7 @@ class Loading:
                 "load files in the order they were sent",
             )
         if last.live:
+            self._changes.touch(dataset, last.period, last.subject)
             self._run(
                 "UPDATE record SET until_load = ? WHERE dataset = ? AND subject = ?"
                 " AND period = ? AND record_key = ? AND version = ?",
@@ -327,6 +332,7 @@ class Loading:
     def _insert_line(
         self, ids: DatasetIds, line: bytes, version: int, record: NewRecord, source: str
     ) -> None:
+        self._changes.touch(ids.id, record.period, record.subject)
         self._run(
             _INSERT,
             (
@@ -352,6 +358,7 @@ class Loading:
 
     def put_identity(self, person: bytes, facts: IdentityFacts) -> None:
         """What bars an answer about a person."""
+        self._changes.touch(IDENTITIES, 0, person)
         self._people.put_identity(person, facts)
 
     def put_named(self, person: bytes, nir: Nir, birth_name: str, birth_date: str) -> None:
@@ -373,6 +380,11 @@ class Loading:
         self._lines.append((line, message, text))
         if len(self._lines) >= _SORT_ROWS:
             self.flush()
+
+    def finish(self) -> None:
+        """Writes all that waits, and what it changed beside the columns."""
+        self.flush()
+        self._changes.flush()
 
     def flush(self) -> None:
         """Writes what waits; sorted, since neighbours in the tree are then neighbours in time."""

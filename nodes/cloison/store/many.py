@@ -5,6 +5,7 @@ The same values as `PersonData`, laid out for Arrow; `from_persons` turns the on
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ STATUS_NUMBERS = {
 """Numbers of the statuses in columns: those of the wire's `PeriodStatus`, held equal by test."""
 
 Bytes = npt.NDArray[np.uint8]
+Halves = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -60,6 +62,17 @@ class ManyIdentities:
     dead: Mask
     objected: Mask
     traits: Bytes
+
+    @classmethod
+    def unknown(cls, persons: int) -> Self:
+        """As many persons, none of whom is known."""
+        none = np.zeros((4, persons), np.bool_)
+        return cls(none[0], none[1], none[2], none[3], np.zeros((persons, TRAITS_BYTES), np.uint8))
+
+    @property
+    def flags(self) -> dict[str, Mask]:
+        """What bars an answer, by name."""
+        return {"permanent": self.permanent, "dead": self.dead, "objected": self.objected}
 
 
 def arrow_type(kind: FieldType) -> pa.DataType:
@@ -97,9 +110,15 @@ def person_keys(persons: bytes | Bytes) -> Bytes:
     return np.ascontiguousarray(persons)
 
 
-def split_keys(keys: Bytes) -> list[bytes]:
+def key_halves(keys: Bytes) -> tuple[Halves, Halves]:
+    """The first and last eight bytes of row keys as numbers, in the order of the bytes."""
+    halves = keys.reshape(-1).view(">u8").reshape(-1, 2).astype(np.uint64)
+    return np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
+
+
+def split_keys(keys: bytes | Bytes) -> list[bytes]:
     """Each row key by itself."""
-    joined = keys.tobytes()
+    joined = keys if isinstance(keys, bytes) else keys.tobytes()
     return [joined[at : at + PERSON_BYTES] for at in range(0, len(joined), PERSON_BYTES)]
 
 

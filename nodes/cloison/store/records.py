@@ -47,10 +47,18 @@ class Plan:
         self.nothing = tuple(PeriodData(period, status, ()) for period, status in empty.items())
         self.getters: dict[int, Getter] = {}
         self.sql = _NOW if as_of_load is None else _THEN
+        self.layout = ids.layout
         self.scope = (ids.id, min(empty), max(empty))
         self.as_of = () if as_of_load is None else (as_of_load, as_of_load)
         total = granularity is Granularity.WINDOW_TOTAL
         self.read_fields = (*fields, dataset.category) if total and dataset.category else fields
+
+    def held_status(self, period: int) -> Status:
+        """What a period with records is, none of them under correction."""
+        # Until the due day another source may still declare: what is here may not be all.
+        if period in self.over or period == CURRENT:
+            return Status.DECLARED
+        return Status.NOT_YET_DUE
 
 
 class Records:
@@ -78,12 +86,16 @@ class Records:
     ) -> list[PersonData]:
         """As `Store.fetch`."""
         try:
-            plan = self._plan(dataset, tuple(fields), first, last, granularity, now, as_of)
-            return [self._person(plan, person) for person in persons]
+            plan = self.plan(dataset, tuple(fields), first, last, granularity, now, as_of)
+            return self.fetch_planned(plan, persons)
         except sqlite3.Error as error:
             raise StorageError("STORE_READ", f"store: {error}") from error
 
-    def _plan(
+    def fetch_planned(self, plan: Plan, persons: Sequence[bytes]) -> list[PersonData]:
+        """What is held of each person, within `Database.reading`."""
+        return [self._person(plan, person) for person in persons]
+
+    def plan(
         self,
         name: str,
         fields: tuple[str, ...],
@@ -91,8 +103,9 @@ class Records:
         last: Month,
         granularity: str,
         now: datetime,
-        as_of: datetime | None,
+        as_of: datetime | None = None,
     ) -> Plan:
+        """What is the same for every person; raises as `Store.fetch`."""
         today = now.astimezone(UTC).date()
         key = (name, fields, first, last, granularity, today)
         if as_of is None and (known := self._plans.get(key)) is not None:
@@ -172,10 +185,7 @@ class Records:
 def _status(plan: Plan, period: int, corrected: set[int]) -> Status:
     if period in corrected:
         return Status.UNDER_CORRECTION
-    # Until the due day another source may still declare: what is here may not be all.
-    if period in plan.over or period == CURRENT:
-        return Status.DECLARED
-    return Status.NOT_YET_DUE
+    return plan.held_status(period)
 
 
 def _named(person: bytes, rows: Iterable[_Row]) -> tuple[bytes, ...]:

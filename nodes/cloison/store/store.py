@@ -10,6 +10,8 @@ from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue
 from cloison.store.claims import Claims
+from cloison.store.column_sources import sources
+from cloison.store.column_writing import ColumnWriter
 from cloison.store.columns import Columns
 from cloison.store.database import Database, to_ms
 from cloison.store.kept_lines import KeptLine, find_kept_lines
@@ -36,7 +38,8 @@ class Store:
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
         self._records = Records(database, catalogue, self._ids)
-        self._columns = Columns(catalogue, self._records, self._people)
+        self._columns = Columns(database, self._records, self._people)
+        self._column_writer = ColumnWriter(database, sources(database, catalogue, self._ids))
         self._claims = Claims(database, catalogue, self._ids, self._people)
         self._received = Received(database)
         self._outputs = Outputs(database)
@@ -253,7 +256,7 @@ class Store:
             ).fetchone()[0]
             loading = Loading(self._database, self._ids, self._people, load_id, self._row_key)
             yield loading
-            loading.flush()
+            loading.finish()
             self._database.connection.execute(
                 "UPDATE load SET records = ? WHERE id = ?", (loading.written, load_id)
             )
@@ -268,8 +271,24 @@ class Store:
         self._database.defer_checkpoints()
 
     def settle(self) -> None:
-        """Flushes everything to the main file, as after a load."""
-        self._database.checkpoint()
+        """Brings the columns up to what was loaded, and flushes everything to the main file.
+
+        Raises:
+            StorageError: `COLUMNS_WRITE`, `STORE_READ`, `STORE_WRITE`; what was loaded stays.
+        """
+        self._column_writer.settle()
+
+    def mend_columns(self) -> int:
+        """As `settle`, checks every byte of the columns and leaves nothing out of them.
+
+        Returns:
+            How many files were written anew.
+        """
+        return self._column_writer.settle(whole=True)
+
+    def count_columns(self) -> int:
+        """How many files of columns count."""
+        return self._column_writer.count()
 
     def close(self) -> None:
         """Closes the file."""

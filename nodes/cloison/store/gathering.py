@@ -1,0 +1,174 @@
+"""Laying out what partitions hold of many persons as the rows of an answer.
+
+Persons are looked up in the order of their row keys, so that memory is read forwards; each row is
+written straight to its place in the answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cloison.store.column_files import NAMED, SOURCE, VERSION
+from cloison.store.many import (
+    STATUS_NUMBERS,
+    TEXTUAL,
+    Bytes,
+    answer_schema,
+    arrow_type,
+    join_named,
+    key_halves,
+    split_keys,
+)
+from cloison.store.partitions import Found, Numbers, Partition, Places
+from cloison.store.records import Plan
+from cloison.store.values import Status
+
+Statuses = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The rows of one period: where they stand in its partition, and whose they are.
+
+    Attributes:
+        rows: Places in the partition.
+        persons: Of each row, the place of its person among those asked.
+        within: Of each row, its place among those of the same person and period.
+    """
+
+    partition: Partition
+    rows: Places
+    persons: Places
+    within: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is found of n persons in p periods.
+
+    Attributes:
+        statuses: Shape (n, p), `STATUS_NUMBERS`.
+        counts: Shape (n, p): rows.
+        pieces: The rows, by place of the period among those asked.
+    """
+
+    statuses: Statuses
+    counts: Places
+    pieces: Mapping[int, Piece]
+
+
+def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Held:
+    """Looks all persons up.
+
+    Args:
+        plan: The question.
+        keys: Row keys, shape (n, 16).
+        partitions: Of each period asked, in order; None where there are no rows.
+    """
+    first, rest = key_halves(keys)
+    order = np.argsort(first)
+    first, rest = first[order], rest[order]
+    statuses = _empty_statuses(plan, len(keys))
+    counts = np.zeros(statuses.shape, np.int64)
+    pieces = {}
+    for place, (period, partition) in enumerate(zip(plan.empty, partitions, strict=True)):
+        if partition is not None:
+            found = partition.find(first, rest)
+            statuses[order[found.held], place] = STATUS_NUMBERS[plan.held_status(period)]
+            statuses[order[found.corrected], place] = STATUS_NUMBERS[Status.UNDER_CORRECTION]
+            counts[order, place] = found.count
+            pieces[place] = _piece(partition, found, order)
+    return Held(statuses, counts, pieces)
+
+
+def _empty_statuses(plan: Plan, persons: int) -> Statuses:
+    """What a period without any record says, of each person and period: the one place for it."""
+    row = np.array([STATUS_NUMBERS[status] for status in plan.empty.values()], np.int8)
+    return np.tile(row, (persons, 1))
+
+
+def _piece(partition: Partition, found: Found, order: Places) -> Piece:
+    count = found.count
+    persons = np.repeat(order, count)
+    within = np.arange(len(persons)) - np.repeat(np.cumsum(count) - count, count)
+    return Piece(partition, np.repeat(found.first, count) + within, persons, within)
+
+
+def lay_out(plan: Plan, held: Held) -> pa.RecordBatch:
+    """The rows of `ManyData.table`, for any granularity but the total."""
+    cells = np.maximum(held.counts, 1)
+    persons, periods = cells.shape
+    starts = (np.cumsum(cells) - cells.ravel()).reshape(cells.shape)
+    rows = int(cells.sum())
+    targets = {
+        place: starts[piece.persons, place] + piece.within for place, piece in held.pieces.items()
+    }
+    flat = cells.ravel()
+    columns = [
+        np.repeat(np.repeat(np.arange(persons, dtype=np.int32), periods), flat),
+        np.repeat(np.tile(np.array(list(plan.empty), np.int32), persons), flat),
+        np.repeat(held.statuses.ravel(), flat),
+        _texts(held.pieces, targets, SOURCE, rows),
+        _numbers(held.pieces, targets, VERSION, rows, pa.int32()),
+    ]
+    for name in plan.fields:
+        kind = plan.dataset.fields[name].type
+        if kind in TEXTUAL:
+            columns.append(_texts(held.pieces, targets, name, rows))
+        else:
+            columns.append(_numbers(held.pieces, targets, name, rows, arrow_type(kind)))
+    schema = answer_schema(plan.dataset, plan.fields)
+    return pa.RecordBatch.from_arrays([pa.array(one) for one in columns], schema=schema)
+
+
+def _numbers(
+    pieces: Mapping[int, Piece],
+    targets: Mapping[int, Places],
+    name: str,
+    rows: int,
+    kind: pa.DataType,
+) -> pa.Array:
+    values: Numbers = np.zeros(rows, kind.to_pandas_dtype())
+    unknown = np.ones(rows, np.bool_)
+    for place, piece in pieces.items():
+        held, stated = piece.partition.numbers(name)
+        values[targets[place]] = held[piece.rows]
+        unknown[targets[place]] = False if stated is None else ~stated[piece.rows]
+    return pa.array(values, kind, mask=unknown)
+
+
+def _texts(
+    pieces: Mapping[int, Piece], targets: Mapping[int, Places], name: str, rows: int
+) -> pa.Array:
+    taken = []
+    source = np.full(rows, -1)
+    before = 0
+    for place, piece in pieces.items():
+        held = piece.partition.texts(name)
+        if held is not None:
+            taken.append(held.take(pa.array(piece.rows)))
+            source[targets[place]] = before + np.arange(len(piece.rows))
+            before += len(piece.rows)
+    if not taken:
+        return pa.nulls(rows, pa.string())
+    places = pa.array(source, mask=source < 0)
+    return pa.concat_arrays(taken).take(places).cast(pa.string())
+
+
+def named_others(held: Held, keys: Bytes) -> bytes:
+    """Row keys of those the rows name, each once, without those asked."""
+    joined = b"".join(map(_named, held.pieces.values()))
+    if not joined:
+        return b""
+    return join_named(split_keys(joined), split_keys(keys))
+
+
+def _named(piece: Piece) -> bytes:
+    column = piece.partition.texts(NAMED)
+    if column is None:
+        return b""
+    taken = column.take(pa.array(piece.rows)).drop_null()
+    return b"".join(taken.to_pylist())
