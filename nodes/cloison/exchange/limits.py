@@ -5,6 +5,7 @@ Source: protos/cloison/v1. A limit is part of the contract: changing one is a ch
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from cloison.errors import InputError, PeerError
 
@@ -50,6 +51,7 @@ _REASON = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
 _AGENT = re.compile(r"batch|[a-p]{32}", re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def check_name(what: str, text: str) -> str:
     """An id of the register or a catalogue. Raises `InputError` (`MALFORMED`).
 

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from cloison.cases.proof import ProvedCase, allow_skew, verify_cases
+from cloison.cases.proof import ProvedCase, verify_cases
 from cloison.errors import InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import build_cohort_release
@@ -28,7 +28,7 @@ from cloison.exchange.entries import (
 )
 from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.statement import Cohort, Statement, parse_statement
-from cloison.exchange.values import decision_from_proto, decision_to_proto, live
+from cloison.exchange.values import decision_from_proto, decision_to_proto
 from cloison.identity import (
     cohort_salts,
     person_digests,
@@ -37,7 +37,13 @@ from cloison.identity import (
 )
 from cloison.law.question import Decision
 from cloison.store import ManyData
-from cloison.v1 import gateway_service_pb2, receipt_pb2, release_pb2, statement_pb2
+from cloison.v1 import (
+    decision_pb2,
+    gateway_service_pb2,
+    receipt_pb2,
+    release_pb2,
+    statement_pb2,
+)
 from cloison.wire.answering import (
     Call,
     Heard,
@@ -60,6 +66,7 @@ class _Open:
     heard: Heard
     cohort: Cohort
     decision: Decision
+    entered: decision_pb2.Decision
     label: release_pb2.Label
 
     @property
@@ -135,7 +142,7 @@ class CohortHolder:
         self, heard: Heard, cohort: Cohort, decision: Decision, label: release_pb2.Label | None
     ) -> None:
         if label is not None:
-            self._open = _Open(heard, cohort, decision, label)
+            self._open = _Open(heard, cohort, decision, decision_to_proto(decision), label)
         self._done = label is None
 
     @property
@@ -249,7 +256,7 @@ class CohortHolder:
             facts = make_facts(self._call, opened.statement, promised)
             decision = self._holder.decide(opened.heard, facts, now)[1]
             # As entered: a stream opened again knows the first decision from the ledger alone.
-            if decision_to_proto(decision) != decision_to_proto(opened.decision):
+            if decision_to_proto(decision) != opened.entered:
                 raise PolicyDenied(
                     "NO_LONGER_PERMITTED", "cohort: not permitted now as it was when it began"
                 )
@@ -267,9 +274,21 @@ class CohortHolder:
         proved = verify_cases(batch.cases, self._node.heads.of(self._call.peer))
         if proved.keys() != set(batch.case_leaf_hashes):
             raise PeerError("BAD_CASE_PROOF", "batch: other cases proved than named")
-        cases = [self._holder.bounded(proved[leaf]) for leaf in batch.case_leaf_hashes]
+        cases = [proved[leaf] for leaf in batch.case_leaf_hashes]
+        promised = (
+            opened.cohort.case_type,
+            opened.cohort.case_month,
+            opened.statement.question.activity,
+        )
+        longest = self._holder.longest(promised[2], promised[0])
         for case in cases:
-            _check_case(opened, case, now)
+            end = min(case.valid_until, case.set_time + longest)
+            begun = case.opened_time - now <= limits.CLOCK_SKEW
+            kept = (case.type, case.month, case.activity) == promised
+            if not (kept and begun and now < end):
+                raise PeerError(
+                    "BAD_CASE_PROOF", "batch: a case is not what the statement promised"
+                )
         if any(len(salt) != limits.SALT_BYTES for salt in people.case_salts):
             raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
         digests = person_digests(people.case_salts, people.nirs)
@@ -318,12 +337,3 @@ def _check_size(cohort: Cohort, batch: gateway_service_pb2.CohortBatch, persons:
         raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
     if batch.last and total < cohort.size:
         raise PeerError("COHORT_SHORT", "cohort: fewer persons than the statement announced")
-
-
-def _check_case(opened: _Open, case: ProvedCase, now: datetime) -> None:
-    cohort = opened.cohort
-    promised = (cohort.case_type, cohort.case_month, opened.statement.question.activity)
-    if (case.type, case.month, case.activity) != promised or not live(
-        allow_skew(case.facts([], 0), now), now
-    ):
-        raise PeerError("BAD_CASE_PROOF", "batch: a case is not what the statement promised")

@@ -14,6 +14,7 @@ from cloison.exchange.entries import (
     part_key,
     received_entry,
 )
+from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.receipt import verify_answer, verify_part
 from cloison.exchange.statement import Cohort, Statement
 from cloison.exchange.values import decision_from_proto
@@ -151,6 +152,7 @@ class Passing:
         self._cohort = cohort
         self._sent: dict[int, _Sent] = {}
         self._label = release_pb2.Label()
+        self._objections = False
         self._verify = node.heads.of(statement.holder)
 
     def send(self, batch: gateway_service_pb2.CohortBatch) -> None:
@@ -196,6 +198,8 @@ class Passing:
             )
             node.append([entry])
         self._label = decided.label
+        obligations = decided.decision.obligations
+        self._objections = any(one.kind == HONOUR_OBJECTION for one in obligations)
         self.done = not decision_from_proto(decided.decision).permitted
 
     def receive(self, answer: gateway_service_pb2.CohortAnswer) -> None:
@@ -217,9 +221,9 @@ class Passing:
             raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
         now = node.clock()
         question = statement.question
-        # What no single question can name all persons of is handed back to none; the ledger's
-        # trace keys, not the store, then say who is in it.
-        few = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT
+        # What no single question can name all persons of is handed back to none, and where nobody
+        # may object it is never looked for: the ledger's trace keys then say who is in it.
+        few = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT or self._objections
         node.store.keep_received(
             statement.hash,
             stored_label(self._label),

@@ -277,9 +277,13 @@ class Holder:
 
         What a requester's ledger says of its own case is that body's word.
         """
-        record = self._node.policy.activities.get(case.activity)
-        declared = record.case_type(case.type) if record else None
-        return case.within(timedelta(days=declared.validity_days if declared else 0))
+        return case.within(self.longest(case.activity, case.type))
+
+    def longest(self, activity: str, case_type: str) -> timedelta:
+        """How long a case of an activity may last, by its record here; no time if it has none."""
+        record = self._node.policy.activities.get(activity)
+        declared = record.case_type(case_type) if record else None
+        return timedelta(days=declared.validity_days if declared else 0)
 
     def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
         parse = statement_pb2.CaseProof.FromString
