@@ -37,7 +37,7 @@ from cloison.law import PolicySet, decide
 from cloison.law.question import Granularity
 from cloison.ledger.log import Log
 from cloison.months import Month
-from cloison.store import NewRecord, Store, load_catalogue
+from cloison.store import NewRecord, SlotName, Store, load_catalogue
 from cloison.v1 import (
     entry_pb2,
     exchange_service_pb2,
@@ -217,7 +217,7 @@ def _load_incomes(store: Store, row_secret: bytes) -> None:
     with store.loading("incomes", b"\x01" * 32, NOW) as loading:
         for place, one in enumerate((ANNE, BRUNO, DENIS)):
             for month in months:
-                name = f"{place}/{month}"
+                name = SlotName(f"01/{place}", month.number)
                 slot = loading.declare("monthly_resources", name, f"dsn-{month}", "normal", 1)
                 cents = CANARY_CENTS + place
                 payload = (
@@ -226,8 +226,6 @@ def _load_incomes(store: Store, row_secret: bytes) -> None:
                 )
                 record = NewRecord(row_key(row_secret, one.nir), month.number, payload)
                 loading.append(slot, 0, record)
-        for month in months:
-            loading.cover("monthly_resources", month.number)
 
 
 class Aborted(Exception):  # noqa: N818 - what a servicer's context raises, not an error of ours

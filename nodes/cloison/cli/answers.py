@@ -19,6 +19,7 @@ _STATUS = {
     release_pb2.PERIOD_STATUS_NOTHING_DECLARED: "nothing declared",
     release_pb2.PERIOD_STATUS_NOT_YET_DUE: "not yet due",
     release_pb2.PERIOD_STATUS_UNDER_CORRECTION: "under correction",
+    release_pb2.PERIOD_STATUS_LATE: "late",
 }
 
 

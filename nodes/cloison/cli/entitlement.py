@@ -40,6 +40,7 @@ _WORDS = {
     SetAside.NO_PERMANENT_NIR: "a person has no permanent NIR",
     SetAside.PERSON_NOT_ANSWERABLE: "a holder answers for no such person",
     SetAside.MONTH_NOT_YET_DUE: "a month is not yet due",
+    SetAside.SOURCE_LATE: "a payer is late with a month",
     SetAside.UNDER_CORRECTION: "a month is under correction",
     SetAside.REFUSED: "the law refused a question",
     SetAside.FAILED: "a question came to no decision",

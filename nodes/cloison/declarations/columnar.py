@@ -24,7 +24,7 @@ from cloison.declarations.spelling import (
     siret,
 )
 from cloison.errors import InputError, StorageError
-from cloison.store import MOST_PLACE, Catalogue, Dataset, Loading, NewRecord, Slot, pack
+from cloison.store import MOST_PLACE, Catalogue, Dataset, Loading, NewRecord, Slot, SlotName, pack
 
 T = TypeVar("T")
 
@@ -203,12 +203,11 @@ class DeclaredLoader:
         self._months.check_declared(of, kind)
         slot = self._loading.declare(
             self._name,
-            f"{nature}/{payer}/{of}/{parse_code(fraction)}",
+            SlotName(f"{nature}/{payer}", of, parse_code(fraction)),
             f"{payer}-{of}-{nature}-{fraction}-{order}",
             kind,
             parse_integer(order),
         )
-        self._loading.cover(self._name, of)
         return None if self._cancels else slot
 
     def _record(self, row: int, nir: str, paid: str, *cells: str) -> NewRecord | None:

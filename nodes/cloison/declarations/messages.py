@@ -14,7 +14,7 @@ from cloison.declarations.neodes import Block, read_blocks
 from cloison.declarations.persons import Names, RowKeys
 from cloison.declarations.spelling import parse_day_first, siret
 from cloison.errors import InputError
-from cloison.store import MOST_PLACE, Loading, NewRecord, Slot
+from cloison.store import MOST_PLACE, Loading, NewRecord, Slot, SlotName
 
 _MONTH = 100
 _INSIDE = Part.INSIDE
@@ -73,7 +73,7 @@ class MessageLoader:
         self._spoiled: frozenset[str] = frozenset()
         self._slot: Slot | None = None
         self._unknown: list[tuple[int, str]] = []
-        self._message = self._payer = ""
+        self._message = self._declarant = ""
         self._month = 0
         self._cancels = False
         self._unit: Unit | None = None
@@ -226,12 +226,11 @@ class MessageLoader:
         self._cancels = kind == "cancel"
         order = around[grammar.ORDER]
         self._message = f"{payer}-{month}-{nature}-{fraction}-{order}"
-        self._payer = f"{nature}/{payer}/"
-        name = f"{self._payer}{month}/{fraction}"
-        slot = self._loading.declare(mapping.dataset, name, self._message, kind, int(order))
+        self._declarant = f"{nature}/{payer}"
         # The month declared, never the day of a payment: arrears paid to one person would say of
         # everybody else that nothing was declared then.
-        self._loading.cover(mapping.dataset, month)
+        name = SlotName(self._declarant, month, fraction)
+        slot = self._loading.declare(mapping.dataset, name, self._message, kind, int(order))
         return None if kind == "cancel" else slot
 
     def _close_unit(self) -> None:
@@ -274,7 +273,7 @@ class MessageLoader:
     def _correct(self, slot: Slot, mapping: MessageMapping, unit: Unit, subject: bytes) -> None:
         """Adds the differences a payment states to the earlier months they belong to."""
         for month, payload in mapping.corrections(unit).items():
-            corrected = self._loading.find_declared(slot.dataset, self._payer, subject, month)
+            corrected = self._loading.find_declared(slot.dataset, self._declarant, subject, month)
             if corrected is None:
                 error = InputError(
                     "NOTHING_TO_CORRECT",

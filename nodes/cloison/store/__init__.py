@@ -5,7 +5,8 @@
 * Rows are keyed by a keyed hash of the NIR; the NIR itself is kept, sealed, only where the
   catalogue says `keeps_nir`.
 * A correction is a new version; nothing is overwritten, and the past can be read `as_of` a time.
-* Absent is not zero: every period asked has a status.
+* Absent is not zero: every period asked has a status, and one without records is empty only once
+  those who declare the person have declared it.
 * Money is integer cents.
 * Lines of blocks that nobody reads are kept as sent, sealed; what is read and has no field is not.
 * Received releases are kept as sealed: the store cannot open them.
@@ -15,9 +16,10 @@ from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Pe
 from cloison.store.database import Database
 from cloison.store.kept_lines import KeptLine
 from cloison.store.layouts import pack
-from cloison.store.loading import MOST_PLACE, Kind, Loading, NewRecord, Slot
+from cloison.store.loading import MOST_PLACE, Loading, NewRecord
 from cloison.store.many import STATUS_NUMBERS, ManyData, ManyIdentities
 from cloison.store.node_file import NodeFile, load_nodes
+from cloison.store.slots import Kind, Slot, SlotName
 from cloison.store.store import Store
 from cloison.store.values import (
     Claim,
@@ -57,6 +59,7 @@ __all__ = [
     "ReceivedLabel",
     "RecordData",
     "Slot",
+    "SlotName",
     "Status",
     "Store",
     "Value",

@@ -90,6 +90,18 @@ class Due(_Part):
     month: Annotated[int, Setting(ge=1, le=12)] | None = None
 
 
+class Expected(_Part):
+    """Whoever declared a person is expected to declare the months after, the person or not.
+
+    Attributes:
+        months: For how many months after the last in which the person was declared.
+        until: The date field after whose month nothing more is expected, where a record states it.
+    """
+
+    months: Annotated[int, Setting(ge=1, le=24)]
+    until: Name | None = None
+
+
 class Dataset(_Part):
     """One dataset: its fields, what a record is about, and how the body's files become records."""
 
@@ -99,6 +111,7 @@ class Dataset(_Part):
     fields: Mapping[Name, FieldSpec]
     category: Name | None = None
     due: Due | None = None
+    expected: Expected | None = None
     keeps_nir: bool = False
     table: Table | None = None
     messages: Mapping[Name, Message] = {}
@@ -122,10 +135,7 @@ class Dataset(_Part):
     def _check(self) -> Self:
         if (self.table is None) == (not self.messages):
             raise ValueError("a dataset comes either by `table` or by `messages`")
-        if self.due is not None and (self.due.month is None) == (self.period is Period.YEAR):
-            raise ValueError("`due.month` is for yearly datasets, and only for them")
-        if self.due is not None and self.period is Period.CURRENT:
-            raise ValueError("what is in force now is never due")
+        self._check_times()
         if self.category is not None:
             self._check_names({self.category})
             if self.fields[self.category].type is not FieldType.CODE:
@@ -142,6 +152,22 @@ class Dataset(_Part):
         if self.member is not None and not self.keeps_nir:
             raise ValueError("`member` needs `keeps_nir`: a claim's members are named to others")
         return self
+
+    def _check_times(self) -> None:
+        if self.due is not None and (self.due.month is None) == (self.period is Period.YEAR):
+            raise ValueError("`due.month` is for yearly datasets, and only for them")
+        if self.due is not None and self.period is Period.CURRENT:
+            raise ValueError("what is in force now is never due")
+        if self.expected is not None:
+            self._check_expected(self.expected)
+
+    def _check_expected(self, expected: Expected) -> None:
+        if not self.messages or self.due is None or self.period is not Period.MONTH:
+            raise ValueError("`expected` is for months that come by `messages` and are `due`")
+        if expected.until is not None:
+            self._check_names({expected.until})
+            if self.fields[expected.until].type is not FieldType.DATE:
+                raise ValueError("`expected.until` must be a date")
 
     def _check_names(self, names: set[str]) -> None:
         unknown = names - set(self.fields)

@@ -5,8 +5,7 @@ The caller holds the transaction (`Store.loading`); whatever is raised here undo
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from cloison.errors import InputError
 from cloison.identity import Nir
@@ -15,18 +14,14 @@ from cloison.store.kept_lines import keep_lines
 from cloison.store.layouts import DatasetIds
 from cloison.store.manifest import IDENTITIES, Changes
 from cloison.store.people import People
+from cloison.store.slots import Kind, Slot, SlotName, Slots
 from cloison.store.values import IdentityFacts
 
 _KEY_BYTES = 12
 MOST_PLACE = 0xFFFF
 """Last place of a person's records within a declaration, counted from 0."""
-_MOST_STEP = 9_999_999_999
 _SORT_ROWS = 20_000
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
-
-
-Kind = Literal["normal", "replace", "cancel"]
-"""What a declaration does to the one before."""
 
 
 class NewRecord(NamedTuple):
@@ -40,51 +35,6 @@ class NewRecord(NamedTuple):
     payload: str
     named: bytes = b""
     lookup: str | None = None
-
-
-@dataclass(slots=True)
-class Slot:
-    """A declaration under way: the revision its records get."""
-
-    dataset: str
-    id: int
-    revision: int
-    source: str
-
-
-class _Sent(NamedTuple):
-    """The last sending of a declaration."""
-
-    slot: int
-    revision: int
-    order: int
-    cancelled: int
-
-    def check_next(self, kind: Kind, order: int) -> None:
-        """Raises `InputError` (`ALREADY_DECLARED`, `STALE_ORDER`, `ORDER_TOO_HIGH`)."""
-        if kind == "normal" and not self.cancelled:
-            raise InputError(
-                "ALREADY_DECLARED",
-                "declaration: one of this payer, month and fraction is loaded",
-                "a correction has the type that replaces",
-            )
-        if order <= self.order:
-            raise InputError(
-                "STALE_ORDER",
-                f"declaration: order number {order} does not follow {self.order}",
-                "load files in the order they were sent",
-            )
-        _check_step(order - self.order)
-
-
-def _check_step(step: int) -> None:
-    """One sending, by a slip or on purpose, leaves numbers for those that correct it."""
-    if step > _MOST_STEP:
-        raise InputError(
-            "ORDER_TOO_HIGH",
-            f"declaration: its order number is more than {_MOST_STEP} past the one before",
-            "number the sendings of a declaration from 1",
-        )
 
 
 class _Line(NamedTuple):
@@ -132,27 +82,22 @@ class Loading:
         self._ids = ids
         self._people = people
         self._load = load_id
+        self._slots = Slots(database, load_id)
         self._waiting: list[tuple[object, ...]] = []
         self._lines: list[tuple[int, str, str]] = []
         self._covered: set[tuple[int, int]] = set()
         self._changes = Changes(database, load_id)
         self.written = 0
 
-    def declare(
-        self,
-        dataset: str,
-        name: str,
-        source: str,
-        kind: Kind,
-        order: int,
-    ) -> Slot:
+    def declare(self, dataset: str, name: SlotName, source: str, kind: Kind, order: int) -> Slot:
         """Opens a declaration; one that replaces or cancels ends the records of the one before.
 
-        After a cancel, the periods it had records in are under correction until declared anew.
+        After a cancel, the periods it had records in are under correction until declared anew, and
+        its declarant has not declared its period.
 
         Args:
             dataset: Which dataset its records belong to.
-            name: Nature, payer, month and fraction: what a correction has in common.
+            name: Which declaration.
             source: The message's own id, order included.
             kind: What the declaration does to the one before.
             order: Grows with every sending of the same declaration, by at most 9,999,999,999.
@@ -160,33 +105,11 @@ class Loading:
         Raises:
             InputError: `ALREADY_DECLARED`, `NOTHING_TO_CANCEL`, `STALE_ORDER`, `ORDER_TOO_HIGH`.
         """
-        number = self._ids[dataset].id
-        row = self._run(
-            "SELECT id, revision, order_number, cancelled FROM slot WHERE dataset = ? AND name = ?",
-            (number, name),
-        ).fetchone()
-        if row is None:
-            return Slot(dataset, self._first_slot(number, name, kind, order), 1, source)
-        last = _Sent(*row)
-        last.check_next(kind, order)
-        opened = Slot(dataset, last.slot, last.revision + 1, source)
-        self._run(
-            "UPDATE slot SET revision = ?, order_number = ?, cancelled = ? WHERE id = ?",
-            (opened.revision, order, kind == "cancel", opened.id),
-        )
-        self._end_records(opened, announce=kind == "cancel")
-        return opened
-
-    def _first_slot(self, dataset: int, name: str, kind: Kind, order: int) -> int:
-        if kind == "cancel":
-            raise InputError("NOTHING_TO_CANCEL", "declaration: cancels one never received")
-        _check_step(order)
-        made: tuple[int] = self._run(
-            "INSERT INTO slot (dataset, name, revision, order_number, cancelled)"
-            " VALUES (?, ?, 1, ?, 0) RETURNING id",
-            (dataset, name, order),
-        ).fetchone()
-        return made[0]
+        slot = self._slots.open(dataset, self._ids[dataset].id, name, source, kind, order)
+        if slot.revision > 1:
+            self._end_records(slot, announce=kind == "cancel")
+        self.cover(dataset, name.period)
+        return slot
 
     def _end_records(self, slot: Slot, *, announce: bool) -> None:
         self.flush()
@@ -213,13 +136,13 @@ class Loading:
         self.written += len(ended)
 
     def find_declared(
-        self, dataset: str, declarations: str, subject: bytes, period: int
+        self, dataset: str, declarant: str, subject: bytes, period: int
     ) -> str | None:
         """The source of what was declared of a person in a period; None: nothing that counts.
 
         Args:
             dataset: Which dataset it belongs to.
-            declarations: How the names of the declarations begin: as `declare` was given them.
+            declarant: Who declared it, as `SlotName` says.
             subject: The person's row key.
             period: The month.
         """
@@ -227,9 +150,8 @@ class Loading:
         row = self._run(
             "SELECT record.source FROM record JOIN slot ON slot.id = record.slot"
             " WHERE record.dataset = ? AND subject = ? AND period = ? AND until_load IS NULL"
-            " AND payload IS NOT NULL AND substr(slot.name, 1, length(?)) = ?"
-            " ORDER BY record_key LIMIT 1",
-            (self._ids[dataset].id, subject, period, declarations, declarations),
+            " AND payload IS NOT NULL AND declarant = ? ORDER BY record_key LIMIT 1",
+            (self._ids[dataset].id, subject, period, declarant),
         ).fetchone()
         return None if row is None else str(row[0])
 
@@ -394,3 +316,4 @@ class Loading:
         self._waiting.clear()
         keep_lines(self._database, self._load, self._lines)
         self._lines.clear()
+        self._slots.flush()

@@ -24,6 +24,7 @@ STATUS_NUMBERS = {
     Status.NOTHING_DECLARED: 2,
     Status.NOT_YET_DUE: 3,
     Status.UNDER_CORRECTION: 4,
+    Status.LATE: 5,
 }
 """Numbers of the statuses in columns: those of the wire's `PeriodStatus`, held equal by test."""
 

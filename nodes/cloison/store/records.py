@@ -8,6 +8,7 @@ from cloison.errors import StorageError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database, to_ms
+from cloison.store.expectation import Expectation
 from cloison.store.layouts import DatasetIds, Getter, Layouts, unpack
 from cloison.store.periods import CURRENT, Granularity, check_granularity, window
 from cloison.store.totals import window_total
@@ -35,6 +36,7 @@ class Plan:
         fields: tuple[str, ...],
         granularity: Granularity,
         empty: Mapping[int, Status],
+        expectation: Expectation | None,
         *,
         over: frozenset[int],
         as_of_load: int | None,
@@ -43,8 +45,8 @@ class Plan:
         self.fields = fields
         self.granularity = granularity
         self.empty = empty
+        self.expectation = expectation
         self.over = over
-        self.nothing = tuple(PeriodData(period, status, ()) for period, status in empty.items())
         self.getters: dict[int, Getter] = {}
         self.sql = _NOW if as_of_load is None else _THEN
         self.layout = ids.layout
@@ -122,8 +124,14 @@ class Records:
             else Status.NOT_YET_DUE
             for period in asked.periods
         }
+        ids = self._ids[name]
+        expectation = None
+        if dataset.expected is not None and asked.over:
+            expectation = Expectation(
+                self._database, self._layouts, dataset, ids.id, empty, asked.over, load
+            )
         plan = Plan(
-            dataset, self._ids[name], fields, shape, empty, over=asked.over, as_of_load=load
+            dataset, ids, fields, shape, empty, expectation, over=asked.over, as_of_load=load
         )
         # What is not covered yet may be in a moment: another process loads.
         if as_of is None and covered.issuperset(asked.periods):
@@ -155,13 +163,17 @@ class Records:
         rows: list[_Row] = self._database.connection.execute(
             plan.sql, (number, person, low, high, *plan.as_of)
         ).fetchall()
-        total = plan.granularity is Granularity.WINDOW_TOTAL
-        periods = self._periods(plan, rows) if rows else plan.nothing
-        if total:
+        empty = plan.empty
+        if plan.expectation is not None and len({row[0] for row in rows}) < len(empty):
+            empty = _empty(plan.expectation, person, empty, {row[0] for row in rows})
+        periods = self._periods(plan, rows, empty)
+        if plan.granularity is Granularity.WINDOW_TOTAL:
             periods = (window_total(plan.dataset, plan.fields, periods),)
         return PersonData(periods, _named(person, rows))
 
-    def _periods(self, plan: Plan, rows: Iterable[_Row]) -> tuple[PeriodData, ...]:
+    def _periods(
+        self, plan: Plan, rows: Iterable[_Row], empty: Mapping[int, Status]
+    ) -> tuple[PeriodData, ...]:
         records: dict[int, list[RecordData]] = {}
         corrected: set[int] = set()
         for period, version, layout, source, payload, _ in rows:
@@ -177,9 +189,18 @@ class Records:
         return tuple(
             PeriodData(period, _status(plan, period, corrected), tuple(records[period]))
             if period in records
-            else PeriodData(period, empty, ())
-            for period, empty in plan.empty.items()
+            else PeriodData(period, status, ())
+            for period, status in empty.items()
         )
+
+
+def _empty(
+    expectation: Expectation, person: bytes, empty: Mapping[int, Status], held: set[int]
+) -> Mapping[int, Status]:
+    """What each period means of which nothing is held of this person."""
+    lacking = [period for period in empty if period not in held]
+    found = expectation.statuses([(person, period) for period in lacking])
+    return {**empty, **dict(zip(lacking, found, strict=True))}
 
 
 def _status(plan: Plan, period: int, corrected: set[int]) -> Status:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cloison.store.catalogue import Dataset
 from cloison.store.values import PeriodData, RecordData, Status, Value
 
-_UNKNOWN = (Status.UNDER_CORRECTION, Status.NOT_YET_DUE)
+_UNKNOWN = (Status.UNDER_CORRECTION, Status.NOT_YET_DUE, Status.LATE)
 
 
 def window_total(

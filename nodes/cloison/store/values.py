@@ -12,12 +12,16 @@ Value = int | str | bool | None
 
 
 class Status(StrEnum):
-    """Absent is not zero: what is known of a period as a whole."""
+    """Absent is not zero: what is known of a period as a whole.
+
+    `LATE`: its time to declare is over, and one who declared the person before has not declared it.
+    """
 
     DECLARED = "declared"
     NOTHING_DECLARED = "nothing_declared"
     NOT_YET_DUE = "not_yet_due"
     UNDER_CORRECTION = "under_correction"
+    LATE = "late"
 
 
 class RecordData(NamedTuple):

@@ -28,10 +28,12 @@ class _PeriodStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PeriodSt
     PERIOD_STATUS_UNSPECIFIED: _PeriodStatus.ValueType  # 0
     PERIOD_STATUS_DECLARED: _PeriodStatus.ValueType  # 1
     PERIOD_STATUS_NOTHING_DECLARED: _PeriodStatus.ValueType  # 2
-    """The source's time to declare is over and it declared nothing for this person."""
+    """The time to declare is over and every source that may have declared this person declared nothing."""
     PERIOD_STATUS_NOT_YET_DUE: _PeriodStatus.ValueType  # 3
     PERIOD_STATUS_UNDER_CORRECTION: _PeriodStatus.ValueType  # 4
     """A correction was announced and its content is not here yet."""
+    PERIOD_STATUS_LATE: _PeriodStatus.ValueType  # 5
+    """The time to declare is over and a source that declared this person before has not declared."""
 
 class PeriodStatus(_PeriodStatus, metaclass=_PeriodStatusEnumTypeWrapper):
     """Absent is not zero."""
@@ -39,10 +41,12 @@ class PeriodStatus(_PeriodStatus, metaclass=_PeriodStatusEnumTypeWrapper):
 PERIOD_STATUS_UNSPECIFIED: PeriodStatus.ValueType  # 0
 PERIOD_STATUS_DECLARED: PeriodStatus.ValueType  # 1
 PERIOD_STATUS_NOTHING_DECLARED: PeriodStatus.ValueType  # 2
-"""The source's time to declare is over and it declared nothing for this person."""
+"""The time to declare is over and every source that may have declared this person declared nothing."""
 PERIOD_STATUS_NOT_YET_DUE: PeriodStatus.ValueType  # 3
 PERIOD_STATUS_UNDER_CORRECTION: PeriodStatus.ValueType  # 4
 """A correction was announced and its content is not here yet."""
+PERIOD_STATUS_LATE: PeriodStatus.ValueType  # 5
+"""The time to declare is over and a source that declared this person before has not declared."""
 Global___PeriodStatus: _TypeAlias = PeriodStatus  # noqa: Y015
 
 @_typing.final

@@ -214,6 +214,10 @@ SPOILED = {
         spoil_status(release_pb2.PERIOD_STATUS_NOT_YET_DUE),
         SetAside.MONTH_NOT_YET_DUE,
     ),
+    "a payer is late": (
+        spoil_status(release_pb2.PERIOD_STATUS_LATE),
+        SetAside.SOURCE_LATE,
+    ),
     "under correction": (
         spoil_status(release_pb2.PERIOD_STATUS_UNDER_CORRECTION),
         SetAside.UNDER_CORRECTION,

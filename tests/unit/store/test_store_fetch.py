@@ -15,6 +15,7 @@ from cloison.store import (
     PeriodData,
     PersonData,
     RecordData,
+    SlotName,
     Status,
     Store,
     Value,
@@ -50,10 +51,10 @@ class Writer:
     def cancelled(self, month: int, person: bytes = ANNE) -> None:
         self.files += 1
         with self.store.loading("f", self.files.to_bytes(32, "big"), NOW) as loading:
-            slot = loading.declare("pay", "slot", "s1", "normal", 1)
+            name = SlotName("01/1", month)
+            slot = loading.declare("pay", name, "s1", "normal", 1)
             loading.append(slot, 0, NewRecord(person, month, json.dumps(["salary", 1, 1, None])))
-            loading.declare("pay", "slot", "s2", "cancel", 2)
-            loading.cover("pay", month)
+            loading.declare("pay", name, "s2", "cancel", 2)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ _UNANSWERABLE = "PERSON_NOT_ANSWERABLE"
 _WAITING = {
     release_pb2.PERIOD_STATUS_NOT_YET_DUE: SetAside.MONTH_NOT_YET_DUE,
     release_pb2.PERIOD_STATUS_UNDER_CORRECTION: SetAside.UNDER_CORRECTION,
+    release_pb2.PERIOD_STATUS_LATE: SetAside.SOURCE_LATE,
 }
 _ANSWERED = {
     release_pb2.PERIOD_STATUS_DECLARED: "declared",
@@ -130,7 +131,7 @@ def rows(answer: Answer) -> list[Row]:
     """Every record of a permitted answer, all persons and periods asked being there.
 
     Raises:
-        NotComputable: A person or period is missing, not yet due or under correction.
+        NotComputable: A person or period is missing, not yet due, late or under correction.
     """
     check(answer)
     release = answer.reply.release
@@ -167,7 +168,7 @@ def rows_of(
     """The records of one person and period.
 
     Raises:
-        NotComputable: Not yet due, under correction, or not to be read.
+        NotComputable: Not yet due, late, under correction, or not to be read.
     """
     if period.status in _WAITING:
         raise NotComputable(_WAITING[period.status])

@@ -29,6 +29,8 @@ class SetAside(StrEnum):
     """A holder answers for no such person: traits that do not match, death, objection. It does not
     say which (DESIGN §4, step 5)."""
     MONTH_NOT_YET_DUE = "MONTH_NOT_YET_DUE"
+    SOURCE_LATE = "SOURCE_LATE"
+    """A payer that declared a person before has not declared a month that is due."""
     UNDER_CORRECTION = "UNDER_CORRECTION"
     REFUSED = "REFUSED"
     """The law refused a question the benefit needs."""

@@ -73,6 +73,7 @@ STATUS = {
     "nothing declared": "rien de déclaré",
     "not yet due": "pas encore exigible",
     "under correction": "en cours de correction",
+    "late": "déclaration en retard",
     "unknown": "sans statut",
 }
 OUTCOMES = {
@@ -127,6 +128,10 @@ WHY = {
         "Un mois nécessaire au calcul n'est pas encore exigible de ceux qui le déclarent.",
         "Un mois non déclaré n'est pas compté comme zéro.",
     ),
+    SetAside.SOURCE_LATE: (
+        "Un employeur ou un autre payeur d'une personne du foyer n'a pas encore déclaré un mois exigible.",  # noqa: E501 - a sentence shown as it is
+        "Un mois non déclaré n'est pas compté comme zéro.",
+    ),
     SetAside.UNDER_CORRECTION: (
         "Un mois nécessaire au calcul est en cours de correction chez l'organisme qui le détient.",
         "Le montant d'avant la correction n'est pas utilisé.",
@@ -160,6 +165,7 @@ WHY = {
 NEXT = {
     SetAside.NO_PERMANENT_NIR: "Le calcul est possible dès que le numéro définitif est attribué.",
     SetAside.MONTH_NOT_YET_DUE: "Le calcul est refait quand le mois est exigible ou déclaré.",
+    SetAside.SOURCE_LATE: "Le calcul est refait quand le payeur en retard a déclaré ce mois.",
     SetAside.UNDER_CORRECTION: "Le calcul est refait quand la correction est terminée.",
     SetAside.OWN_FILE_INCOMPLETE: "Le dossier est à compléter auprès de l'organisme.",
 }
