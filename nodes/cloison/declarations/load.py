@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloison.declarations.columnar import MAGIC, DeclaredLoader, read_cells
+from cloison.declarations.columnar import MAGIC, read_cells
 from cloison.declarations.faults import Faults
 from cloison.declarations.lines import BYTE_ORDER_MARK, Source
 from cloison.declarations.mapping import MessageMapping, compile_messages
 from cloison.declarations.messages import MessageLoader, Read
 from cloison.declarations.months import Months
+from cloison.declarations.payments import PaymentLoader
 from cloison.declarations.persons import RowKeys
 from cloison.declarations.spelling import parse_text
 from cloison.declarations.tabular import TableLoader, read_lines
@@ -161,13 +162,13 @@ class _FileLoader:
 
     def _load_columns(self, source: Source, loading: Loading, faults: Faults) -> Read:
         table: TableLoader | None = None
-        declared: DeclaredLoader | None = None
+        declared: PaymentLoader | None = None
         lines = records = 0
         for number, name, cells in read_cells(source, self._catalogue, faults):
             dataset = self._catalogue.dataset(name)
             if table is None and declared is None:
                 if dataset.table is None:
-                    declared = DeclaredLoader(
+                    declared = PaymentLoader(
                         name, dataset, loading, self._row_keys, self._months, faults
                     )
                 else:

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from cloison.bodies import BodyId
 from cloison.months import Month
 from cloison.population.declared import Declarations
-from cloison.population.neodes import Declaration, Kind, Slip, euros, pay_date
+from cloison.population.neodes import Declaration, Slip, euros, pay_date
 
 DECLARED_COLUMNS = (
-    "message", "type", "fraction", "order", "month", "declarant", "nir", "paid", "payer", "nature",
-    "gross", "net_fiscal", "mns", "net_paid", "pas", "contract", "contract_start", "contract_end",
-    "status",
+    "message", "type", "fraction", "order", "month", "declarant", "nir", "paid", "corrects",
+    "payer", "nature", "gross", "net_fiscal", "mns", "net_paid", "pas", "contract",
+    "contract_start", "contract_end", "status",
 )  # fmt: skip
 _FRACTION = "11"
-_NO_PAYMENT = ";" * 13
+_NO_PAYMENT = ";" * 14  # a declaration that names nobody has one such row
 
 
 def declared_rows(declarations: Declarations, body: BodyId, month: Month) -> Iterator[str]:
@@ -21,10 +21,11 @@ def declared_rows(declarations: Declarations, body: BodyId, month: Month) -> Ite
     for one in declarations.sent(body, month):
         payer = one.payer.siret
         head = f"{one.message};{one.kind};{_FRACTION};{one.order};{one.month};{payer}"
-        if one.kind is Kind.CANCELS:
+        if not one.slips:
             yield head + _NO_PAYMENT
+        paid = pay_date(one.payer, one.month)
         for slip in one.slips:
-            yield f"{head};{slip.person.nir};{pay_date(one.payer, one.month)};{_payment(one, slip)}"
+            yield f"{head};{slip.person.nir};{paid};;{_payment(one, slip)}"
 
 
 def _payment(declaration: Declaration, slip: Slip) -> str:

@@ -1,16 +1,15 @@
 """Parquet files: the same records as the tables and messages, and the same refusals."""
 
-import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.declarations.columns import content, declared, pay
 from tests.unit.declarations.conftest import NODES, Body
-from tests.unit.declarations.written import ANNE, BRUNO, SIRET
+from tests.unit.declarations.written import ANNE, BRUNO
 
-from cloison.declarations.columnar import DECLARED, columns_of, read_cells
+from cloison.declarations.columnar import read_cells
 from cloison.declarations.faults import Faults
 from cloison.declarations.lines import Source
 from cloison.errors import InputError
@@ -20,52 +19,6 @@ from cloison.store import Catalogue, load_catalogue
 
 BODIES = ("caf", "cnav", "dgfip", "msa")
 PENSION = ("nir", "scheme", "start_date", "monthly_gross")
-RECORDS = """
-SELECT dataset.name, hex(subject), period, version, until_load IS NULL, slot.name, payload,
-    hex(named), lookup, CASE WHEN slot.id IS NULL THEN '' ELSE source END
-FROM record JOIN dataset ON dataset.id = record.dataset LEFT JOIN slot ON slot.id = record.slot
-"""
-OTHERS = (
-    "SELECT dataset, period FROM coverage",
-    "SELECT hex(person), permanent, dead, objected, hex(traits) FROM identity",
-    "SELECT hex(person) FROM vault",
-    "SELECT name, revision, order_number, cancelled FROM slot",
-)
-
-
-def content(body: Body) -> list[list[tuple[object, ...]]]:
-    """All a store holds but for the loads themselves, the row numbers, and what is sealed anew."""
-    with sqlite3.connect(body.path) as database:
-        return [sorted(database.execute(sql), key=repr) for sql in (RECORDS, *OTHERS)]
-
-
-def write(path: Path, dataset: str, columns: Sequence[str], *rows: Sequence[str | None]) -> Path:
-    table = pa.table(
-        {
-            name: pa.array([row[place] for row in rows], pa.string())
-            for place, name in enumerate(columns)
-        },
-        metadata={"cloison": f"{dataset} 1"},
-    )
-    pq.write_table(table, path, write_page_checksum=True)
-    return path
-
-
-def pay(nir: str = ANNE, mns: str = "1450.00", **head: str) -> tuple[str, ...]:
-    """A row of `monthly_resources`."""
-    of = {
-        "message": "01", "type": "01", "fraction": "11", "order": "1", "month": "2026-02",
-        "declarant": SIRET, "nir": nir, "paid": "2026-02-27", **head,
-    }  # fmt: skip
-    if of["type"] == "05":
-        return (*[of[name] for name in DECLARED[:6]], *[""] * 13)
-    fields = (SIRET, "salary", "1800.00", "1500.00", mns, "1440.00", "10.00")
-    return (*[of[name] for name in DECLARED], *fields, "", "", "", "")
-
-
-def declared(body: Body, path: Path, *rows: Sequence[str | None]) -> Path:
-    columns = columns_of(body.catalogue.dataset("monthly_resources"))
-    return write(path, "monthly_resources", columns, *rows)
 
 
 def test_load_population_as_columns_gives_the_same_store_as_its_files(
@@ -121,6 +74,8 @@ BAD_ROWS = {
     "number": (pay(ANNE[:13]), "BAD_NIR"),
     "amount": (pay(mns="1450"), "BAD_AMOUNT"),
     "order": (pay(order="+1"), "BAD_NUMBER"),
+    "fraction": (pay(fraction="1A"), "BAD_CODE"),
+    "empty after another": ((*pay(BRUNO, month="2026-01")[:6], *[""] * 14), "EMPTY_ROW"),
     "negative net": (pay(mns="-1.00"), "TOO_LOW"),
     "month to come": (pay(month="2026-12"), "FUTURE_MONTH"),
     "payment of another period": (pay(paid="2026-04-01"), "OTHER_PERIOD"),
@@ -128,7 +83,7 @@ BAD_ROWS = {
     "null": ((None, *pay()[1:]), "NULL_VALUE"),
     "number as contract": ((*pay()[:-4], ANNE[:13], "", "", ""), "NIR_IN_TEXT"),
     "person of a cancelled one": (
-        (*pay(type="05", order="2")[:6], ANNE, *[""] * 12),
+        (*pay(type="05", order="2")[:6], ANNE, *[""] * 13),
         "CANCEL_WITH_PERSONS",
     ),
 }
