@@ -31,6 +31,7 @@ _SMALLEST_FILE, _LARGEST_FILE = 800, 5_000  # slips
 _FIRST_CORRECTION_FILE = 90
 _PERMILLE = 1_000
 _RECENT = 3  # months
+_EXPECTED = 3  # months, as the bodies' catalogues say
 _FEW = 8  # persons
 _EARLY_DAY, _LATE_DAY = 5, 15
 _LATE_MOST_PERSONS = 5
@@ -124,11 +125,14 @@ class Declarations:
     def _ready(
         self, message: Message, month: Month, payers: Iterable[Payer]
     ) -> Iterator[Declaration]:
-        """Those filed on the 5th first, then those of the 15th."""
+        """Those filed on the 5th first, then those of the 15th.
+
+        Who pays nobody any more says so for as long as it is expected to declare.
+        """
         for payer in sorted(payers, key=lambda payer: not payer.files_early):
             paid = self._on_pay(payer, month)
             late = message is Message.DSN and self._is_late(payer, month, len(paid))
-            if paid and not late:
+            if not late and (paid or self._paid_before(payer, month)):
                 yield self._normal(message, payer, month, paid)
 
     def _name(self, body: BodyId, message: Message, month: Month, number: int) -> str:
@@ -140,6 +144,9 @@ class Declarations:
         return [
             pair for pair in self.staff.get(payer, ()) if pair[1].first <= index <= pair[1].last
         ]
+
+    def _paid_before(self, payer: Payer, month: Month) -> bool:
+        return any(self._on_pay(payer, earlier) for earlier in (month - _EXPECTED).to(month - 1))
 
     def _is_late(self, payer: Payer, month: Month, persons: int) -> bool:
         if month != self.window.last or persons > _LATE_MOST_PERSONS:
