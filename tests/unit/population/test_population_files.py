@@ -243,3 +243,24 @@ def test_make_employers_file_on_the_5th_or_the_15th_and_a_file_holds_one_of_both
 
     assert {day for found in days.values() for day in found} == {"05", "15"}
     assert all(len(found) == 1 for found in days.values())
+
+
+def test_make_a_payer_declares_for_three_months_after_its_last_payment(written: Written) -> None:
+    """As catalogues expect: else every former employee's month would be late."""
+    named, declared = defaultdict(set), defaultdict(set)
+    for _, one in _all(written, "cnav", "msa"):
+        payer = one.head["S20.G00.05.001"], one.siret
+        month = Month.of(int(one.month[4:]), int(one.month[2:4]))
+        declared[payer].add(month)
+        if one.persons:
+            named[payer].add(month)
+    last = max(month for months in declared.values() for month in months)
+    expected = {
+        (payer, month + later)
+        for payer, months in named.items()
+        for month in months
+        for later in (1, 2, 3)
+        if month + later < last
+    }
+    assert not {(payer, month) for payer, month in expected if month not in declared[payer]}
+    assert any(declared[payer] - named[payer] for payer in named)

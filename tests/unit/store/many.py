@@ -15,6 +15,7 @@ from cloison.store import (
     Kind,
     ManyData,
     NewRecord,
+    SlotName,
     Store,
     Value,
     load_catalogue,
@@ -105,7 +106,8 @@ class History:
         self._orders[slot] = order
         rows = () if kind == "cancel" else rows
         with self.store.loading("f", self._hash(), NOW) as loading:
-            opened = loading.declare("pay", slot, f"{slot}/{order}", kind, order)
+            name = SlotName(f"01/{slot}", MONTHS[0])
+            opened = loading.declare("pay", name, f"{slot}/{order}", kind, order)
             for place, (person, month, nature, gross) in enumerate(rows):
                 payload = json.dumps([nature, gross, None, 20260228])
                 loading.append(opened, place, NewRecord(PERSONS[person], month, payload))

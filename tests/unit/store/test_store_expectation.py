@@ -195,7 +195,7 @@ def test_fetch_declaration_that_was_withdrawn_does_not_count(payroll: Payroll) -
     payroll.declare(SHOP, FEBRUARY, ANNE)
     seen = []
     for kind in ("normal", "cancel", "replace"):
-        payroll.declare(SHOP, MARCH, kind=kind)  # type: ignore[arg-type]
+        payroll.declare(SHOP, MARCH, kind=kind)
         seen.append(payroll.march())
     assert seen == [NOTHING, LATE, NOTHING]
 
