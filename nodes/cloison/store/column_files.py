@@ -70,7 +70,7 @@ def storing() -> Iterator[None]:
 
 
 class FileWriter:
-    """Writes one file, durable once `finish` returns; until then nothing else knows of it.
+    """Writes one file; durable once it is finished and its folder flushed (`sync_folder`).
 
     Args:
         folder: The dataset's, made if absent.
@@ -99,7 +99,7 @@ class FileWriter:
         self.rows += len(table)
 
     def finish(self) -> tuple[int, bytes]:
-        """Flushes the file and its folder to the disk; its size and SHA-256."""
+        """Flushes the file to the disk; its size and SHA-256."""
         self._writer.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -107,7 +107,6 @@ class FileWriter:
         digest = hashlib.file_digest(self._file, "sha256").digest()
         size = self._file.tell()
         self._file.close()
-        sync_folder(self.path.parent)
         return size, digest
 
     def abandon(self) -> None:

@@ -22,6 +22,7 @@ from cloison.store.column_files import (
     fixed_bytes,
     read_file,
     storing,
+    sync_folder,
 )
 from cloison.store.column_sources import Source
 from cloison.store.database import Database
@@ -78,6 +79,10 @@ class ColumnWriter:
                 new = _Source(self._database, self._folder, source).write(whole=whole)
                 made += [(source.number, one) for one in new]
         if made:
+            with storing():
+                for folder in {(self._folder / one.file).parent for _, one in made if one.file}:
+                    sync_folder(folder)
+                sync_folder(self._folder)
             with self._database.transaction():
                 # One whose records changed meanwhile is not taken: whoever loads will write it.
                 return sum([put_file(self._database, number, one) for number, one in made])

@@ -71,7 +71,7 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Hel
     first, rest = key_halves(keys)
     order = np.argsort(first)
     first, rest = first[order], rest[order]
-    statuses = _empty_statuses(plan, len(keys))
+    statuses = np.zeros((len(keys), len(plan.empty)), np.int8)
     counts = np.zeros(statuses.shape, np.int64)
     pieces = {}
     for place, (period, partition) in enumerate(zip(plan.empty, partitions, strict=True)):
@@ -81,13 +81,19 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Hel
             statuses[order[found.corrected], place] = STATUS_NUMBERS[Status.UNDER_CORRECTION]
             counts[order, place] = found.count
             pieces[place] = _piece(partition, found, order)
+    persons, periods = np.nonzero(statuses == 0)
+    statuses[persons, periods] = _empty_statuses(plan, periods)
     return Held(statuses, counts, pieces)
 
 
-def _empty_statuses(plan: Plan, persons: int) -> Statuses:
-    """What a period without any record says, of each person and period: the one place for it."""
-    row = np.array([STATUS_NUMBERS[status] for status in plan.empty.values()], np.int8)
-    return np.tile(row, (persons, 1))
+def _empty_statuses(plan: Plan, periods: Places) -> Statuses:
+    """What each period without any record says; the one place that decides it for columns.
+
+    Args:
+        plan: The question.
+        periods: Of each such person and period, the place of the period among those asked.
+    """
+    return np.array([STATUS_NUMBERS[one] for one in plan.empty.values()], np.int8)[periods]
 
 
 def _piece(partition: Partition, found: Found, order: Places) -> Piece:

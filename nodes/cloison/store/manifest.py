@@ -10,7 +10,7 @@ from cloison.store.database import Database
 
 IDENTITIES = 0
 """The dataset number of the identities; they have one period, 0."""
-LEAST_ROOM = 20_000
+LEAST_ROOM = 2_000
 """So many persons of any period may change before its file is left behind."""
 _ROOM_SHARE = 64
 _DUE_SHARE = 16
@@ -126,9 +126,10 @@ class Changes:
     def touch(self, dataset: int, period: int, subject: bytes) -> None:
         """A record of the person in that period is added or ended."""
         place = dataset, period
-        if place not in self._subjects:
-            self._subjects[place] = self._open(place)
-        subjects = self._subjects[place]
+        try:
+            subjects = self._subjects[place]
+        except KeyError:
+            subjects = self._subjects[place] = self._open(place)
         if subjects is not None:
             subjects.add(subject)
             if len(subjects) > self._room[place]:

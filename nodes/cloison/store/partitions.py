@@ -17,6 +17,7 @@ from cloison.store.column_files import (
     CORRECTED,
     SUBJECT,
     check_file,
+    damaged,
     fixed_bytes,
     read_file,
 )
@@ -57,6 +58,7 @@ class Partition:
     def __init__(self, path: Path, known: PeriodFile, *, awaits: bool) -> None:
         check_file(path, known)
         self._path = path
+        self._rows = known.rows
         table = read_file(path, (SUBJECT, CORRECTED) if awaits else (SUBJECT,))
         self._keys, self._rest, persons = _persons(
             *key_halves(fixed_bytes(table[SUBJECT].combine_chunks()))
@@ -113,14 +115,19 @@ class Partition:
     def fixed(self, name: str) -> Bytes:
         """A column of as many bytes a row, shape (rows, bytes)."""
         if name not in self._numbers:
-            column = read_file(self._path, (name,))[name].combine_chunks()
-            values = fixed_bytes(column)
+            values = fixed_bytes(self._read(name).combine_chunks())
             self._numbers[name] = values, None
             self.held_bytes += values.nbytes
         return self._numbers[name][0].view(np.uint8)
 
-    def _column(self, name: str) -> pa.Array:
+    def _read(self, name: str) -> pa.ChunkedArray:
         column = read_file(self._path, (name,))[name]
+        if len(column) != self._rows:
+            raise damaged(self._path, "not as it was written")
+        return column
+
+    def _column(self, name: str) -> pa.Array:
+        column = self._read(name)
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
             # Long offsets: a country's sources are more than two gigabytes.
             long = pa.large_string() if pa.types.is_string(column.type) else pa.large_binary()
