@@ -82,18 +82,25 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Hel
             counts[order, place] = found.count
             pieces[place] = _piece(partition, found, order)
     persons, periods = np.nonzero(statuses == 0)
-    statuses[persons, periods] = _empty_statuses(plan, periods)
+    statuses[persons, periods] = _empty_statuses(plan, keys[persons], periods)
     return Held(statuses, counts, pieces)
 
 
-def _empty_statuses(plan: Plan, periods: Places) -> Statuses:
-    """What each period without any record says; the one place that decides it for columns.
+def _empty_statuses(plan: Plan, keys: Bytes, periods: Places) -> Statuses:
+    """What each period without any record says.
 
     Args:
         plan: The question.
-        periods: Of each such person and period, the place of the period among those asked.
+        keys: Row key of each such person.
+        periods: And the place of the period among those asked.
     """
-    return np.array([STATUS_NUMBERS[one] for one in plan.empty.values()], np.int8)[periods]
+    if plan.expectation is None:
+        said = list(plan.empty.values())
+        return np.array([STATUS_NUMBERS[one] for one in said], np.int8)[periods]
+    asked = list(plan.empty)
+    pairs = zip(split_keys(keys), (asked[place] for place in periods), strict=True)
+    found = plan.expectation.statuses(list(pairs))
+    return np.array([STATUS_NUMBERS[one] for one in found], np.int8)
 
 
 def _piece(partition: Partition, found: Found, order: Places) -> Piece:

@@ -15,7 +15,7 @@ from tests.unit.store.conftest import ANNE, BRUNO, NOW, ROW_KEY, VAULT_KEY
 
 from cloison.errors import InputError
 from cloison.months import Month
-from cloison.store import Kind, NewRecord, SlotName, Status, Store, load_catalogue
+from cloison.store import STATUS_NUMBERS, Kind, NewRecord, SlotName, Status, Store, load_catalogue
 
 CATALOGUE = """
 version = 1
@@ -303,11 +303,19 @@ def test_fetch_any_history_gives_each_month_as_the_rule_says(
         payroll.declare(declarant, month, *sorted(persons), ends=ends)
     said = {one[:2]: one[2:] for one in history}
     found = {person: payroll.statuses(JANUARY, MAY, person) for person in (ANNE, BRUNO)}
+    store.settle()
+    first, last = Month.from_number(JANUARY), Month.from_number(MAY)
+    many = store.fetch_many("pay", ANNE + BRUNO, ("gross",), first, last, "month", NOW)
     store.close()
     assert found == {
         person: [expected_status(said, person, month) for month in MONTHS]
         for person in (ANNE, BRUNO)
     }
+    columns = zip(*(many.table.column(place).to_pylist() for place in range(3)), strict=True)
+    each = {(place, period): status for place, period, status in columns}
+    assert list(each.values()) == [
+        STATUS_NUMBERS[status] for person in (ANNE, BRUNO) for status in found[person]
+    ]
 
 
 @pytest.mark.parametrize(
