@@ -16,6 +16,7 @@ from cloison.store.many import (
     STATUS_NUMBERS,
     TEXTUAL,
     Bytes,
+    Mask,
     answer_schema,
     arrow_type,
     join_named,
@@ -71,36 +72,34 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Hel
     first, rest = key_halves(keys)
     order = np.argsort(first)
     first, rest = first[order], rest[order]
-    statuses = np.zeros((len(keys), len(plan.empty)), np.int8)
-    counts = np.zeros(statuses.shape, np.int64)
+    shape = len(keys), len(plan.empty)
+    statuses = np.zeros(shape, np.int8)
+    lacking = np.ones(shape, np.bool_)
+    counts = np.zeros(shape, np.int64)
     pieces = {}
     for place, (period, partition) in enumerate(zip(plan.empty, partitions, strict=True)):
         if partition is not None:
             found = partition.find(first, rest)
             statuses[order[found.held], place] = STATUS_NUMBERS[plan.held_status(period)]
             statuses[order[found.corrected], place] = STATUS_NUMBERS[Status.UNDER_CORRECTION]
+            lacking[order[found.held | found.corrected], place] = False
             counts[order, place] = found.count
             pieces[place] = _piece(partition, found, order)
-    persons, periods = np.nonzero(statuses == 0)
-    statuses[persons, periods] = _empty_statuses(plan, keys[persons], periods)
+    _say_empty(plan, keys, lacking, statuses)
     return Held(statuses, counts, pieces)
 
 
-def _empty_statuses(plan: Plan, keys: Bytes, periods: Places) -> Statuses:
-    """What each period without any record says.
-
-    Args:
-        plan: The question.
-        keys: Row key of each such person.
-        periods: And the place of the period among those asked.
-    """
-    if plan.expectation is None:
-        said = list(plan.empty.values())
-        return np.array([STATUS_NUMBERS[one] for one in said], np.int8)[periods]
-    asked = list(plan.empty)
-    pairs = zip(split_keys(keys), (asked[place] for place in periods), strict=True)
-    found = plan.expectation.statuses(list(pairs))
-    return np.array([STATUS_NUMBERS[one] for one in found], np.int8)
+def _say_empty(plan: Plan, keys: Bytes, lacking: Mask, statuses: Statuses) -> None:
+    """What a period without any record says, of each person and period: the one place for it."""
+    persons, places = np.nonzero(lacking)
+    everybody = np.array([STATUS_NUMBERS[status] for status in plan.empty.values()], np.int8)
+    statuses[persons, places] = everybody[places]
+    if plan.expectation is not None:
+        periods = list(plan.empty)
+        named = split_keys(keys[persons])
+        pairs = [(key, periods[place]) for key, place in zip(named, places, strict=True)]
+        found = plan.expectation.statuses(pairs)
+        statuses[persons, places] = [STATUS_NUMBERS[status] for status in found]
 
 
 def _piece(partition: Partition, found: Found, order: Places) -> Piece:

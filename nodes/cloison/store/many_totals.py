@@ -14,12 +14,12 @@ from cloison.store.gathering import Held, Piece, Statuses
 from cloison.store.many import STATUS_NUMBERS, Mask, answer_schema, arrow_type
 from cloison.store.partitions import Numbers, Places
 from cloison.store.records import Plan
+from cloison.store.totals import UNKNOWN
 from cloison.store.values import Status
 
 _DECLARED, _NOTHING = STATUS_NUMBERS[Status.DECLARED], STATUS_NUMBERS[Status.NOTHING_DECLARED]
 _NO_CATEGORY = str(None)
 """Under which name records without a category are summed: as `totals`."""
-_UNKNOWN = [STATUS_NUMBERS[one] for one in (Status.UNDER_CORRECTION, Status.NOT_YET_DUE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,9 @@ def lay_out_totals(plan: Plan, held: Held) -> pa.RecordBatch:
 def _statuses(held: Held) -> Statuses:
     """Unknown where any period is; else declared where any has a row."""
     statuses = np.where(held.counts.any(axis=1), _DECLARED, _NOTHING).astype(np.int8)
-    for unknown in reversed(_UNKNOWN):
-        statuses[(held.statuses == unknown).any(axis=1)] = unknown
+    for unknown in reversed(UNKNOWN):
+        number = STATUS_NUMBERS[unknown]
+        statuses[(held.statuses == number).any(axis=1)] = number
     return statuses
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from cloison.store.catalogue import Dataset
 from cloison.store.values import PeriodData, RecordData, Status, Value
 
-_UNKNOWN = (Status.UNDER_CORRECTION, Status.NOT_YET_DUE, Status.LATE)
+UNKNOWN = (Status.UNDER_CORRECTION, Status.NOT_YET_DUE, Status.LATE)
+"""Statuses of which one period is enough to leave a total unknown; the first of them is given."""
 
 
 def window_total(
@@ -23,7 +24,7 @@ def window_total(
     """
     first = periods[0].period
     statuses = {period.status for period in periods}
-    for status in _UNKNOWN:
+    for status in UNKNOWN:
         if status in statuses:
             return PeriodData(first, status, ())
     by_category: dict[str, list[RecordData]] = {}

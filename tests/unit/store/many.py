@@ -21,7 +21,28 @@ from cloison.store import (
     load_catalogue,
 )
 
-RICH = CATALOGUE.replace(
+_TABLE = """
+[datasets.pay.table]
+columns = ["nir", "month", "nature", "gross", "net", "paid"]
+key = ["nir", "month", "nature"]
+period = "month"
+rows = [{ subject = "nir" }]
+"""
+_MESSAGES = """
+[datasets.pay.messages.dsn]
+nature = "01"
+types = { normal = ["01"], replace = ["03"], cancel = ["05"] }
+unit = "S21.G00.50"
+subject = "S21.G00.30.001"
+period = "S21.G00.50.001"
+
+[datasets.pay.messages.dsn.fields]
+nature = { value = "salary" }
+"""
+EXPECTING = CATALOGUE.replace(_TABLE, _MESSAGES).replace(
+    "day = 15 }", 'day = 15 }\nexpected = { months = 3, until = "paid" }'
+)
+RICH = EXPECTING.replace(
     'status = { type = "code", description = "status" }',
     'status = { type = "code", description = "status" }\n'
     'source = { type = "text", description = "named as a column of the answer" }\n'
@@ -106,10 +127,11 @@ class History:
         self._orders[slot] = order
         rows = () if kind == "cancel" else rows
         with self.store.loading("f", self._hash(), NOW) as loading:
-            name = SlotName(f"01/{slot}", MONTHS[0])
+            name = SlotName(f"01/{slot}", MONTHS[ord(slot[0]) % 3])
             opened = loading.declare("pay", name, f"{slot}/{order}", kind, order)
             for place, (person, month, nature, gross) in enumerate(rows):
-                payload = json.dumps([nature, gross, None, 20260228])
+                ends = None if nature == "pension" else 20260228
+                payload = json.dumps([nature, gross, None, ends])
                 loading.append(opened, place, NewRecord(PERSONS[person], month, payload))
                 loading.cover("pay", month)
 

@@ -171,3 +171,22 @@ def test_fetch_many_from_a_closed_store_is_a_storage_error(store: Store) -> None
     with pytest.raises(StorageError) as caught:
         fetch_many(store, QUESTIONS["months"], [UNKNOWN])
     assert caught.value.reason == "STORE_READ"
+
+
+def test_fetch_many_month_its_payer_did_not_declare_is_late(store: Store, history: History) -> None:
+    """Its payer declared March alone; another payer is why April is not unknown to everybody."""
+    history.declare("y", [(0, 202603, "pension", 100)])
+    history.declare("x", [(1, 202604, "pension", 100)])
+    history.settle()
+    declared, nothing, late = 1, 2, 5
+    data = fetch_many(store, QUESTIONS["no field"], [PERSONS[0], PERSONS[2]])
+    assert [row[:3] for row in rows_of(data)][1:] == [
+        (0, 202603, declared),
+        (0, 202604, late),
+        (1, 202602, nothing),
+        (1, 202603, nothing),
+        (1, 202604, nothing),
+    ]
+    assert [row[2] for row in rows_of(fetch_many(store, QUESTIONS["a total"], [PERSONS[0]]))] == [
+        late
+    ]
