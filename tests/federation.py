@@ -92,7 +92,9 @@ TEMPORARY = _someone("79001", "Temporel", "1990-01-02")
 DEAD = _someone("14002", "Defunt", "1940-02-11")
 NOBODY = _someone("17007", "Inconnu", "1970-07-07")
 MISMATCH = _someone("26812", "Traits", "1968-12-24")
-PEOPLE = (ANNE, BRUNO, CLEO, DENIS, TEMPORARY, DEAD, NOBODY, MISMATCH)
+ELSA = _someone("29105", "Elsani", "1991-05-20")
+"""Known to the family benefits fund, and claims nothing."""
+PEOPLE = (ANNE, BRUNO, CLEO, DENIS, TEMPORARY, DEAD, NOBODY, MISMATCH, ELSA)
 _CLAIMANTS = {"C1": ANNE, "C2": DENIS, "C3": TEMPORARY, "C4": DEAD, "C5": NOBODY, "C6": MISMATCH}
 
 
@@ -189,6 +191,7 @@ def _tables(body: BodyId, folder: Path) -> Iterator[Path]:
 def _household_tables(folder: Path) -> Iterator[Path]:
     homes = [(f"H{claim}", one, "applicant") for claim, one in _CLAIMANTS.items()]
     homes += [("HC1", BRUNO, "partner"), ("HC1", CLEO, "child")]
+    homes += [("HE", ELSA, "applicant")]
     yield _table(
         folder,
         "members",
@@ -215,7 +218,7 @@ def _household_tables(folder: Path) -> Iterator[Path]:
 def _load_incomes(store: Store, row_secret: bytes) -> None:
     months = list((MONTH - 13).to(LAST))
     with store.loading("incomes", b"\x01" * 32, NOW) as loading:
-        for place, one in enumerate((ANNE, BRUNO, DENIS)):
+        for place, one in enumerate((ANNE, BRUNO, DENIS, ELSA)):
             for month in months:
                 name = SlotName(f"01/{place}", month.number)
                 slot = loading.declare("monthly_resources", name, f"dsn-{month}", "normal", 1)

@@ -125,12 +125,24 @@ class Text(_File):
         return self.read is not Read.WHOLE or not self.in_force.certain
 
 
+class Over(StrEnum):
+    """What of the body's own files a case is opened over, and what its reference names."""
+
+    CLAIM = "claim"
+    """An open claim for the activity's benefit, named by its reference; all where none is named."""
+    HOUSEHOLD = "household"
+    """A household's file, named by its number. Never all: somebody named the file."""
+    UNCLAIMED_HOUSEHOLD = "unclaimed-household"
+    """A household with no open claim for the activity's benefit; all where none is named."""
+
+
 class CaseType(_File):
-    """A kind of case the activity may open, and how long it lives."""
+    """A kind of case the activity may open, over what, and how long it lives."""
 
     type: Id
     title: Words
     validity_days: Annotated[int, Field(strict=True, ge=1, le=3660)]
+    over: Over = Over.CLAIM
 
 
 class ReadWindow(_File):

@@ -23,7 +23,8 @@ from cloison.store.slots import Kind, Slot, SlotName
 from cloison.store.store import Store
 from cloison.store.values import (
     Claim,
-    ClaimMember,
+    HouseholdFile,
+    HouseholdMember,
     IdentityFacts,
     Output,
     PeriodData,
@@ -39,11 +40,12 @@ __all__ = [
     "STATUS_NUMBERS",
     "Catalogue",
     "Claim",
-    "ClaimMember",
     "Database",
     "Dataset",
     "FieldSpec",
     "FieldType",
+    "HouseholdFile",
+    "HouseholdMember",
     "IdentityFacts",
     "KeptLine",
     "Kind",

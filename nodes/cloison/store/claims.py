@@ -10,7 +10,7 @@ from cloison.store.database import Database
 from cloison.store.layouts import DatasetIds, Layouts, unpack
 from cloison.store.people import People
 from cloison.store.sources import ClaimRole, MemberRole
-from cloison.store.values import Claim, ClaimMember, Value
+from cloison.store.values import Claim, HouseholdFile, HouseholdMember, Value
 
 _LIVE = (
     # Named, for without statistics SQLite would rather walk through the whole dataset.
@@ -20,13 +20,18 @@ _LIVE = (
 )
 _ALL = _LIVE.format("IS NOT NULL")
 _ONE = _LIVE.format("= ?")
+_NAMES = (
+    "SELECT DISTINCT lookup FROM record"
+    " WHERE dataset = ? AND lookup IS NOT NULL AND until_load IS NULL AND payload IS NOT NULL"
+    " ORDER BY lookup"
+)
 
 
 class Claims:
-    """The claims of a store, to be read.
+    """The claims of a store and its households' files, to be read.
 
     Raises:
-        InputError: `NO_CLAIMS`: the body's catalogue has no claims or no members.
+        InputError: `NO_CLAIMS`, `NO_HOUSEHOLDS`: the body's catalogue has none.
     """
 
     def __init__(
@@ -68,7 +73,42 @@ class Claims:
                     "UNKNOWN_CLAIM", f"claim `{shown(reference)}`: no open claim for `{benefit}`"
                 )
 
-    def _household(self, household: Value, month: Month) -> tuple[ClaimMember, ...]:
+    def households(
+        self, month: Month, references: Sequence[str] | None, without_claim: str | None
+    ) -> Iterator[HouseholdFile]:
+        """As `Store.households`."""
+        if self._members is None:
+            raise InputError("NO_HOUSEHOLDS", "households: the catalogue of this body has none")
+        claiming = frozenset() if without_claim is None else self._claiming(without_claim)
+        for name in self._names(self._members[0]) if references is None else references:
+            members = self._household(name, month)
+            if members and name not in claiming:
+                yield HouseholdFile(name, members)
+            elif references is not None:
+                why = f"has an open claim for `{without_claim}`" if members else f"none in {month}"
+                raise InputError(
+                    "HAS_CLAIM" if members else "UNKNOWN_HOUSEHOLD",
+                    f"household `{shown(name)}`: {why}",
+                )
+
+    def _claiming(self, benefit: str) -> frozenset[str]:
+        """Households with an open claim for the benefit, whenever it was opened."""
+        if self._claims is None:
+            raise InputError("NO_CLAIMS", "claims: the catalogue of this body has none")
+        number, dataset, role = self._claims
+        fields = (role.household, role.benefit, role.status)
+        return frozenset(
+            str(household)
+            for _, (household, claimed, status) in self._rows(number, dataset, fields, None)
+            if claimed == benefit and status == role.open
+        )
+
+    def _names(self, number: int) -> Iterator[str]:
+        with self._database.reading():
+            for (name,) in self._database.connection.execute(_NAMES, (number,)):
+                yield name
+
+    def _household(self, household: Value, month: Month) -> tuple[HouseholdMember, ...]:
         if self._members is None:
             return ()
         number, dataset, role = self._members
@@ -77,7 +117,7 @@ class Claims:
         members = []
         for subject, (name, since, until) in self._rows(number, dataset, fields, str(household)):
             if _before(since, month) and not _ended(until, month):
-                members.append(ClaimMember(str(name), *self._people.named(subject)))
+                members.append(HouseholdMember(str(name), *self._people.named(subject)))
         return tuple(
             sorted(members, key=lambda one: (ranks.get(one.role, 0), one.birth_date, one.nir))
         )

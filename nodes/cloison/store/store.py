@@ -21,7 +21,14 @@ from cloison.store.many import Bytes, ManyData, ManyIdentities
 from cloison.store.people import People
 from cloison.store.received import Outputs, Received
 from cloison.store.records import Records
-from cloison.store.values import Claim, IdentityFacts, Output, PersonData, ReceivedLabel
+from cloison.store.values import (
+    Claim,
+    HouseholdFile,
+    IdentityFacts,
+    Output,
+    PersonData,
+    ReceivedLabel,
+)
 
 
 class Store:
@@ -144,6 +151,27 @@ class Store:
             IntegrityError: `VAULT_MISSING`, `VAULT_SEAL`.
         """
         return self._claims.open_claims(benefit, month, references)
+
+    def households(
+        self,
+        month: Month,
+        references: Sequence[str] | None = None,
+        without_claim: str | None = None,
+    ) -> Iterator[HouseholdFile]:
+        """Households by number, with their members as they are in `month`; none without members.
+
+        Args:
+            month: The members are those of any day of it.
+            references: Only these, in this order; None for all.
+            without_claim: Only households with no open claim for this benefit. Their numbers are
+                held in memory; every claim is read once.
+
+        Raises:
+            InputError: `UNKNOWN_HOUSEHOLD`, `HAS_CLAIM`: of one that was named.
+                `NO_HOUSEHOLDS`, `NO_CLAIMS`: the body has none.
+            IntegrityError: `VAULT_MISSING`, `VAULT_SEAL`.
+        """
+        return self._claims.households(month, references, without_claim)
 
     def keep_received(
         self,

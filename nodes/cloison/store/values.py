@@ -65,8 +65,8 @@ class IdentityFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimMember:
-    """A person of a claim's household, as the body's own files name them."""
+class HouseholdMember:
+    """A person of a household, as the body's own files name them."""
 
     role: str
     nir: Nir
@@ -81,7 +81,15 @@ class Claim:
     reference: str
     household: str
     benefit: str
-    members: tuple[ClaimMember, ...]
+    members: tuple[HouseholdMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdFile:
+    """A household's own file in the month asked, applicant first; its number is its reference."""
+
+    reference: str
+    members: tuple[HouseholdMember, ...]
 
 
 @dataclass(frozen=True, slots=True)

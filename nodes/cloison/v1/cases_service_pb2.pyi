@@ -32,7 +32,9 @@ class OpenRequest(_message.Message):
     """The month the right concerns, YYYYMM."""
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Claims as the body's files name them; empty: every open claim for the benefit the activity declares."""
+        """Claims or households as the body's files name them. Empty: every one the case type is opened over;
+        refused where that is a file somebody must name.
+        """
 
     def __init__(
         self,
@@ -163,7 +165,7 @@ class CloseRequest(_message.Message):
     CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     outcome: _builtins.str
-    """`decided`, `withdrawn`, `set-aside`."""
+    """`decided`, `informed`, `no-entitlement`, `objected`, `concluded`, `withdrawn`, `set-aside`."""
     @_builtins.property
     def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """1 to 64 cases of the activity; all are closed or, if one cannot be, none."""

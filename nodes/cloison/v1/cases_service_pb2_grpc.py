@@ -57,8 +57,9 @@ class CasesServiceServicer:
     """
 
     def Open(self, request, context):
-        """Opens a case for each claim the body's own files hold for this activity, or for those named.
-        A claim that has a live case for the same activity and month gets that case again.
+        """Opens a case for each claim or household file of the body's own that the activity's record opens
+        such cases over, or for those named. One that has a live case for the same activity and month gets
+        that case again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -306,7 +306,7 @@ class CaseClosed(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     case_leaf_hash: _builtins.bytes
     outcome: _builtins.str
-    """`decided`, `withdrawn`, `set-aside`."""
+    """`decided`, `informed`, `no-entitlement`, `objected`, `concluded`, `withdrawn`, `set-aside`."""
     def __init__(
         self,
         *,

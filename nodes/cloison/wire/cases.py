@@ -1,24 +1,26 @@
-"""Cases of the body: each claim of its files becomes an entry of its ledger, and ends there."""
+"""Cases of the body: a claim or file of its own becomes an entry of its ledger, and ends there."""
 
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from cloison.cases.outcomes import ClosedAs
 from cloison.errors import InputError, PeerError, shown
 from cloison.exchange import limits
 from cloison.exchange.entries import case_closed_entry, case_opened_entry, case_renewed_entry
 from cloison.exchange.statement import to_milliseconds
 from cloison.identity import person_digest, reference_digest
 from cloison.law import Activity
+from cloison.law.records import CaseType, Over
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
-from cloison.store import Claim
+from cloison.store import Claim, HouseholdFile
 from cloison.v1 import cases_service_pb2, receipt_pb2, statement_pb2
 from cloison.wire.node import Node
 from cloison.wire.vault import CaseFile, CaseMember, utc_day
 
-OUTCOMES = frozenset({"decided", "withdrawn", "set-aside"})
+_Basis = Claim | HouseholdFile
 
 
 class CaseDesk:
@@ -30,19 +32,38 @@ class CaseDesk:
     def open(
         self, activity: str, case_type: str, month: Month, references: Sequence[str]
     ) -> Iterator[cases_service_pb2.OpenResponse]:
-        """A case for each claim; the same case again if one is live.
+        """A case for each claim or file of the body's own; the same case again if one is live.
+
+        The activity's record says what its cases are opened over; one named twice is opened once.
 
         Raises:
-            InputError: `UNKNOWN_CASE_TYPE`, `UNKNOWN_CLAIM`, `UNKNOWN_ACTIVITY`.
+            InputError: `UNKNOWN_CASE_TYPE`, `UNKNOWN_ACTIVITY`, `UNKNOWN_CLAIM`,
+                `UNKNOWN_HOUSEHOLD`, `HAS_CLAIM`, `NAME_THE_FILES`.
         """
         record = self._record(activity)
-        validity = _validity(record, case_type)
-        if record.benefit is None:
-            raise InputError("UNKNOWN_CASE_TYPE", f"activity `{activity}`: declares no benefit")
-        claims = self._node.store.claims(record.benefit, month, list(references) or None)
-        iterator = iter(claims)
+        declared = _declared(record, case_type)
+        iterator = self._bases(record, declared, month, list(dict.fromkeys(references)) or None)
+        validity = timedelta(days=declared.validity_days)
         while group := list(islice(iterator, limits.ITEMS_PER_CALL)):
             yield from self._open_group(activity, case_type, month, validity, group)
+
+    def _bases(
+        self, record: Activity, declared: CaseType, month: Month, references: list[str] | None
+    ) -> Iterator[_Basis]:
+        store = self._node.store
+        if declared.over is Over.HOUSEHOLD:
+            if references is None:
+                raise InputError(
+                    "NAME_THE_FILES",
+                    f"case type `{declared.type}`: is for files somebody named, and none is",
+                    "give the household of each file",
+                )
+            return store.households(month, references)
+        if record.benefit is None:
+            raise InputError("UNKNOWN_CASE_TYPE", f"activity `{record.id}`: declares no benefit")
+        if declared.over is Over.CLAIM:
+            return store.claims(record.benefit, month, references)
+        return store.households(month, references, without_claim=record.benefit)
 
     def _record(self, activity: str) -> Activity:
         record = self._node.policy.activities.get(activity)
@@ -56,19 +77,19 @@ class CaseDesk:
         case_type: str,
         month: Month,
         validity: timedelta,
-        claims: Sequence[Claim],
+        bases: Sequence[_Basis],
     ) -> Iterator[cases_service_pb2.OpenResponse]:
         node = self._node
         now = node.clock()
         live = {
-            claim.reference: node.vault.live_case(activity, month, claim.reference, now)
-            for claim in claims
+            basis.reference: node.vault.live_case(activity, month, basis.reference, now)
+            for basis in bases
         }
-        new = [claim for claim in claims if live[claim.reference] is None]
+        new = [basis for basis in bases if live[basis.reference] is None]
         if new:
             live.update(self._write(activity, case_type, month, now + validity, new, now))
-        for claim in claims:
-            case = live[claim.reference]
+        for basis in bases:
+            case = live[basis.reference]
             if case is not None:
                 yield self._response(case)
 
@@ -78,20 +99,20 @@ class CaseDesk:
         case_type: str,
         month: Month,
         valid_until: datetime,
-        claims: Sequence[Claim],
+        bases: Sequence[_Basis],
         now: datetime,
     ) -> dict[str, CaseFile | None]:
         node = self._node
-        members = [_members(claim) for claim in claims]
+        members = [_members(basis) for basis in bases]
         with node.vault.transaction():
             entries = [
-                self._entry(activity, case_type, month, valid_until, claim, people, now)
-                for claim, people in zip(claims, members, strict=True)
+                self._entry(activity, case_type, month, valid_until, basis, people, now)
+                for basis, people in zip(bases, members, strict=True)
             ]
         receipts = node.append(entries)
         opened: dict[str, CaseFile | None] = {}
         with node.vault.lasting():
-            for claim, people, receipt in zip(claims, members, receipts, strict=True):
+            for basis, people, receipt in zip(bases, members, receipts, strict=True):
                 case = CaseFile(
                     leaf_hash=leaf_hash(receipt.entry),
                     leaf_index=receipt.leaf_index,
@@ -99,13 +120,13 @@ class CaseDesk:
                     activity=activity,
                     type=case_type,
                     month=month,
-                    reference=claim.reference,
+                    reference=basis.reference,
                     valid_until=valid_until,
                     closed=False,
                     members=people,
                 )
                 node.vault.keep_case(case)
-                opened[claim.reference] = case
+                opened[basis.reference] = case
         return opened
 
     def _entry(
@@ -114,7 +135,7 @@ class CaseDesk:
         case_type: str,
         month: Month,
         valid_until: datetime,
-        claim: Claim,
+        basis: _Basis,
         people: Sequence[CaseMember],
         now: datetime,
     ) -> bytes:
@@ -125,7 +146,7 @@ class CaseDesk:
             month,
             valid_until,
             [person_digest(person.salt, person.nir) for person in people],
-            reference_digest(os.urandom(limits.SALT_BYTES), claim.reference),
+            reference_digest(os.urandom(limits.SALT_BYTES), basis.reference),
             self._node.vault.trace_keys(row_keys, utc_day(now)),
             now,
         )
@@ -167,7 +188,8 @@ class CaseDesk:
         """
         now = self._node.clock()
         case = self._live(activity, case_leaf_hash, now)
-        longest = now + _validity(self._record(activity), case.type)
+        declared = _declared(self._record(activity), case.type)
+        longest = now + timedelta(days=declared.validity_days)
         if not now < valid_until <= longest:
             raise InputError(
                 "TOO_LONG",
@@ -189,11 +211,11 @@ class CaseDesk:
             InputError: `MALFORMED`, `TOO_LARGE`: not an outcome, not 1 to 64 cases, one twice.
         """
         limits.check_count("cases", len(case_leaf_hashes), 1, limits.ITEMS_PER_CALL)
-        if outcome not in OUTCOMES:
+        if outcome not in set(ClosedAs):
             raise InputError(
                 "MALFORMED",
                 f"outcome `{shown(outcome[:32])}`: unknown",
-                "use decided, withdrawn, set-aside",
+                f"use {', '.join(ClosedAs)}",
             )
         if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
             raise InputError("MALFORMED", "cases: one is named twice")
@@ -233,18 +255,18 @@ def _closed(why: str) -> PeerError:
     return PeerError("CASE_CLOSED", f"case: {why}", "open a new one if there is a claim")
 
 
-def _validity(record: Activity, case_type: str) -> timedelta:
+def _declared(record: Activity, case_type: str) -> CaseType:
     declared = record.case_type(case_type)
     if declared is None:
         raise InputError(
             "UNKNOWN_CASE_TYPE",
             f"case type `{shown(case_type[:64])}`: not declared by activity `{record.id}`",
         )
-    return timedelta(days=declared.validity_days)
+    return declared
 
 
-def _members(claim: Claim) -> tuple[CaseMember, ...]:
-    limits.check_count("persons of a case", len(claim.members), 1, limits.PERSONS_PER_CASE)
+def _members(basis: _Basis) -> tuple[CaseMember, ...]:
+    limits.check_count("persons of a case", len(basis.members), 1, limits.PERSONS_PER_CASE)
     return tuple(
         CaseMember(
             role=member.role,
@@ -253,7 +275,7 @@ def _members(claim: Claim) -> tuple[CaseMember, ...]:
             birth_date=member.birth_date.isoformat(),
             salt=os.urandom(limits.SALT_BYTES),
         )
-        for member in claim.members
+        for member in basis.members
     )
 
 

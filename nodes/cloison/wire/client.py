@@ -41,6 +41,7 @@ from cloison.wire.gateway import (
     ReceiptRef,
     Reply,
 )
+from cloison.wire.idle import Heard
 from cloison.wire.node import Clock, Heads, system_clock
 from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
 from cloison.wire.questions import (
@@ -82,13 +83,16 @@ class GatewayClient:
     def open_cases(
         self, case_type: str, month: Month, references: Sequence[str] = ()
     ) -> Iterator[OpenedCase]:
-        """A case for each claim. Raises `CloisonError` as the node says."""
+        """As `Gateway.open_cases`. Raises `CloisonError` as the node says, `STREAM_IDLE`."""
         request = cases_service_pb2.OpenRequest(
             type=case_type, month=month.number, references=references
         )
         with told():
-            for opened in self._cases.Open(request):
-                yield _opened(opened)
+            heard = Heard(self._cases.Open(request))
+            try:
+                yield from map(_opened, heard)
+            finally:
+                heard.close()
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers in order, in calls of at most 64."""

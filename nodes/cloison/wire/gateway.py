@@ -42,7 +42,7 @@ BATCH = "batch"
 
 @dataclass(frozen=True, slots=True)
 class OpenedCase:
-    """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim.
+    """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim or file.
 
     `renewal` is the proof of its latest renewal, empty where there was none.
     """
@@ -164,7 +164,10 @@ class Gateway(Protocol):
     def open_cases(
         self, case_type: str, month: Month, references: Sequence[str] = ()
     ) -> Iterator[OpenedCase]:
-        """A case per claim (every open one where none is named); a live one is given again."""
+        """A case per claim or file, as the activity's record says; a live one is given again.
+
+        Where none is named, one for each that the record opens such cases over.
+        """
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers in order; each receipt checked and seal opened, or the reply says why not."""
@@ -182,4 +185,4 @@ class Gateway(Protocol):
         """Writes outputs of the activity, each with the labels of every answer it cites."""
 
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
-        """Closes the cases: `decided`, `withdrawn` or `set-aside`."""
+        """Closes the cases, each as one of `ClosedAs`."""

@@ -11,7 +11,7 @@ from tests.unit.declarations.written import ANNE, BRUNO, SIRET, TEMPORARY, Folde
 from cloison.errors import InputError
 from cloison.identity import Nir, row_key, traits_digest
 from cloison.months import Month
-from cloison.store import ClaimMember, Status
+from cloison.store import HouseholdMember, Status
 
 WITHHELD = "nir;month;payer;amount"
 NOTICES = (
@@ -203,8 +203,8 @@ def test_claims_gives_open_ones_with_their_household(caf: Body, folder: Folder) 
     (claim,) = caf.store.claims("ppa", Month.parse("2026-06"))
     assert (claim.reference, claim.household, claim.benefit) == ("C1", "H1", "ppa")
     assert claim.members == (
-        ClaimMember("applicant", Nir(ANNE), "Lémy", date(1985, 6, 1)),
-        ClaimMember("partner", Nir(BRUNO), "Roy", date(1979, 12, 1)),
+        HouseholdMember("applicant", Nir(ANNE), "Lémy", date(1985, 6, 1)),
+        HouseholdMember("partner", Nir(BRUNO), "Roy", date(1979, 12, 1)),
     )
 
 
@@ -240,6 +240,50 @@ def test_claims_of_a_body_without_them_are_refused(cnav: Body) -> None:
     with pytest.raises(InputError) as caught:
         list(cnav.store.claims("ppa", Month.parse("2026-06")))
     assert caught.value.reason == "NO_CLAIMS"
+
+
+def test_households_without_a_claim_leaves_out_those_who_have_one_open(
+    caf: Body, folder: Folder
+) -> None:
+    other = f"H9;{BRUNO};applicant;Roy;1979-12-01;2020-01-01;;general;employee;;single"
+    with_claims(caf, folder, member(ANNE, "applicant", "Lémy"), other)
+    june = Month.parse("2026-06")
+    found = [file.reference for file in caf.store.households(june, without_claim="ppa")]
+    assert ([file.reference for file in caf.store.households(june)], found) == (
+        ["H1", "H9"],
+        ["H9"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "month", "reason"),
+    [
+        ("H1", "2026-06", "HAS_CLAIM"),
+        ("H7", "2026-06", "UNKNOWN_HOUSEHOLD"),
+        ("H1", "2019-12", "UNKNOWN_HOUSEHOLD"),
+    ],
+)
+def test_households_one_named_that_is_not_such_is_refused(
+    reference: str, month: str, reason: str, caf: Body, folder: Folder
+) -> None:
+    with_claims(caf, folder, member(ANNE, "applicant", "Lémy"))
+    with pytest.raises(InputError, match=reference) as caught:
+        list(caf.store.households(Month.parse(month), [reference], "ppa"))
+    assert caught.value.reason == reason
+
+
+def test_households_named_gives_members_of_the_month_whatever_they_claim(
+    caf: Body, folder: Folder
+) -> None:
+    with_claims(caf, folder, member(ANNE, "applicant", "Lémy"))
+    (file,) = caf.store.households(Month.parse("2026-06"), ["H1"])
+    assert [(one.role, one.nir) for one in file.members] == [("applicant", ANNE)]
+
+
+def test_households_of_a_body_without_them_are_refused(cnav: Body) -> None:
+    with pytest.raises(InputError) as caught:
+        list(cnav.store.households(Month.parse("2026-06")))
+    assert caught.value.reason == "NO_HOUSEHOLDS"
 
 
 def test_load_corrected_name_reaches_the_claims(caf: Body, folder: Folder) -> None:

@@ -11,6 +11,7 @@ from tests.federation import (
     CAF,
     CNAV,
     DGFIP,
+    ELSA,
     MONTH,
     MSA,
     NOW,
@@ -23,6 +24,7 @@ from tests.federation import (
 )
 
 from cloison.bodies import BodyId
+from cloison.cases.outcomes import ClosedAs
 from cloison.errors import CloisonError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import to_milliseconds
@@ -443,6 +445,9 @@ def test_open_case_after_the_last_one_closed_opens_a_new_one(
         ("caf-dmde", "claim", "C1", "UNKNOWN_CASE_TYPE"),
         ("caf-ppa", "claim", "C99", "UNKNOWN_CLAIM"),
         ("caf-ppa", "claim", "C1L", "UNKNOWN_CLAIM"),
+        ("caf-outreach", "outreach", "HC1", "HAS_CLAIM"),
+        ("caf-individual-control", "control-file", "C1", "UNKNOWN_HOUSEHOLD"),
+        ("person-access", "access-request", "C1", "UNKNOWN_ACTIVITY"),
         ("msa-ppa", "claim", "C1", "UNKNOWN_ACTIVITY"),
         ("caf-nothing", "claim", "C1", "UNKNOWN_ACTIVITY"),
     ],
@@ -467,6 +472,35 @@ def test_case_of_another_activity_or_of_nobody_is_unknown(
         "renew": lambda: ppa.cases.renew(activity, leaf, end),
     }
     assert desk_refused(calls[call]) == "CASE_UNKNOWN"
+
+
+def test_open_case_of_an_outreach_is_over_households_with_no_claim(federation: Federation) -> None:
+    (opened,) = federation.program("caf-outreach").cases.open("caf-outreach", "outreach", MONTH, [])
+    assert opened.reference == "HE"
+    assert [member.person.nir for member in opened.members] == [ELSA.nir]
+
+
+def test_open_case_of_a_control_is_over_the_file_named(federation: Federation) -> None:
+    desk = federation.program("caf-individual-control").cases
+    opened = list(desk.open("caf-individual-control", "control-file", MONTH, ["HC1", "HC1"]))
+    assert [(one.reference, len(one.members)) for one in opened] == [("HC1", 3)]
+    assert len(federation.entries(CAF, "case_opened")) == 1
+
+
+def test_open_case_of_a_control_with_no_file_named_is_refused(federation: Federation) -> None:
+    desk = federation.program("caf-individual-control").cases
+    opening = desk.open("caf-individual-control", "control-file", MONTH, [])
+    assert desk_refused(lambda: list(opening)) == "NAME_THE_FILES"
+    assert federation.entries(CAF, "case_opened") == []
+
+
+@pytest.mark.parametrize("outcome", ClosedAs)
+def test_close_case_takes_every_outcome_of_the_list(
+    federation: Federation, ppa: Program, case: OpenedCase, outcome: str
+) -> None:
+    ppa.cases.close("caf-ppa", [case.leaf_hash], outcome)
+    (entry,) = federation.entries(CAF, "case_closed")
+    assert entry.case_closed.outcome == outcome
 
 
 def test_close_case_twice_is_refused(ppa: Program, case: OpenedCase) -> None:

@@ -214,6 +214,20 @@ def test_client_ask_many_of_a_node_that_falls_silent_is_given_up(
     running.drive(ppa, drive)
 
 
+def test_client_open_cases_of_a_node_that_falls_silent_is_given_up(
+    running: Running, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicers.Cases, "Open", silent)
+    monkeypatch.setattr(limits, "STREAM_IDLE_SECONDS", 0.2)
+
+    def drive(program: client.GatewayClient) -> None:
+        with pytest.raises(PeerError, match="nothing came") as caught:
+            next(program.open_cases("claim", MONTH))
+        assert caught.value.reason == "STREAM_IDLE"
+
+    running.drive(ppa, drive)
+
+
 async def ended(*_: object) -> AsyncIterator[object]:
     for part in list[object]():
         yield part
