@@ -136,7 +136,7 @@ def _purpose(entry: Entry) -> str:
         return entry.received.label.received_for
     if kind == "deposited":
         return ", ".join(sorted({label.received_for for label in entry.deposited.labels}))
-    return ""
+    return ", ".join(sorted(entry.objected.purposes)) if kind == "objected" else ""
 
 
 def _outcome(entry: Entry) -> tuple[str, str]:
@@ -147,6 +147,8 @@ def _outcome(entry: Entry) -> tuple[str, str]:
         return _outcome_word(entry.received.outcome), entry.received.reason
     if kind == "case_closed":
         return entry.case_closed.outcome, ""
+    if kind == "destroyed":
+        return "destroyed", entry.destroyed.why
     if kind == "failures":
         counts = [f"{item.reason} {item.count}" for item in entry.failures.counts]
         return "failed", ", ".join(counts)

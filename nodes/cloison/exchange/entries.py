@@ -3,7 +3,7 @@
 INVARIANT: an entry holds digests, hashes, codes and dates; never a NIR, never a value.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -220,6 +220,20 @@ def deposited_entry(deposited: entry_pb2.Deposited, now: datetime) -> bytes:
     return _bytes(entry)
 
 
+def objected_entry(objected: entry_pb2.Objected, now: datetime) -> bytes:
+    """A person objects to an activity."""
+    entry = _entry(now)
+    entry.objected.CopyFrom(objected)
+    return _bytes(entry)
+
+
+def destroyed_entry(destroyed: entry_pb2.Destroyed, now: datetime) -> bytes:
+    """Releases and deposits are no longer on this node's disk."""
+    entry = _entry(now)
+    entry.destroyed.CopyFrom(destroyed)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)
@@ -236,31 +250,23 @@ def part_key(statement_hash: bytes, batch_index: int) -> bytes:
 def index_terms(data: bytes) -> Iterator[Term | Group]:
     """What an entry is found by: its statement, its case, its kind and each trace key."""
     entry = parse_entry(data)
-    kind = entry.WhichOneof("kind")
-    if kind == "asked":
-        yield "asked", sha256(entry.asked.signed.statement).digest()
-        yield from (("trace", key) for key in entry.asked.trace_keys)
-    elif kind == "decided":
-        yield from _decided_terms(entry.decided)
-    elif kind == "received":
-        yield "received", entry.received.statement_hash
-        yield from (("trace", key) for key in entry.received.trace_keys)
-    elif kind == "cohort_part":
-        part = entry.cohort_part
-        place = part_key(part.statement_hash, part.batch_index)
-        yield ("came" if part.received else "left"), place
-        yield from (("case", leaf) for leaf in part.case_leaf_hashes)
-        yield Group("trace", part.trace_keys)
-    elif kind == "case_opened":
+    kind = entry.WhichOneof("kind") or ""
+    part = getattr(entry, kind)
+    yield from _OWN_TERMS.get(kind, _no_terms)(part)
+    if kind == "case_opened":
         yield "opened", leaf_hash(data)
-        yield from (("trace", key) for key in entry.case_opened.trace_keys)
-    elif kind == "case_renewed":
-        yield "renewed", entry.case_renewed.case_leaf_hash
-    elif kind == "case_closed":
-        yield "closed", entry.case_closed.case_leaf_hash
-    elif kind == "deposited":
-        yield "deposited", entry.deposited.content_hash
-        yield from (("trace", key) for key in entry.deposited.trace_keys)
+    if kind == "cohort_part":
+        yield Group("trace", part.trace_keys)
+    else:
+        yield from (("trace", key) for key in getattr(part, "trace_keys", ()))
+
+
+def _no_terms(_part: object) -> Iterator[Term]:
+    return iter(())
+
+
+def _asked_terms(asked: entry_pb2.Asked) -> Iterator[Term]:
+    yield "asked", sha256(asked.signed.statement).digest()
 
 
 def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
@@ -268,4 +274,49 @@ def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
     yield "decided", sha256(decided.signed.statement).digest()
     if statement.case_leaf_hash:
         yield "case", statement.case_leaf_hash
-    yield from (("trace", key) for key in decided.trace_keys)
+
+
+def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
+    yield "received", received.statement_hash
+
+
+def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
+    place = part_key(part.statement_hash, part.batch_index)
+    yield ("came" if part.received else "left"), place
+    yield from (("case", leaf) for leaf in part.case_leaf_hashes)
+
+
+def _renewed_terms(renewed: entry_pb2.CaseRenewed) -> Iterator[Term]:
+    yield "renewed", renewed.case_leaf_hash
+
+
+def _closed_terms(closed: entry_pb2.CaseClosed) -> Iterator[Term]:
+    yield "closed", closed.case_leaf_hash
+
+
+def _deposited_terms(deposited: entry_pb2.Deposited) -> Iterator[Term]:
+    yield "deposited", deposited.content_hash
+
+
+def _objected_terms(objected: entry_pb2.Objected) -> Iterator[Term]:
+    yield "objected", objected.demand_hash
+
+
+def _destroyed_terms(destroyed: entry_pb2.Destroyed) -> Iterator[Term]:
+    yield "destruction", destroyed.destruction_id
+    yield from (("destroyed", leaf) for leaf in destroyed.case_leaf_hashes)
+    yield from (("destroyed", statement) for statement in destroyed.statement_hashes)
+    yield from (("destroyed", deposit) for deposit in destroyed.deposit_hashes)
+
+
+_OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
+    "asked": _asked_terms,
+    "decided": _decided_terms,
+    "received": _received_terms,
+    "cohort_part": _part_terms,
+    "case_renewed": _renewed_terms,
+    "case_closed": _closed_terms,
+    "deposited": _deposited_terms,
+    "objected": _objected_terms,
+    "destroyed": _destroyed_terms,
+}

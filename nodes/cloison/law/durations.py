@@ -15,6 +15,13 @@ def is_duration(text: str) -> bool:
     return _DURATION.fullmatch(text) is not None
 
 
+def check_duration(text: str) -> str:
+    """The text, where it is one. Raises `ValueError`, as the readers of policy files want."""
+    if not is_duration(text):
+        raise ValueError(f"duration `{text[:16]}`: not understood (use P24M)")
+    return text
+
+
 def end_of(duration: str, start: datetime) -> datetime:
     """When it ends, by the calendar; a day a month lacks becomes that month's last.
 

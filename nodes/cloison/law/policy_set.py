@@ -14,14 +14,13 @@ import cedarpy
 
 from cloison.law.entities import build_entities, family_of
 from cloison.law.files import check_nesting, parse_examples, parse_text, parse_toml, refuse
+from cloison.law.mention import Clause, MentionFile
 from cloison.law.names import Names
 from cloison.law.records import (
     Activity,
-    Clause,
     Dataset,
     DatasetsFile,
     Example,
-    MentionFile,
     Promise,
     PromisesFile,
     Purpose,

@@ -1,12 +1,12 @@
 """The shapes of the policy files, one class a file: strict, frozen, unknown keys refused."""
 
-import re
 from collections import Counter
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from cloison.law.durations import check_duration
 from cloison.law.question import Granularity, Outcome
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -46,11 +47,13 @@ class Certainty(StrEnum):
     MEMORY = "memory"
 
 
-class _File(BaseModel):
+class FileShape(BaseModel):
+    """What every file and every table of a file is: closed, frozen, checked whole."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class Purpose(_File):
+class Purpose(FileShape):
     """A purpose of the closed tree. A family has no parent; every other purpose has one family."""
 
     id: Id
@@ -61,13 +64,13 @@ class Purpose(_File):
     """Term of the W3C Data Privacy Vocabulary, where the list read has one."""
 
 
-class PurposesFile(_File):
+class PurposesFile(FileShape):
     """`purposes.toml`."""
 
     purpose: Annotated[tuple[Purpose, ...], Field(min_length=1)]
 
 
-class Dates(_File):
+class Dates(FileShape):
     """When a text is in force: from the first day, until the first day it no longer is."""
 
     from_: Day = Field(alias="from")
@@ -90,7 +93,7 @@ class Dates(_File):
         )
 
 
-class Source(_File):
+class Source(FileShape):
     """Where a text was read: code of `reference/law.md`, address, which part."""
 
     code: Words
@@ -100,7 +103,7 @@ class Source(_File):
     """False for an opinion or a comment: cited, never a ground."""
 
 
-class Opening(_File):
+class Opening(FileShape):
     """A promise this text opens, and when."""
 
     promise: Id
@@ -108,7 +111,7 @@ class Opening(_File):
     until: Day | None = None
 
 
-class Text(_File):
+class Text(FileShape):
     """`texts/<id>/text.toml`."""
 
     id: Id
@@ -136,7 +139,7 @@ class Over(StrEnum):
     """A household with no open claim for the activity's benefit; all where none is named."""
 
 
-class CaseType(_File):
+class CaseType(FileShape):
     """A kind of case the activity may open, over what, and how long it lives."""
 
     type: Id
@@ -145,7 +148,7 @@ class CaseType(_File):
     over: Over = Over.CLAIM
 
 
-class ReadWindow(_File):
+class ReadWindow(FileShape):
     """Months counted from the month the right concerns, both included: `-4` is four before."""
 
     first: Annotated[int, Field(strict=True, ge=-60, le=0)]
@@ -158,7 +161,7 @@ class ReadWindow(_File):
         return self
 
 
-class Reads(_File):
+class Reads(FileShape):
     """What the activity may ask of one dataset, and how its program asks it.
 
     Attributes:
@@ -184,7 +187,7 @@ class Reads(_File):
     legal_basis: Id | None = None
 
 
-class Output(_File):
+class Output(FileShape):
     """What the activity writes, and what becomes of the label of the data it used."""
 
     id: Id
@@ -199,7 +202,7 @@ class Output(_File):
         return self
 
 
-class Algorithm(_File):
+class Algorithm(FileShape):
     """What computes for the activity, for the person who asks (CRPA R311-3-1-2)."""
 
     name: Words
@@ -208,7 +211,17 @@ class Algorithm(_File):
     description: Words
 
 
-class Activity(_File):
+class ObjectionRight(FileShape):
+    """That a person may object to the activity, how, and how long it takes to honour it."""
+
+    article: Words
+    how: Words
+    """For the person, in French: where and how to object."""
+    kept: Annotated[str, AfterValidator(check_duration)]
+    """How long the minimum that it takes is kept, as `P24M`."""
+
+
+class Activity(FileShape):
     """`activities/<id>.toml`: an entry of the record of processing (GDPR art. 30)."""
 
     id: Id
@@ -231,6 +244,8 @@ class Activity(_File):
     case_types: tuple[CaseType, ...] = ()
     reads: tuple[Reads, ...] = ()
     outputs: tuple[Output, ...] = ()
+    objection: ObjectionRight | None = None
+    """None: nobody may object to this activity."""
 
     @model_validator(mode="after")
     def _said_once(self) -> Self:
@@ -258,7 +273,7 @@ class Activity(_File):
         return next((output for output in self.outputs if output.id == name), None)
 
 
-class Dataset(_File):
+class Dataset(FileShape):
     """A dataset of a holder: its fields, and the purposes the law collected it for."""
 
     id: Name
@@ -272,14 +287,14 @@ class Dataset(_File):
     note: str = ""
 
 
-class DatasetsFile(_File):
+class DatasetsFile(FileShape):
     """`datasets/<holder>.toml`."""
 
     holder: Body
     dataset: Annotated[tuple[Dataset, ...], Field(min_length=1)]
 
 
-class NeverPurpose(_File):
+class NeverPurpose(FileShape):
     """These data never serve these purposes."""
 
     id: Id
@@ -290,7 +305,7 @@ class NeverPurpose(_File):
     purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
 
 
-class OnlyPurpose(_File):
+class OnlyPurpose(FileShape):
     """Data received for this purpose never serve another."""
 
     id: Id
@@ -300,7 +315,7 @@ class OnlyPurpose(_File):
     received_for: Id
 
 
-class OnlyRecord(_File):
+class OnlyRecord(FileShape):
     """A field outside the activity's record never leaves."""
 
     id: Id
@@ -312,40 +327,13 @@ class OnlyRecord(_File):
 Promise = Annotated[NeverPurpose | OnlyPurpose | OnlyRecord, Field(discriminator="kind")]
 
 
-class PromisesFile(_File):
+class PromisesFile(FileShape):
     """`promises.toml`."""
 
     promise: tuple[Promise, ...] = ()
 
 
-class Clause(_File):
-    """A sentence of the mention that a decision based on an algorithm carries, and its article.
-
-    `{activity}`, `{controller}` and `{dpo}` in it stand for what the activity's record says.
-    """
-
-    id: Id
-    title: Words
-    fr: Words
-    article: Words
-    source: Words
-    """Code of `reference/law.md`, §12."""
-    read: Read
-
-    @model_validator(mode="after")
-    def _known_places(self) -> Self:
-        if unknown := set(re.findall(r"\{([^}]*)\}", self.fr)) - {"activity", "controller", "dpo"}:
-            raise ValueError(f"`{{{min(unknown)}}}` stands for nothing")
-        return self
-
-
-class MentionFile(_File):
-    """`mention.toml`."""
-
-    clause: Annotated[tuple[Clause, ...], Field(min_length=1)]
-
-
-class ExampleCase(_File):
+class ExampleCase(FileShape):
     """The case of an example; what is not said is as it should be."""
 
     type: Id
@@ -356,14 +344,14 @@ class ExampleCase(_File):
     questions_before: Annotated[int, Field(strict=True, ge=0)] = 0
 
 
-class ExampleReceived(_File):
+class ExampleReceived(FileShape):
     """Which received data an example is about."""
 
     for_: Id = Field(alias="for")
     by: Id
 
 
-class Example(_File):
+class Example(FileShape):
     """An expected decision a jurist wrote."""
 
     name: Words

@@ -23,6 +23,7 @@ from cloison.store.slots import Kind, Slot, SlotName
 from cloison.store.store import Store
 from cloison.store.values import (
     Claim,
+    Doomed,
     HouseholdFile,
     HouseholdMember,
     IdentityFacts,
@@ -42,6 +43,7 @@ __all__ = [
     "Claim",
     "Database",
     "Dataset",
+    "Doomed",
     "FieldSpec",
     "FieldType",
     "HouseholdFile",

@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cloison.errors import IntegrityError, StorageError
 
 _NONCE_BYTES = 12
+_BUSY_SECONDS = 0.5
 _CHECK = b"cloison/v1 store key check\n"
 _HIDING = b"cloison/v1 store hiding key\n"
 _MIGRATION = re.compile(r"([0-9]{4})_[a-z_]+\.sql")
@@ -27,6 +28,7 @@ _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "foreign_keys = ON",
+    "secure_delete = ON",  # what is deleted is overwritten, not left on a free page
     "busy_timeout = 10000",
     "cache_size = -4000",
     "mmap_size = 1073741824",
@@ -202,6 +204,23 @@ class Database:
         except sqlite3.Error as error:
             raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
         return bool(row[0] == 0)
+
+    def empty_log(self) -> bool:
+        """What was committed is in the main file and on disk, and the log is empty.
+
+        Returns:
+            False where somebody reads or writes, here or in another process; waited for half a
+            second, for this may stand in the way of questions.
+
+        Raises:
+            StorageError: `STORE_WRITE`.
+        """
+        try:
+            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as apart:
+                busy, *_ = apart.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise StorageError("STORE_WRITE", f"{self._path.stem}: {error}") from error
+        return not busy
 
     def close(self) -> None:
         """Closes the file; nothing may be asked afterwards."""

@@ -32,13 +32,14 @@ class Received:
         leaf_hash: bytes,
         kept_time: datetime,
         part: int = 0,
+        case_leaf_hash: bytes = b"",
     ) -> bool:
         """As `Store.keep_received`."""
         run = self._database.connection.execute
         until = None if label.until_time is None else to_ms(label.until_time)
         with self._database.transaction():
             kept = run(
-                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
                 (
                     statement_hash,
@@ -55,6 +56,7 @@ class Received:
                     sealed,
                     to_ms(kept_time),
                     "\n".join(fields),
+                    case_leaf_hash,
                 ),
             )
             if not kept.rowcount:
@@ -129,13 +131,6 @@ class Received:
         until_time = None if until is None else from_ms(until)
         return ReceivedLabel(holder, dataset, received_for, received_by, text, until_time)
 
-    def forget_expired(self, now: datetime) -> int:
-        """As `Store.forget_expired`."""
-        with self._database.transaction():
-            return self._database.connection.execute(
-                "DELETE FROM received WHERE until_ms IS NOT NULL AND until_ms <= ?", (to_ms(now),)
-            ).rowcount
-
 
 class Outputs:
     """Deposits: content and claim sealed, the claim looked up by a keyed hash of it."""
@@ -151,7 +146,7 @@ class Outputs:
         with self._database.transaction():
             return (
                 self._database.connection.execute(
-                    "INSERT INTO output VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    "INSERT INTO output VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                     " ON CONFLICT (deposit_hash) DO NOTHING",
                     (
                         output.deposit_hash,
@@ -164,6 +159,7 @@ class Outputs:
                         output.leaf_hash,
                         sealed,
                         to_ms(output.kept_time),
+                        None if output.until_time is None else to_ms(output.until_time),
                     ),
                 ).rowcount
                 == 1

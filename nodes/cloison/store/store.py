@@ -14,6 +14,7 @@ from cloison.store.column_sources import sources
 from cloison.store.column_writing import ColumnWriter
 from cloison.store.columns import Columns
 from cloison.store.database import Database, to_ms
+from cloison.store.destruction import Destruction
 from cloison.store.kept_lines import KeptLine, find_kept_lines
 from cloison.store.layouts import register_datasets
 from cloison.store.loading import Loading
@@ -23,6 +24,7 @@ from cloison.store.received import Outputs, Received
 from cloison.store.records import Records
 from cloison.store.values import (
     Claim,
+    Doomed,
     HouseholdFile,
     IdentityFacts,
     Output,
@@ -50,6 +52,7 @@ class Store:
         self._claims = Claims(database, catalogue, self._ids, self._people)
         self._received = Received(database)
         self._outputs = Outputs(database)
+        self._destruction = Destruction(database)
 
     @classmethod
     def open(cls, path: Path, catalogue: Catalogue, row_key: bytes, vault_key: bytes) -> Self:
@@ -185,12 +188,13 @@ class Store:
         leaf_hash: bytes,
         kept_time: datetime,
         part: int = 0,
+        case_leaf_hash: bytes = b"",
     ) -> bool:
         """Keeps a release as sealed; the same twice changes nothing and gives False.
 
         `leaf_hash` is that of the entry that says it was received; `part` tells which batch, where
-        the statement is about a cohort. `fields` are those the statement asked; months are both
-        included.
+        the statement is about a cohort; the case is the one it was asked under. `fields` are those
+        the statement asked; months are both included.
 
         Raises:
             IntegrityError: `RECEIVED_TWICE`: another answer is kept for this statement.
@@ -207,6 +211,7 @@ class Store:
             leaf_hash,
             kept_time,
             part,
+            case_leaf_hash,
         )
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -240,9 +245,41 @@ class Store:
         """The label of what answered a statement; None where nothing is kept."""
         return self._received.label(statement_hash)
 
-    def forget_expired(self, now: datetime) -> int:
-        """Deletes releases whose label ended; how many. Raises `StorageError` (`STORE_WRITE`)."""
-        return self._received.forget_expired(now)
+    def doomed_of_cases(self, activity: str, cases: Sequence[bytes]) -> list[Doomed]:
+        """The releases an activity was given under these cases."""
+        return self._destruction.of_cases(activity, cases)
+
+    def doomed_of_person(self, activity: str, person_row_key: bytes) -> list[Doomed]:
+        """The releases an activity was given about a person, alone or with others."""
+        return self._destruction.of_person(activity, person_row_key)
+
+    def doomed_of_statement(self, statement_hash: bytes) -> list[Doomed]:
+        """What answered a statement."""
+        return self._destruction.of_statement(statement_hash)
+
+    def doomed_ended(self, now: datetime, most: int) -> list[Doomed]:
+        """Releases whose label ended by `now`, those of an activity together."""
+        return self._destruction.ended(now, most)
+
+    def deposits_of_cases(self, activity: str, cases: Sequence[bytes]) -> list[bytes]:
+        """Hashes of what an activity deposited about these cases."""
+        return self._destruction.deposits(activity, cases)
+
+    def deposits_ended(self, now: datetime, most: int) -> list[tuple[str, bytes]]:
+        """Activity and hash of deposits of which a label ended by `now`."""
+        return self._destruction.ended_deposits(now, most)
+
+    def destroy(self, releases: Sequence[tuple[bytes, int]], deposits: Sequence[bytes]) -> bool:
+        """Destroys releases (statement, part) and deposits; what is not there is no error.
+
+        Returns:
+            Whether their bytes are in no file of the store any more, on disk. False where another
+            process loads: the rows are deleted, and the same call later ends it.
+
+        Raises:
+            StorageError: `STORE_WRITE`; nothing was deleted, or it is not known to be on disk.
+        """
+        return self._destruction.destroy(releases, deposits)
 
     def keep_output(self, output: Output) -> bool:
         """Keeps a deposit; the same twice changes nothing and gives False."""

@@ -104,6 +104,16 @@ class ReceivedLabel:
     until_time: datetime | None = None
 
 
+class Doomed(NamedTuple):
+    """A release kept that is to be destroyed; `persons` are row keys, `part` as it was kept."""
+
+    statement_hash: bytes
+    part: int
+    activity: str
+    case_leaf_hash: bytes
+    persons: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an activity deposited about a case.
@@ -114,6 +124,7 @@ class Output:
         label: The joined label, serialised by the caller.
         statement_hashes: Of every answer it rests on, 32 bytes each.
         leaf_hash: Of the entry that says it was deposited.
+        until_time: When the first label it inherits ends; None where none does.
     """
 
     deposit_hash: bytes
@@ -126,3 +137,4 @@ class Output:
     statement_hashes: tuple[bytes, ...]
     leaf_hash: bytes
     kept_time: datetime
+    until_time: datetime | None = None

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from cloison.v1 import statement_pb2 as cloison_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/cases_service.proto\x12\ncloison.v1\x1a\x1a\x63loison/v1/statement.proto\">\n\x0bOpenRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\r\x12\x12\n\nreferences\x18\x03 \x03(\t\"\xc8\x01\n\x0cOpenResponse\x12\x11\n\treference\x18\x01 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x02 \x01(\x0c\x12$\n\x05proof\x18\x03 \x01(\x0b\x32\x15.cloison.v1.CaseProof\x12\'\n\x07members\x18\x04 \x03(\x0b\x32\x16.cloison.v1.CaseMember\x12\x16\n\x0evalid_until_ms\x18\x05 \x01(\x03\x12&\n\x07renewal\x18\x06 \x01(\x0b\x32\x15.cloison.v1.CaseProof\"G\n\nCaseMember\x12\x0c\n\x04role\x18\x01 \x01(\t\x12+\n\x06person\x18\x02 \x01(\x0b\x32\x1b.cloison.v1.PersonReference\">\n\x0cRenewRequest\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x01 \x01(\x0c\x12\x16\n\x0evalid_until_ms\x18\x02 \x01(\x03\"5\n\rRenewResponse\x12$\n\x05proof\x18\x01 \x01(\x0b\x32\x15.cloison.v1.CaseProof\"9\n\x0c\x43loseRequest\x12\x18\n\x10\x63\x61se_leaf_hashes\x18\x01 \x03(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\t\"%\n\rCloseResponse\x12\x14\n\x0cleaf_indexes\x18\x01 \x03(\x04\x32\xc7\x01\n\x0c\x43\x61sesService\x12;\n\x04Open\x12\x17.cloison.v1.OpenRequest\x1a\x18.cloison.v1.OpenResponse0\x01\x12<\n\x05Renew\x12\x18.cloison.v1.RenewRequest\x1a\x19.cloison.v1.RenewResponse\x12<\n\x05\x43lose\x12\x18.cloison.v1.CloseRequest\x1a\x19.cloison.v1.CloseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/cases_service.proto\x12\ncloison.v1\x1a\x1a\x63loison/v1/statement.proto\"L\n\x0bOpenRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\r\x12\x12\n\nreferences\x18\x03 \x03(\t\x12\x0c\n\x04most\x18\x04 \x01(\r\"\xc8\x01\n\x0cOpenResponse\x12\x11\n\treference\x18\x01 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x02 \x01(\x0c\x12$\n\x05proof\x18\x03 \x01(\x0b\x32\x15.cloison.v1.CaseProof\x12\'\n\x07members\x18\x04 \x03(\x0b\x32\x16.cloison.v1.CaseMember\x12\x16\n\x0evalid_until_ms\x18\x05 \x01(\x03\x12&\n\x07renewal\x18\x06 \x01(\x0b\x32\x15.cloison.v1.CaseProof\"G\n\nCaseMember\x12\x0c\n\x04role\x18\x01 \x01(\t\x12+\n\x06person\x18\x02 \x01(\x0b\x32\x1b.cloison.v1.PersonReference\">\n\x0cRenewRequest\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x01 \x01(\x0c\x12\x16\n\x0evalid_until_ms\x18\x02 \x01(\x03\"5\n\rRenewResponse\x12$\n\x05proof\x18\x01 \x01(\x0b\x32\x15.cloison.v1.CaseProof\"9\n\x0c\x43loseRequest\x12\x18\n\x10\x63\x61se_leaf_hashes\x18\x01 \x03(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\t\"%\n\rCloseResponse\x12\x14\n\x0cleaf_indexes\x18\x01 \x03(\x04\x32\xc7\x01\n\x0c\x43\x61sesService\x12;\n\x04Open\x12\x17.cloison.v1.OpenRequest\x1a\x18.cloison.v1.OpenResponse0\x01\x12<\n\x05Renew\x12\x18.cloison.v1.RenewRequest\x1a\x19.cloison.v1.RenewResponse\x12<\n\x05\x43lose\x12\x18.cloison.v1.CloseRequest\x1a\x19.cloison.v1.CloseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,19 +33,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.cases_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENREQUEST']._serialized_start=74
-  _globals['_OPENREQUEST']._serialized_end=136
-  _globals['_OPENRESPONSE']._serialized_start=139
-  _globals['_OPENRESPONSE']._serialized_end=339
-  _globals['_CASEMEMBER']._serialized_start=341
-  _globals['_CASEMEMBER']._serialized_end=412
-  _globals['_RENEWREQUEST']._serialized_start=414
-  _globals['_RENEWREQUEST']._serialized_end=476
-  _globals['_RENEWRESPONSE']._serialized_start=478
-  _globals['_RENEWRESPONSE']._serialized_end=531
-  _globals['_CLOSEREQUEST']._serialized_start=533
-  _globals['_CLOSEREQUEST']._serialized_end=590
-  _globals['_CLOSERESPONSE']._serialized_start=592
-  _globals['_CLOSERESPONSE']._serialized_end=629
-  _globals['_CASESSERVICE']._serialized_start=632
-  _globals['_CASESSERVICE']._serialized_end=831
+  _globals['_OPENREQUEST']._serialized_end=150
+  _globals['_OPENRESPONSE']._serialized_start=153
+  _globals['_OPENRESPONSE']._serialized_end=353
+  _globals['_CASEMEMBER']._serialized_start=355
+  _globals['_CASEMEMBER']._serialized_end=426
+  _globals['_RENEWREQUEST']._serialized_start=428
+  _globals['_RENEWREQUEST']._serialized_end=490
+  _globals['_RENEWRESPONSE']._serialized_start=492
+  _globals['_RENEWRESPONSE']._serialized_end=545
+  _globals['_CLOSEREQUEST']._serialized_start=547
+  _globals['_CLOSEREQUEST']._serialized_end=604
+  _globals['_CLOSERESPONSE']._serialized_start=606
+  _globals['_CLOSERESPONSE']._serialized_end=643
+  _globals['_CASESSERVICE']._serialized_start=646
+  _globals['_CASESSERVICE']._serialized_end=845
 # @@protoc_insertion_point(module_scope)

@@ -26,14 +26,18 @@ class OpenRequest(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """A case type the activity declares."""
     month: _builtins.int
     """The month the right concerns, YYYYMM."""
+    most: _builtins.int
+    """Where none is named: no more than so many cases; 0 for no such end."""
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Claims or households as the body's files name them. Empty: every one the case type is opened over;
-        refused where that is a file somebody must name.
+        refused where that is a file somebody must name. Of households without a claim, those that such a
+        case of the month ended for are left out, unless it was set aside.
         """
 
     def __init__(
@@ -42,10 +46,11 @@ class OpenRequest(_message.Message):
         type: _builtins.str = ...,
         month: _builtins.int = ...,
         references: _abc.Iterable[_builtins.str] | None = ...,
+        most: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "references", b"references", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "most", b"most", "references", b"references", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

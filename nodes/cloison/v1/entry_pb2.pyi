@@ -39,6 +39,8 @@ class Entry(_message.Message):
     FAILURES_FIELD_NUMBER: _builtins.int
     DEPOSITED_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    OBJECTED_FIELD_NUMBER: _builtins.int
+    DESTROYED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_time_ms: _builtins.int
     """Unix milliseconds by the node's clock."""
@@ -62,6 +64,10 @@ class Entry(_message.Message):
     def deposited(self) -> Global___Deposited: ...
     @_builtins.property
     def started(self) -> Global___Started: ...
+    @_builtins.property
+    def objected(self) -> Global___Objected: ...
+    @_builtins.property
+    def destroyed(self) -> Global___Destroyed: ...
     def __init__(
         self,
         *,
@@ -77,12 +83,14 @@ class Entry(_message.Message):
         failures: Global___Failures | None = ...,
         deposited: Global___Deposited | None = ...,
         started: Global___Started | None = ...,
+        objected: Global___Objected | None = ...,
+        destroyed: Global___Destroyed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "failures", b"failures", "kind", b"kind", "received", b"received", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -474,6 +482,100 @@ class Deposited(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Deposited: _TypeAlias = Deposited  # noqa: Y015
+
+@_typing.final
+class Objected(_message.Message):
+    """A person objected to an activity of this body: it asks about them no more, and nor does this node
+    answer about them for its purposes where an objection counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    KEPT_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    DEMAND_HASH_FIELD_NUMBER: _builtins.int
+    activity: _builtins.str
+    kept_until_ms: _builtins.int
+    """Until when the minimum it takes to honour the objection is kept."""
+    demand_hash: _builtins.bytes
+    """SHA-256 of the demand the program signed."""
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        activity: _builtins.str = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        kept_until_ms: _builtins.int = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        demand_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "demand_hash", b"demand_hash", "kept_until_ms", b"kept_until_ms", "purposes", b"purposes", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Objected: _TypeAlias = Objected  # noqa: Y015
+
+@_typing.final
+class Destroyed(_message.Message):
+    """Received releases, and outputs that rest on them, are no longer on this node's disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASHES_FIELD_NUMBER: _builtins.int
+    RELEASES_FIELD_NUMBER: _builtins.int
+    DEPOSIT_HASHES_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    DESTRUCTION_ID_FIELD_NUMBER: _builtins.int
+    activity: _builtins.str
+    why: _builtins.str
+    """`objection`, `no-entitlement`, `set-aside`, `expiry`."""
+    releases: _builtins.int
+    """Releases destroyed: one a statement, or one a batch of a cohort."""
+    destruction_id: _builtins.bytes
+    """Ties it to what the node wrote down before it destroyed anything; random."""
+    @_builtins.property
+    def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Cases whose data they were; empty where a release was asked under none."""
+
+    @_builtins.property
+    def statement_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Statements whose answers they were, each once."""
+
+    @_builtins.property
+    def deposit_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """`content_hash` of the deposits destroyed."""
+
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        activity: _builtins.str = ...,
+        why: _builtins.str = ...,
+        case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        statement_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        releases: _builtins.int = ...,
+        deposit_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        destruction_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "case_leaf_hashes", b"case_leaf_hashes", "deposit_hashes", b"deposit_hashes", "destruction_id", b"destruction_id", "releases", b"releases", "statement_hashes", b"statement_hashes", "trace_keys", b"trace_keys", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Destroyed: _TypeAlias = Destroyed  # noqa: Y015
 
 @_typing.final
 class Started(_message.Message):

@@ -25,23 +25,37 @@ _sym_db = _symbol_database.Default()
 from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/store_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"=\n\x0e\x44\x65positRequest\x12+\n\x08\x64\x65posits\x18\x01 \x03(\x0b\x32\x19.cloison.v1.SignedDeposit\"3\n\rSignedDeposit\x12\x0f\n\x07\x64\x65posit\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xa6\x01\n\x07\x44\x65posit\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\x0e\n\x06output\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x18\n\x10statement_hashes\x18\x06 \x03(\x0c\x12\x16\n\x0esigned_time_ms\x18\x07 \x01(\x03\x12\r\n\x05nonce\x18\x08 \x01(\x0c\"=\n\x0f\x44\x65positResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.cloison.v1.DepositResult\"[\n\rDepositResult\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Failure2R\n\x0cStoreService\x12\x42\n\x07\x44\x65posit\x12\x1a.cloison.v1.DepositRequest\x1a\x1b.cloison.v1.DepositResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/store_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"1\n\x0cSignedDemand\x12\x0e\n\x06\x64\x65mand\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\":\n\x0e\x44\x65stroyRequest\x12(\n\x06\x64\x65mand\x18\x01 \x01(\x0b\x32\x18.cloison.v1.SignedDemand\"~\n\x0b\x44\x65struction\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61se_leaf_hashes\x18\x03 \x03(\x0c\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x16\n\x0esigned_time_ms\x18\x05 \x01(\x03\x12\r\n\x05nonce\x18\x06 \x01(\x0c\"8\n\x0f\x44\x65stroyResponse\x12%\n\x08receipts\x18\x01 \x03(\x0b\x32\x13.cloison.v1.Receipt\"9\n\rObjectRequest\x12(\n\x06\x64\x65mand\x18\x01 \x01(\x0b\x32\x18.cloison.v1.SignedDemand\"\x80\x01\n\tObjection\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\r\n\x03nir\x18\x03 \x01(\tH\x00\x12\x13\n\thousehold\x18\x04 \x01(\tH\x00\x12\x16\n\x0esigned_time_ms\x18\x05 \x01(\x03\x12\r\n\x05nonce\x18\x06 \x01(\x0c\x42\x05\n\x03who\"_\n\x0eObjectResponse\x12%\n\x08objected\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tdestroyed\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Receipt\"=\n\x0e\x44\x65positRequest\x12+\n\x08\x64\x65posits\x18\x01 \x03(\x0b\x32\x19.cloison.v1.SignedDeposit\"3\n\rSignedDeposit\x12\x0f\n\x07\x64\x65posit\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xa6\x01\n\x07\x44\x65posit\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12\x0e\n\x06output\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12\x18\n\x10statement_hashes\x18\x06 \x03(\x0c\x12\x16\n\x0esigned_time_ms\x18\x07 \x01(\x03\x12\r\n\x05nonce\x18\x08 \x01(\x0c\"=\n\x0f\x44\x65positResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.cloison.v1.DepositResult\"[\n\rDepositResult\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Failure2\xd7\x01\n\x0cStoreService\x12\x42\n\x07\x44\x65posit\x12\x1a.cloison.v1.DepositRequest\x1a\x1b.cloison.v1.DepositResponse\x12\x42\n\x07\x44\x65stroy\x12\x1a.cloison.v1.DestroyRequest\x1a\x1b.cloison.v1.DestroyResponse\x12?\n\x06Object\x12\x19.cloison.v1.ObjectRequest\x1a\x1a.cloison.v1.ObjectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.store_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEPOSITREQUEST']._serialized_start=72
-  _globals['_DEPOSITREQUEST']._serialized_end=133
-  _globals['_SIGNEDDEPOSIT']._serialized_start=135
-  _globals['_SIGNEDDEPOSIT']._serialized_end=186
-  _globals['_DEPOSIT']._serialized_start=189
-  _globals['_DEPOSIT']._serialized_end=355
-  _globals['_DEPOSITRESPONSE']._serialized_start=357
-  _globals['_DEPOSITRESPONSE']._serialized_end=418
-  _globals['_DEPOSITRESULT']._serialized_start=420
-  _globals['_DEPOSITRESULT']._serialized_end=511
-  _globals['_STORESERVICE']._serialized_start=513
-  _globals['_STORESERVICE']._serialized_end=595
+  _globals['_SIGNEDDEMAND']._serialized_start=72
+  _globals['_SIGNEDDEMAND']._serialized_end=121
+  _globals['_DESTROYREQUEST']._serialized_start=123
+  _globals['_DESTROYREQUEST']._serialized_end=181
+  _globals['_DESTRUCTION']._serialized_start=183
+  _globals['_DESTRUCTION']._serialized_end=309
+  _globals['_DESTROYRESPONSE']._serialized_start=311
+  _globals['_DESTROYRESPONSE']._serialized_end=367
+  _globals['_OBJECTREQUEST']._serialized_start=369
+  _globals['_OBJECTREQUEST']._serialized_end=426
+  _globals['_OBJECTION']._serialized_start=429
+  _globals['_OBJECTION']._serialized_end=557
+  _globals['_OBJECTRESPONSE']._serialized_start=559
+  _globals['_OBJECTRESPONSE']._serialized_end=654
+  _globals['_DEPOSITREQUEST']._serialized_start=656
+  _globals['_DEPOSITREQUEST']._serialized_end=717
+  _globals['_SIGNEDDEPOSIT']._serialized_start=719
+  _globals['_SIGNEDDEPOSIT']._serialized_end=770
+  _globals['_DEPOSIT']._serialized_start=773
+  _globals['_DEPOSIT']._serialized_end=939
+  _globals['_DEPOSITRESPONSE']._serialized_start=941
+  _globals['_DEPOSITRESPONSE']._serialized_end=1002
+  _globals['_DEPOSITRESULT']._serialized_start=1004
+  _globals['_DEPOSITRESULT']._serialized_end=1095
+  _globals['_STORESERVICE']._serialized_start=1098
+  _globals['_STORESERVICE']._serialized_end=1313
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,200 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class SignedDemand(_message.Message):
+    """What an activity's program wants done, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    demand: _builtins.bytes
+    """A serialised Destruction or Objection, at most 64 KiB."""
+    signature: _builtins.bytes
+    """The activity's Ed25519 signature over the kind's domain line || SHA-256(demand); the lines are
+    "cloison/v1 destruction\\n" and "cloison/v1 objection\\n".
+    """
+    def __init__(
+        self,
+        *,
+        demand: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedDemand: _TypeAlias = SignedDemand  # noqa: Y015
+
+@_typing.final
+class DestroyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def demand(self) -> Global___SignedDemand: ...
+    def __init__(
+        self,
+        *,
+        demand: Global___SignedDemand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DestroyRequest: _TypeAlias = DestroyRequest  # noqa: Y015
+
+@_typing.final
+class Destruction(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    SIGNED_TIME_MS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    activity: _builtins.str
+    why: _builtins.str
+    """`no-entitlement` or `set-aside`."""
+    signed_time_ms: _builtins.int
+    nonce: _builtins.bytes
+    @_builtins.property
+    def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """1 to 64 cases of the activity."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        activity: _builtins.str = ...,
+        case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        why: _builtins.str = ...,
+        signed_time_ms: _builtins.int = ...,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "case_leaf_hashes", b"case_leaf_hashes", "nonce", b"nonce", "signed_time_ms", b"signed_time_ms", "version", b"version", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Destruction: _TypeAlias = Destruction  # noqa: Y015
+
+@_typing.final
+class DestroyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]:
+        """The `destroyed` entry of each case, in order."""
+
+    def __init__(
+        self,
+        *,
+        receipts: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipts", b"receipts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DestroyResponse: _TypeAlias = DestroyResponse  # noqa: Y015
+
+@_typing.final
+class ObjectRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEMAND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def demand(self) -> Global___SignedDemand: ...
+    def __init__(
+        self,
+        *,
+        demand: Global___SignedDemand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["demand", b"demand"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectRequest: _TypeAlias = ObjectRequest  # noqa: Y015
+
+@_typing.final
+class Objection(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    NIR_FIELD_NUMBER: _builtins.int
+    HOUSEHOLD_FIELD_NUMBER: _builtins.int
+    SIGNED_TIME_MS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    activity: _builtins.str
+    nir: _builtins.str
+    """The person's NIR. It is kept nowhere."""
+    household: _builtins.str
+    """A household as the body's files name it: its applicant, to whom the body writes."""
+    signed_time_ms: _builtins.int
+    nonce: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        activity: _builtins.str = ...,
+        nir: _builtins.str = ...,
+        household: _builtins.str = ...,
+        signed_time_ms: _builtins.int = ...,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["household", b"household", "nir", b"nir", "who", b"who"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "household", b"household", "nir", b"nir", "nonce", b"nonce", "signed_time_ms", b"signed_time_ms", "version", b"version", "who", b"who"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_who: _TypeAlias = _typing.Literal["nir", "household"]  # noqa: Y015
+    _WhichOneofArgType_who: _TypeAlias = _typing.Literal["who", b"who"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_who) -> _WhichOneofReturnType_who | None: ...
+
+Global___Objection: _TypeAlias = Objection  # noqa: Y015
+
+@_typing.final
+class ObjectResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTED_FIELD_NUMBER: _builtins.int
+    DESTROYED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def objected(self) -> _receipt_pb2.Receipt:
+        """The `objected` entry."""
+
+    @_builtins.property
+    def destroyed(self) -> _receipt_pb2.Receipt:
+        """The `destroyed` entry; absent where nothing was kept about the person."""
+
+    def __init__(
+        self,
+        *,
+        objected: _receipt_pb2.Receipt | None = ...,
+        destroyed: _receipt_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["destroyed", b"destroyed", "objected", b"objected"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destroyed", b"destroyed", "objected", b"objected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectResponse: _TypeAlias = ObjectResponse  # noqa: Y015
+
+@_typing.final
 class DepositRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StoreServiceStub:
-    """The only way an activity writes an output.
+    """The only way an activity writes an output, or has what it received destroyed.
     """
 
     def __init__(self, channel):
@@ -40,16 +40,42 @@ class StoreServiceStub:
                 request_serializer=cloison_dot_v1_dot_store__service__pb2.DepositRequest.SerializeToString,
                 response_deserializer=cloison_dot_v1_dot_store__service__pb2.DepositResponse.FromString,
                 _registered_method=True)
+        self.Destroy = channel.unary_unary(
+                '/cloison.v1.StoreService/Destroy',
+                request_serializer=cloison_dot_v1_dot_store__service__pb2.DestroyRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_store__service__pb2.DestroyResponse.FromString,
+                _registered_method=True)
+        self.Object = channel.unary_unary(
+                '/cloison.v1.StoreService/Object',
+                request_serializer=cloison_dot_v1_dot_store__service__pb2.ObjectRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_store__service__pb2.ObjectResponse.FromString,
+                _registered_method=True)
 
 
 class StoreServiceServicer:
-    """The only way an activity writes an output.
+    """The only way an activity writes an output, or has what it received destroyed.
     """
 
     def Deposit(self, request, context):
         """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
         inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
         that ended, or a case that is not live. The same bytes twice change nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Destroy(self, request, context):
+        """Destroys what was received and deposited in cases that show no entitlement, or that come to nothing,
+        and closes them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Object(self, request, context):
+        """Writes down that a person objects to the activity, destroys what it received about them, and closes
+        their cases. Refused where the activity's record says that nobody may object.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +89,16 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     request_deserializer=cloison_dot_v1_dot_store__service__pb2.DepositRequest.FromString,
                     response_serializer=cloison_dot_v1_dot_store__service__pb2.DepositResponse.SerializeToString,
             ),
+            'Destroy': grpc.unary_unary_rpc_method_handler(
+                    servicer.Destroy,
+                    request_deserializer=cloison_dot_v1_dot_store__service__pb2.DestroyRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_store__service__pb2.DestroyResponse.SerializeToString,
+            ),
+            'Object': grpc.unary_unary_rpc_method_handler(
+                    servicer.Object,
+                    request_deserializer=cloison_dot_v1_dot_store__service__pb2.ObjectRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_store__service__pb2.ObjectResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'cloison.v1.StoreService', rpc_method_handlers)
@@ -72,7 +108,7 @@ def add_StoreServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StoreService:
-    """The only way an activity writes an output.
+    """The only way an activity writes an output, or has what it received destroyed.
     """
 
     @staticmethod
@@ -92,6 +128,60 @@ class StoreService:
             '/cloison.v1.StoreService/Deposit',
             cloison_dot_v1_dot_store__service__pb2.DepositRequest.SerializeToString,
             cloison_dot_v1_dot_store__service__pb2.DepositResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Destroy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloison.v1.StoreService/Destroy',
+            cloison_dot_v1_dot_store__service__pb2.DestroyRequest.SerializeToString,
+            cloison_dot_v1_dot_store__service__pb2.DestroyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Object(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloison.v1.StoreService/Object',
+            cloison_dot_v1_dot_store__service__pb2.ObjectRequest.SerializeToString,
+            cloison_dot_v1_dot_store__service__pb2.ObjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

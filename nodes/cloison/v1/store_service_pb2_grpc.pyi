@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StoreServiceStub:
-    """The only way an activity writes an output."""
+    """The only way an activity writes an output, or has what it received destroyed."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,10 +38,18 @@ class StoreServiceStub:
     inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
     that ended, or a case that is not live. The same bytes twice change nothing.
     """
+    Destroy: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.DestroyRequest, _store_service_pb2.DestroyResponse]
+    """Destroys what was received and deposited in cases that show no entitlement, or that come to nothing,
+    and closes them.
+    """
+    Object: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.ObjectRequest, _store_service_pb2.ObjectResponse]
+    """Writes down that a person objects to the activity, destroys what it received about them, and closes
+    their cases. Refused where the activity's record says that nobody may object.
+    """
 
 @_typing.type_check_only
 class StoreServiceAsyncStub(StoreServiceStub):
-    """The only way an activity writes an output."""
+    """The only way an activity writes an output, or has what it received destroyed."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deposit: _aio.UnaryUnaryMultiCallable[_store_service_pb2.DepositRequest, _store_service_pb2.DepositResponse]  # type: ignore[assignment]
@@ -49,9 +57,17 @@ class StoreServiceAsyncStub(StoreServiceStub):
     inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
     that ended, or a case that is not live. The same bytes twice change nothing.
     """
+    Destroy: _aio.UnaryUnaryMultiCallable[_store_service_pb2.DestroyRequest, _store_service_pb2.DestroyResponse]  # type: ignore[assignment]
+    """Destroys what was received and deposited in cases that show no entitlement, or that come to nothing,
+    and closes them.
+    """
+    Object: _aio.UnaryUnaryMultiCallable[_store_service_pb2.ObjectRequest, _store_service_pb2.ObjectResponse]  # type: ignore[assignment]
+    """Writes down that a person objects to the activity, destroys what it received about them, and closes
+    their cases. Refused where the activity's record says that nobody may object.
+    """
 
 class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The only way an activity writes an output."""
+    """The only way an activity writes an output, or has what it received destroyed."""
 
     @_abc_1.abstractmethod
     def Deposit(
@@ -62,6 +78,26 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """Joins the labels of every receipt cited; refuses an output the activity does not declare, one that
         inherits a label and cites nothing, a receipt that is not its own, of another case or under a label
         that ended, or a case that is not live. The same bytes twice change nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def Destroy(
+        self,
+        request: _store_service_pb2.DestroyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_service_pb2.DestroyResponse, _abc.Awaitable[_store_service_pb2.DestroyResponse]]:
+        """Destroys what was received and deposited in cases that show no entitlement, or that come to nothing,
+        and closes them.
+        """
+
+    @_abc_1.abstractmethod
+    def Object(
+        self,
+        request: _store_service_pb2.ObjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_service_pb2.ObjectResponse, _abc.Awaitable[_store_service_pb2.ObjectResponse]]:
+        """Writes down that a person objects to the activity, destroys what it received about them, and closes
+        their cases. Refused where the activity's record says that nobody may object.
         """
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

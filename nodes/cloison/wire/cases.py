@@ -8,7 +8,12 @@ from itertools import islice
 from cloison.cases.outcomes import ClosedAs
 from cloison.errors import InputError, PeerError, shown
 from cloison.exchange import limits
-from cloison.exchange.entries import case_closed_entry, case_opened_entry, case_renewed_entry
+from cloison.exchange.entries import (
+    case_closed_entry,
+    case_opened_entry,
+    case_renewed_entry,
+    parse_entry,
+)
 from cloison.exchange.statement import to_milliseconds
 from cloison.identity import person_digest, reference_digest
 from cloison.law import Activity
@@ -30,7 +35,7 @@ class CaseDesk:
         self._node = node
 
     def open(
-        self, activity: str, case_type: str, month: Month, references: Sequence[str]
+        self, activity: str, case_type: str, month: Month, references: Sequence[str], most: int = 0
     ) -> Iterator[cases_service_pb2.OpenResponse]:
         """A case for each claim or file of the body's own; the same case again if one is live.
 
@@ -39,10 +44,16 @@ class CaseDesk:
         Raises:
             InputError: `UNKNOWN_CASE_TYPE`, `UNKNOWN_ACTIVITY`, `UNKNOWN_CLAIM`,
                 `UNKNOWN_HOUSEHOLD`, `HAS_CLAIM`, `NAME_THE_FILES`.
+            PeerError: `OBJECTED`: of one that was named. Where none is, it is left out.
         """
         record = self._record(activity)
         declared = _declared(record, case_type)
-        iterator = self._bases(record, declared, month, list(dict.fromkeys(references)) or None)
+        named = list(dict.fromkeys(references)) or None
+        bases = self._bases(record, declared, month, named)
+        bases = self._not_objected(record, bases, named=named is not None)
+        if named is None and declared.over is Over.UNCLAIMED_HOUSEHOLD:
+            bases = (basis for basis in bases if not self._is_over(activity, month, basis))
+        iterator = islice(bases, most or None) if named is None else bases
         validity = timedelta(days=declared.validity_days)
         while group := list(islice(iterator, limits.ITEMS_PER_CALL)):
             yield from self._open_group(activity, case_type, month, validity, group)
@@ -64,6 +75,30 @@ class CaseDesk:
         if declared.over is Over.CLAIM:
             return store.claims(record.benefit, month, references)
         return store.households(month, references, without_claim=record.benefit)
+
+    def _not_objected(
+        self, record: Activity, bases: Iterator[_Basis], *, named: bool
+    ) -> Iterator[_Basis]:
+        node = self._node
+        for basis in bases:
+            row_keys = (node.row_key(member.nir) for member in basis.members)
+            if not node.vault.objections.any_of(row_keys, record.purposes):
+                yield basis
+            elif named:
+                raise PeerError(
+                    "OBJECTED", f"file `{shown(basis.reference)}`: somebody in it objected"
+                )
+
+    def _is_over(self, activity: str, month: Month, basis: _Basis) -> bool:
+        """A case of this month ended, otherwise than set aside: nobody is asked about twice."""
+        case = self._node.vault.latest_case(activity, month, basis.reference)
+        if case is None or not case.closed:
+            return False
+        closed = self._node.index.first("closed", case.leaf_hash)
+        if closed is None:
+            return False
+        entry = parse_entry(self._node.traces.entry(closed))
+        return entry.case_closed.outcome != ClosedAs.SET_ASIDE
 
     def _record(self, activity: str) -> Activity:
         record = self._node.policy.activities.get(activity)

@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -18,25 +18,28 @@ from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.receipt import verify_receipt
 from cloison.exchange.statement import from_milliseconds, parse_statement, to_milliseconds
-from cloison.identity import ActivityKeys, parse_nir
+from cloison.identity import ActivityKeys, Nir, parse_nir
 from cloison.months import Month
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
+    entry_pb2,
     gateway_service_pb2,
     gateway_service_pb2_grpc,
+    receipt_pb2,
     statement_pb2,
     store_service_pb2,
     store_service_pb2_grpc,
 )
+from cloison.wire import demands
 from cloison.wire.cohort_client import Batches, CohortStream, open_parts
-from cloison.wire.deposits import DOMAIN
 from cloison.wire.gateway import (
     AskFor,
     CasePromise,
     CohortReply,
     Deposit,
     Member,
+    Objected,
     OpenedCase,
     ReceiptRef,
     Reply,
@@ -53,7 +56,6 @@ from cloison.wire.questions import (
 from cloison.wire.status import error_of
 
 BATCH_PERSONS = limits.COHORT_BATCH_PERSONS
-_VERSION = 1
 
 
 class GatewayClient:
@@ -81,11 +83,11 @@ class GatewayClient:
         return self._keys.activity
 
     def open_cases(
-        self, case_type: str, month: Month, references: Sequence[str] = ()
+        self, case_type: str, month: Month, references: Sequence[str] = (), most: int = 0
     ) -> Iterator[OpenedCase]:
         """As `Gateway.open_cases`. Raises `CloisonError` as the node says, `STREAM_IDLE`."""
         request = cases_service_pb2.OpenRequest(
-            type=case_type, month=month.number, references=references
+            type=case_type, month=month.number, references=references, most=most
         )
         with told():
             heard = Heard(self._cases.Open(request))
@@ -170,7 +172,7 @@ class GatewayClient:
 
     def _signed(self, one: Deposit) -> store_service_pb2.SignedDeposit:
         deposit = store_service_pb2.Deposit(
-            version=_VERSION,
+            version=demands.VERSION,
             activity=self.activity,
             output=one.output,
             case_leaf_hash=one.case.leaf_hash,
@@ -179,8 +181,76 @@ class GatewayClient:
             signed_time_ms=to_milliseconds(self._clock()),
             nonce=os.urandom(limits.NONCE_BYTES),
         ).SerializeToString(deterministic=True)
-        signature = self._keys.sign(DOMAIN + sha256(deposit).digest())
+        signature = self._keys.sign(demands.DEPOSIT + sha256(deposit).digest())
         return store_service_pb2.SignedDeposit(deposit=deposit, signature=signature)
+
+    def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
+        """As `Gateway.destroy`, in calls of at most 64."""
+        receipts: list[ReceiptRef] = []
+        for start in range(0, len(cases), limits.ITEMS_PER_CALL):
+            some = cases[start : start + limits.ITEMS_PER_CALL]
+            demand = store_service_pb2.Destruction(
+                version=demands.VERSION,
+                activity=self.activity,
+                case_leaf_hashes=[case.leaf_hash for case in some],
+                why=why,
+                signed_time_ms=to_milliseconds(self._clock()),
+                nonce=os.urandom(limits.NONCE_BYTES),
+            ).SerializeToString(deterministic=True)
+            request = store_service_pb2.DestroyRequest(
+                demand=self._demand(demands.DESTRUCTION, demand)
+            )
+            with told():
+                response = self._store.Destroy(request, timeout=CALL_SECONDS)
+            for case, receipt in zip(some, response.receipts, strict=True):
+                destroyed = parse_entry(receipt.entry).destroyed
+                receipts.append(self._checked(receipt, case.leaf_hash, destroyed.case_leaf_hashes))
+        return receipts
+
+    def object(self, nir: Nir | None = None, household: str = "") -> Objected:
+        """As `Gateway.object`."""
+        objection = store_service_pb2.Objection(
+            version=demands.VERSION,
+            activity=self.activity,
+            signed_time_ms=to_milliseconds(self._clock()),
+            nonce=os.urandom(limits.NONCE_BYTES),
+        )
+        if nir is None:
+            objection.household = household
+        else:
+            objection.nir = nir
+        demand = objection.SerializeToString(deterministic=True)
+        request = store_service_pb2.ObjectRequest(demand=self._demand(demands.OBJECTION, demand))
+        with told():
+            response = self._store.Object(request, timeout=CALL_SECONDS)
+        objected = parse_entry(response.objected.entry).objected
+        receipt = self._checked(response.objected, sha256(demand).digest(), [objected.demand_hash])
+        if response.HasField("destroyed"):
+            verify_receipt(response.destroyed, self._heads.of(self._keys.body))
+            destroyed = parse_entry(response.destroyed.entry).destroyed
+        else:
+            destroyed = entry_pb2.Destroyed()
+        return Objected(
+            purposes=tuple(objected.purposes),
+            kept_until=from_milliseconds(objected.kept_until_ms),
+            receipt=receipt,
+            releases=destroyed.releases,
+            outputs=len(destroyed.deposit_hashes),
+        )
+
+    def _demand(self, domain: bytes, demand: bytes) -> store_service_pb2.SignedDemand:
+        signature = self._keys.sign(domain + sha256(demand).digest())
+        return store_service_pb2.SignedDemand(demand=demand, signature=signature)
+
+    def _checked(
+        self, receipt: receipt_pb2.Receipt, what: bytes, named: Iterable[bytes]
+    ) -> ReceiptRef:
+        """Raises `PeerError` (`BAD_RECEIPT`) unless the entry names what it was asked for."""
+        checked = verify_receipt(receipt, self._heads.of(self._keys.body))
+        if what not in named:
+            raise PeerError("BAD_RECEIPT", "receipt: of another demand")
+        place = (checked.leaf_index, checked.leaf_hash, checked.head.size)
+        return ReceiptRef(self._keys.body, *place)
 
     def renew_case(self, case: OpenedCase, valid_until: datetime) -> OpenedCase:
         """Moves a case's end; the case as it is asked under from then on."""

@@ -311,6 +311,7 @@ class CohortHolder:
         answerable &= (known.traits == same).all(axis=1)
         if any(duty.kind == HONOUR_OBJECTION for duty in opened.decision.obligations):
             answerable &= ~known.objected
+            answerable[list(node.vault.objections.of(persons, [question.purpose]))] = False
         places = np.flatnonzero(answerable).astype(np.int32)
         data = node.store.fetch_many(
             question.dataset,

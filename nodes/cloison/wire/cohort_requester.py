@@ -32,7 +32,12 @@ from cloison.wire.holder import (
     Holder,
 )
 from cloison.wire.node import Node
-from cloison.wire.requester import Requester, stored_label, unavailable
+from cloison.wire.requester import (
+    Requester,
+    require_no_objection,
+    stored_label,
+    unavailable,
+)
 from cloison.wire.vault import utc_day
 
 
@@ -160,7 +165,7 @@ class Passing:
 
         Raises:
             InputError: too large, malformed, too many on their way.
-            PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`.
+            PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`, `OBJECTED`.
         """
         node, cohort = self._node, self._cohort
         limits.check_count("batches on their way", len(self._sent), 0, limits.COHORT_IN_FLIGHT - 1)
@@ -169,11 +174,12 @@ class Passing:
         batch.ClearField("cases")
         if batch.case_leaf_hashes:
             batch.cases.CopyFrom(prove_cases(node, batch.case_leaf_hashes))
+        persons = row_keys(node.row_secret, people.nirs)
+        require_no_objection(node, persons, self.statement.question.purpose)
         digests = person_digests(cohort_salts(seed, len(people)), people.nirs)
         if self.statement.holder != node.body:  # its own holder side keeps them otherwise
             with node.vault.transaction():
                 node.vault.cohorts.keep_batch(seed, people.nirs, self.statement.hash, batch.index)
-        persons = row_keys(node.row_secret, people.nirs)
         self._sent[batch.index] = _Sent(digests, persons, batch.last)
 
     def receive_header(self, answer: receipt_pb2.Answer) -> None:

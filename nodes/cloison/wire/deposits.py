@@ -1,10 +1,9 @@
 """`Store.Deposit`: the only way an activity writes an output, and where labels are joined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-
-from google.protobuf.message import DecodeError
 
 from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
@@ -14,12 +13,11 @@ from cloison.law import Activity
 from cloison.ledger.tree import leaf_hash
 from cloison.store import Output
 from cloison.v1 import decision_pb2, entry_pb2, release_pb2, store_service_pb2
+from cloison.wire.demands import DEPOSIT, check_fresh, read_demand
 from cloison.wire.node import Node
 from cloison.wire.status import failure_of
 from cloison.wire.vault import CaseFile, utc_day
 
-DOMAIN = b"cloison/v1 deposit\n"
-VERSION = 1
 _PERMITTED = frozenset({decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS})
 
 
@@ -75,9 +73,17 @@ class DepositDesk:
         self, activity: str, signed: store_service_pb2.SignedDeposit
     ) -> "_Taken | CloisonError":
         try:
-            deposit = self._read(activity, signed)
+            deposit = read_demand(
+                self._node,
+                activity,
+                DEPOSIT,
+                store_service_pb2.Deposit(),
+                signed.deposit,
+                signed.signature,
+            )
             content_hash = sha256(signed.deposit).digest()
             known = self._node.index.first("deposited", content_hash)
+            self._require_not_destroyed(content_hash)
             entry = b"" if known is not None else self._entry(activity, deposit, content_hash)
         except (InputError, PeerError) as error:
             self._node.failures.add(activity, error.reason, self._node.clock())
@@ -101,30 +107,13 @@ class DepositDesk:
                 statement_hashes=tuple(deposit.statement_hashes),
                 leaf_hash=leaf_hash(data),
                 kept_time=from_milliseconds(entry.entry_time_ms),
+                until_time=_first_end(labels),
             )
         )
 
-    def _read(
-        self, activity: str, request: store_service_pb2.SignedDeposit
-    ) -> store_service_pb2.Deposit:
-        limits.check_count("deposit bytes", len(request.deposit), 1, limits.DEPOSIT_BYTES)
-        deposit = store_service_pb2.Deposit()
-        try:
-            deposit.ParseFromString(request.deposit)
-        except DecodeError as error:
-            raise InputError("MALFORMED", "deposit: cannot be decoded") from error
-        deposit.DiscardUnknownFields()
-        if deposit.SerializeToString(deterministic=True) != request.deposit:
-            raise InputError("MALFORMED", "deposit: not the one accepted encoding")
-        if deposit.version != VERSION or deposit.activity != activity:
-            raise PeerError(
-                "NOT_YOURS", "deposit: of another version or activity than the program's"
-            )
-        keys = self._node.activities.get(activity)
-        if keys is None:
-            raise PeerError("UNKNOWN_ACTIVITY_KEY", f"activity `{activity}`: no key is registered")
-        keys.verify(DOMAIN + sha256(request.deposit).digest(), request.signature)
-        return deposit
+    def _require_not_destroyed(self, content_hash: bytes) -> None:
+        if self._node.index.first("destroyed", content_hash) is not None:
+            raise PeerError("DESTROYED", "deposit: it was destroyed")
 
     def _case(self, activity: str, case_leaf_hash: bytes) -> CaseFile:
         case = self._node.vault.case(case_leaf_hash)
@@ -139,8 +128,7 @@ class DepositDesk:
     ) -> bytes:
         node = self._node
         now = node.clock()
-        if abs(now - from_milliseconds(deposit.signed_time_ms)) > limits.CLOCK_SKEW:
-            raise PeerError("STATEMENT_TOO_OLD", "deposit: not signed within 60 s of this clock")
+        check_fresh(node, "deposit", deposit.signed_time_ms)
         case = self._case(activity, deposit.case_leaf_hash)
         entry = self._labelled(node.policy.activities[activity], deposit, content_hash)
         row_keys = [node.row_key(person.nir) for person in case.members]
@@ -198,3 +186,9 @@ class DepositDesk:
         """The first entry of this kind about a statement; an empty one where there is none."""
         index = self._node.index.first(kind, statement_hash)
         return entry_pb2.Entry() if index is None else parse_entry(self._node.traces.entry(index))
+
+
+def _first_end(labels: Iterable[release_pb2.Label]) -> datetime | None:
+    """When the first of the labels ends; an output is kept no longer than what it rests on."""
+    ends = [label.until_ms for label in labels if label.until_ms]
+    return from_milliseconds(min(ends)) if ends else None

@@ -147,6 +147,23 @@ class CohortPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Objected:
+    """An objection as the node keeps it, and what it destroyed.
+
+    Attributes:
+        kept_until: When the node forgets who objected.
+        receipt: The entry that says so; the next says what was destroyed, where anything was.
+        releases: Releases destroyed; `outputs`: deposits that rested on them.
+    """
+
+    purposes: tuple[str, ...]
+    kept_until: datetime
+    receipt: ReceiptRef
+    releases: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
 class CohortReply:
     """The decision on a cohort's statement; parts follow only if it permits."""
 
@@ -162,11 +179,12 @@ class Gateway(Protocol):
         """The activity whose keys sign."""
 
     def open_cases(
-        self, case_type: str, month: Month, references: Sequence[str] = ()
+        self, case_type: str, month: Month, references: Sequence[str] = (), most: int = 0
     ) -> Iterator[OpenedCase]:
         """A case per claim or file, as the activity's record says; a live one is given again.
 
-        Where none is named, one for each that the record opens such cases over.
+        Where none is named, one for each that the record opens such cases over, at most `most`
+        of them (0: all). Households without a claim come once a month, unless they were set aside.
         """
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
@@ -186,3 +204,9 @@ class Gateway(Protocol):
 
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Closes the cases, each as one of `ClosedAs`."""
+
+    def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
+        """What the cases brought is destroyed, and they end; the entry that says so, of each.
+
+        `why` is `no-entitlement` or `set-aside`.
+        """

@@ -295,7 +295,8 @@ class Holder:
         decision = conclude(self._node.policy, heard.statement.question, facts, now)
         # All are looked up, and there is one reason for all: a refusal says nothing of whom.
         if decision.permitted and False in [
-            self.answerable(person, decision) for person in heard.persons
+            self.answerable(person, decision, heard.statement.question.purpose)
+            for person in heard.persons
         ]:
             return self._hindered(heard, facts, "PERSON_NOT_ANSWERABLE", now)
         return facts, decision
@@ -306,13 +307,21 @@ class Holder:
         facts = replace(facts, hindrance=why)
         return facts, conclude(self._node.policy, heard.statement.question, facts, now)
 
-    def answerable(self, person: Person, decision: Decision) -> bool:
-        """A permanent NIR known here, traits that match, alive, no objection where one counts."""
+    def answerable(self, person: Person, decision: Decision, purpose: str) -> bool:
+        """A permanent NIR known here, traits that match, alive, no objection where one counts.
+
+        An objection stands in the body's own file, or was made here to an activity of the purpose.
+        """
         known = self._node.store.identity(person.row_key)
         if known is None or not known.permanent or known.dead:
             return False
-        objection_counts = any(duty.kind == HONOUR_OBJECTION for duty in decision.obligations)
-        return known.traits_digest == person.traits and not (objection_counts and known.objected)
+        if known.traits_digest != person.traits:
+            return False
+        if all(duty.kind != HONOUR_OBJECTION for duty in decision.obligations):
+            return True
+        return not (
+            known.objected or self._node.vault.objections.any_of([person.row_key], [purpose])
+        )
 
     def fetch(self, heard: Heard, now: datetime) -> list[PersonData]:
         """Step 7: the permitted fields and months of each person, in order."""

@@ -37,8 +37,10 @@ from cloison.v1 import (
 )
 from cloison.wire.answering import fail
 from cloison.wire.coalescer import Coalescer
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
+from cloison.wire.plans import Why
 from cloison.wire.vault import utc_day
 
 CALL_SECONDS = 30.0
@@ -71,6 +73,7 @@ class Requester:
         self._node = node
         self._holder = holder
         self._peers = peers
+        self._destruction = DestructionDesk(node)
         self._queues: dict[BodyId, Coalescer[Forward, receipt_pb2.Answer]] = {}
 
     async def ask(
@@ -159,6 +162,7 @@ class Requester:
         except (PeerError, IntegrityError) as error:  # its head or answer contradicts an earlier
             self._node.failures.add(holder, error.reason, now)
             checked = [(fail(error), None) for _ in fresh]
+        checked = [self._withhold(one, found) for one, found in zip(fresh, checked, strict=True)]
         by_hash = refused | {
             one.statement.hash: answer for one, (answer, _) in zip(fresh, checked, strict=True)
         }
@@ -180,8 +184,11 @@ class Requester:
                 try:
                     if one.statement.case_leaf_hash:  # it may have been closed while this waited
                         require_open_case(node, one.statement.case_leaf_hash)
+                    require_no_objection(node, one.row_keys, one.statement.question.purpose)
                     if node.index.first("asked", one.statement.hash) is None:
                         entries.append(self._asked(one, now))
+                    else:
+                        _require_not_destroyed(node, one.statement)
                 except PeerError as error:
                     node.failures.add(one.statement.question.activity, error.reason, now)
                     refused[one.statement.hash] = fail(error)
@@ -274,6 +281,27 @@ class Requester:
             ]
         node.enter(entries)
 
+    def _withhold(
+        self, one: Forward, found: tuple[receipt_pb2.Answer, Checked | None]
+    ) -> tuple[receipt_pb2.Answer, Checked | None]:
+        """The answer; or, if its data were to be destroyed while it was on its way, a failure."""
+        answer, receipt = found
+        if receipt is None or not answer.sealed_release:
+            return found
+        node, statement = self._node, one.statement
+        if node.vault.objections.any_of(one.row_keys, [statement.question.purpose]):
+            why, reason = Why.OBJECTION, "OBJECTED"
+        elif (
+            statement.case_leaf_hash
+            and node.index.first("destroyed", statement.case_leaf_hash) is not None
+        ):
+            why, reason = Why.NO_ENTITLEMENT, "CASE_CLOSED"
+        else:
+            return found
+        self._destruction.arrived(statement.hash, why)
+        node.failures.add(statement.question.activity, reason, node.clock())
+        return fail(PeerError(reason, "answer: its data were to be destroyed meanwhile")), None
+
     def _keep(
         self, one: Forward, answer: receipt_pb2.Answer, receipt: Checked, now: datetime
     ) -> None:
@@ -290,6 +318,7 @@ class Requester:
             answer.sealed_release,
             receipt.leaf_hash,
             now,
+            case_leaf_hash=one.statement.case_leaf_hash,
         )
 
 
@@ -304,6 +333,22 @@ def require_open_case(node: Node, case_leaf_hash: bytes) -> None:
         raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
     if closed:
         raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
+
+
+def _require_not_destroyed(node: Node, statement: Statement) -> None:
+    """A repeat would bring back what is no longer there. Raises `PeerError` (`DESTROYED`)."""
+    if node.index.first("destroyed", statement.hash) is not None:
+        raise PeerError("DESTROYED", "statement: its answer was destroyed", "sign a new one")
+
+
+def require_no_objection(node: Node, row_keys: Sequence[bytes], purpose: str) -> None:
+    """Nobody objected here to being asked about for this purpose.
+
+    Raises:
+        PeerError: `OBJECTED`; it does not say who.
+    """
+    if node.vault.objections.any_of(row_keys, [purpose]):
+        raise PeerError("OBJECTED", "persons: one of them objected to this purpose")
 
 
 def stored_label(label: release_pb2.Label) -> ReceivedLabel:

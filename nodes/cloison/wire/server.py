@@ -38,6 +38,7 @@ from cloison.wire import public_servicers, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
 from cloison.wire.requester import Requester
@@ -45,7 +46,7 @@ from cloison.wire.settings import DATABASES, NodeSettings, open_node
 
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
-_FORGET_TICKS = 60
+_EXPIRE_TICKS = 60
 _LONG_LOG_BYTES = 64 * 1024 * 1024
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
@@ -165,7 +166,7 @@ def _add_services(
         servicers.Cases(node, CaseDesk(node)), server
     )
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(
-        servicers.Store(node, DepositDesk(node)), server
+        servicers.Store(node, DepositDesk(node), DestructionDesk(node)), server
     )
     ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(
         public_servicers.Ledger(node), server
@@ -178,7 +179,7 @@ def _add_services(
 async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
-    Every minute: releases whose label ended are deleted.
+    Every minute, and each second while there are more: what ended is destroyed, and entered so.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -186,7 +187,8 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     files = [state / name for name in DATABASES]
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
-    ticks = 0
+    destruction = DestructionDesk(node)
+    ticks, more = 0, True  # a node that was down may have let some end
     while not stop.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
@@ -200,8 +202,19 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
             node.vault.forget_answers(node.clock() - limits.REPEAT_WINDOW)
             node.vault.cohorts.forget_answers(node.clock() - limits.COHORT_CUT)
         ticks += 1
-        if ticks % _FORGET_TICKS == 0:
-            node.store.forget_expired(node.clock())
+        destruction.finish()
+        if more or ticks % _EXPIRE_TICKS == 0:
+            more = _expire(destruction)
+
+
+def _expire(destruction: DestructionDesk) -> bool:
+    """Whether there may be more. What cannot be ended while somebody loads is left to `finish`."""
+    try:
+        return destruction.expire()
+    except StorageError as error:
+        if error.reason != "DESTRUCTION_PENDING":
+            raise
+        return False
 
 
 async def _settle(log: Log) -> None:

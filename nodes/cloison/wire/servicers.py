@@ -30,6 +30,7 @@ from cloison.wire.cohort import next_part
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.deposits import DepositDesk
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.requester import Requester
@@ -127,7 +128,8 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
         """A case for each claim."""
         activity = program_of(self._node, context)
         month = Month.from_number(request.month)
-        for opened in self._desk.open(activity, request.type, month, request.references):
+        cases = self._desk.open(activity, request.type, month, request.references, request.most)
+        for opened in cases:
             yield opened
 
     @answered
@@ -151,10 +153,10 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
 
 
 class Store(store_service_pb2_grpc.StoreServiceServicer):
-    """Outputs of the body's activities."""
+    """Outputs of the body's activities, and the end of what they received."""
 
-    def __init__(self, node: Node, desk: DepositDesk) -> None:
-        self._node, self._desk = node, desk
+    def __init__(self, node: Node, desk: DepositDesk, destruction: DestructionDesk) -> None:
+        self._node, self._desk, self._destruction = node, desk, destruction
 
     @answered
     async def Deposit(
@@ -164,3 +166,20 @@ class Store(store_service_pb2_grpc.StoreServiceServicer):
         activity = program_of(self._node, context)
         results = self._desk.deposit(activity, request.deposits)
         return store_service_pb2.DepositResponse(results=results)
+
+    @answered
+    async def Destroy(
+        self, request: store_service_pb2.DestroyRequest, context: Context
+    ) -> store_service_pb2.DestroyResponse:
+        """Destroys what cases brought."""
+        activity = program_of(self._node, context)
+        receipts = self._destruction.destroy(activity, request.demand)
+        return store_service_pb2.DestroyResponse(receipts=receipts)
+
+    @answered
+    async def Object(
+        self, request: store_service_pb2.ObjectRequest, context: Context
+    ) -> store_service_pb2.ObjectResponse:
+        """A person objects."""
+        activity = program_of(self._node, context)
+        return self._destruction.object(activity, request.demand)

@@ -16,6 +16,7 @@ from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
 from cloison.store import Store, load_catalogue, load_nodes
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.vault import Vault
 
@@ -95,6 +96,7 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         clock=clock,
     )
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
+    DestructionDesk(node).finish()
     return node
 
 

@@ -24,6 +24,8 @@ from cloison.identity import Nir, trace_key
 from cloison.months import Month
 from cloison.store import Database
 from cloison.wire.cohort_records import CohortRecords
+from cloison.wire.objection_records import ObjectionRecords
+from cloison.wire.plans import PlanRecords
 
 _SALT = b"cloison/v1 vault salt\n"
 _PERSON = b"cloison/v1 vault person\n"
@@ -89,6 +91,8 @@ class Vault:
     def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
         self._database = Database(path, node, vault_key, package="cloison.wire")
         self.cohorts = CohortRecords(self._database)
+        self.objections = ObjectionRecords(self._database)
+        self.plans = PlanRecords(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
@@ -121,6 +125,7 @@ class Vault:
             # No key or closing may be believed that was taken back.
             self._keys.clear()
             self._closed.clear()
+            self.objections.reread()
             raise
 
     @contextmanager
@@ -249,6 +254,15 @@ class Vault:
         """Drops the answers made before then."""
         self._run("DELETE FROM answer WHERE kept_time_ms < ?", to_milliseconds(before))
 
+    def forget_answer(self, statement_hash: bytes) -> None:
+        """Drops the answers to a statement, and to the batches of its cohort."""
+        self._run("DELETE FROM answer WHERE statement_hash = ?", statement_hash)
+        self._run("DELETE FROM cohort_answer WHERE statement_hash = ?", statement_hash)
+
+    def empty_log(self) -> bool:
+        """As `Database.empty_log`: what was deleted is in no file of the vault."""
+        return self._database.empty_log()
+
     def places(self, case_leaf_hashes: Sequence[bytes]) -> dict[bytes, CasePlace]:
         """Where the entries of this body's cases stand; only of those it opened."""
         marks = ", ".join("?" * len(case_leaf_hashes))
@@ -291,6 +305,14 @@ class Vault:
             "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND valid_until_ms > ? LIMIT 1",
             self._claim(activity, month, reference),
             to_milliseconds(now),
+        ).fetchone()
+        return self._case(row) if row else None
+
+    def latest_case(self, activity: str, month: Month, reference: str) -> CaseFile | None:
+        """The case last opened for a claim, whatever became of it."""
+        row = self._ask(
+            "SELECT * FROM case_file WHERE claim = ? ORDER BY leaf_index DESC LIMIT 1",
+            self._claim(activity, month, reference),
         ).fetchone()
         return self._case(row) if row else None
 

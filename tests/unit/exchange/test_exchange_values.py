@@ -211,6 +211,10 @@ def made_entries() -> dict[str, bytes]:
     decided = entries.decided_entry(made, b"sealed", release_pb2.Label(holder="cnav"), TRACE, NOW)
     month, opened = Month.parse("2026-06"), b"\x03" * 32
     deposited = entry_pb2.Deposited(content_hash=b"\x04" * 32, trace_keys=TRACE)
+    objected = entry_pb2.Objected(demand_hash=b"\x05" * 32, trace_keys=TRACE)
+    destroyed = entry_pb2.Destroyed(
+        destruction_id=b"\x06" * 16, statement_hashes=[STATEMENT.hash], trace_keys=TRACE
+    )
     return {
         "asked": entries.asked_entry(signed, TRACE, NOW),
         "decided": decided,
@@ -228,6 +232,8 @@ def made_entries() -> dict[str, bytes]:
         "failures": entries.failures_entry("caf", NOW, [("BAD_NIR", 2)], NOW),
         "deposited": entries.deposited_entry(deposited, NOW),
         "started": entries.started_entry("cloison", bytes(32), NOW),
+        "objected": entries.objected_entry(objected, NOW),
+        "destroyed": entries.destroyed_entry(destroyed, NOW),
     }
 
 
@@ -250,9 +256,13 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     assert found["cohort_part"]["left"] == bytes(32) + (5).to_bytes(8, "big")
     assert found["case_closed"] == {"closed": b"\x03" * 32}
     assert found["deposited"]["deposited"] == b"\x04" * 32
+    assert found["objected"]["objected"] == b"\x05" * 32
+    assert found["destroyed"]["destruction"] == b"\x06" * 16
+    assert found["destroyed"]["destroyed"] == STATEMENT.hash
     assert found["failures"] == found["started"] == {}
     traced = [name for name in made if "trace" in found[name]]
-    assert traced == ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
+    asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
+    assert traced == [*asked, "objected", "destroyed"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import islice
 
 import pyarrow as pa
 from stdnum.fr import nir as nir_numbers
@@ -76,6 +77,8 @@ class FakeGateway:
     promises: list[CasePromise | None] = field(default_factory=list)
     deposits: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    destroyed: list[tuple[str, str]] = field(default_factory=list)
+    case_type: str = "claim"
 
     def add(
         self,
@@ -119,12 +122,13 @@ class FakeGateway:
         return Member(person.role, nir, "NOM", person.born)
 
     def open_cases(
-        self, case_type: str, month: Month, references: Sequence[str] = ()
+        self, case_type: str, month: Month, references: Sequence[str] = (), most: int = 0
     ) -> Iterator[OpenedCase]:
         """The cases added, all or those named."""
-        assert case_type == "claim"
+        assert case_type == self.case_type
         assert month == Month.of(2026, 6)
-        return (case for case in self.cases if not references or case.reference in references)
+        found = (case for case in self.cases if not references or case.reference in references)
+        return islice(found, most or None)
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers each question on its own."""
@@ -172,6 +176,12 @@ class FakeGateway:
         for case in cases:
             assert case.reference not in self.closed
             self.closed[case.reference] = outcome
+
+    def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
+        """Keeps why; the case ends with it."""
+        self.destroyed += [(case.reference, why) for case in cases]
+        self.close_cases(cases, why)
+        return [ReceiptRef(BodyId("caf"), 700, case.leaf_hash, 1_000) for case in cases]
 
     def close(self) -> None:
         """Nothing to close."""

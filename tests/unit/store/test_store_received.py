@@ -31,9 +31,10 @@ def keep(
     label: ReceivedLabel = LABEL,
     persons: Sequence[bytes] = (ANNE,),
     part: int = 0,
+    case: bytes = b"",
 ) -> bool:
     return store.keep_received(
-        statement, label, persons, FIELDS, FEBRUARY, APRIL, sealed, LEAF, NOW, part
+        statement, label, persons, FIELDS, FEBRUARY, APRIL, sealed, LEAF, NOW, part, case
     )
 
 
@@ -126,14 +127,6 @@ def test_received_of_a_cohort_comes_in_parts(store: Store) -> None:
 
 def test_received_label_of_a_stranger_is_none(store: Store) -> None:
     assert store.received_label(STATEMENT) is None
-
-
-def test_forget_expired_deletes_what_ended_and_no_more(store: Store) -> None:
-    keep(store)
-    keep(store, b"kept", b"t" * 32, replace(LABEL, until_time=None))
-    assert store.forget_expired(NOW + timedelta(days=89)) == 0
-    assert store.forget_expired(NOW + timedelta(days=90)) == 1
-    assert find(store) == [b"kept"]
 
 
 OUTPUT = Output(

@@ -15,7 +15,7 @@ from cloison.law.question import Granularity
 from cloison.months import Month
 from cloison.store import ReceivedLabel
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, store_service_pb2
-from cloison.wire.deposits import DOMAIN
+from cloison.wire import demands
 from cloison.wire.gateway import AskFor, OpenedCase, Received, Reply
 from cloison.wire.status import error_of
 
@@ -175,7 +175,7 @@ class Depositor:
 
     def signed(self) -> store_service_pb2.SignedDeposit:
         raw = self.deposit.SerializeToString(deterministic=True)
-        signature = self.program.keys.sign(DOMAIN + sha256(raw).digest())
+        signature = self.program.keys.sign(demands.DEPOSIT + sha256(raw).digest())
         return store_service_pb2.SignedDeposit(deposit=raw, signature=signature)
 
     def put(self) -> receipt_pb2.Receipt:
@@ -383,7 +383,9 @@ def test_deposit_in_another_spelling_is_refused(
 ) -> None:
     request = depositor.signed()
     request.deposit = spoil(request.deposit)
-    request.signature = depositor.program.keys.sign(DOMAIN + sha256(request.deposit).digest())
+    request.signature = depositor.program.keys.sign(
+        demands.DEPOSIT + sha256(request.deposit).digest()
+    )
     with pytest.raises(CloisonError, match="deposit") as caught:
         depositor.hand_in(request)
     assert caught.value.reason == reason
@@ -394,7 +396,7 @@ def test_deposit_signed_by_another_activity_is_refused(
 ) -> None:
     request = depositor.signed()
     rsa = federation.program("caf-rsa").keys
-    request.signature = rsa.sign(DOMAIN + sha256(request.deposit).digest())
+    request.signature = rsa.sign(demands.DEPOSIT + sha256(request.deposit).digest())
     with pytest.raises(CloisonError, match="signature") as caught:
         depositor.hand_in(request)
     assert caught.value.reason == "BAD_SIGNATURE"

@@ -42,6 +42,7 @@ from cloison.v1 import (
 from cloison.wire import calls, client, public_servicers, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.deposits import DepositDesk
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import OpenedCase
 
 TRACES = ledger_service_pb2.LOG_NAME_TRACES
@@ -148,7 +149,8 @@ def _close(federation: Federation, context: Any) -> Any:
 def _deposit(federation: Federation, context: Any) -> Any:
     node = federation.node(CAF)
     request = store_service_pb2.DepositRequest()
-    return servicers.Store(node, DepositDesk(node)).Deposit(request, context)
+    store = servicers.Store(node, DepositDesk(node), DestructionDesk(node))
+    return store.Deposit(request, context)
 
 
 Call = Callable[[Federation, Any], Any]
@@ -478,6 +480,11 @@ def test_open_case_of_an_outreach_is_over_households_with_no_claim(federation: F
     (opened,) = federation.program("caf-outreach").cases.open("caf-outreach", "outreach", MONTH, [])
     assert opened.reference == "HE"
     assert [member.person.nir for member in opened.members] == [ELSA.nir]
+
+
+def test_open_case_opens_no_more_than_asked(federation: Federation, ppa: Program) -> None:
+    assert len(list(ppa.cases.open("caf-ppa", "claim", MONTH, [], 2))) == 2
+    assert len(federation.entries(CAF, "case_opened")) == 2
 
 
 def test_open_case_of_a_control_is_over_the_file_named(federation: Federation) -> None:

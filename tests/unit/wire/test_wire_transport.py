@@ -39,7 +39,7 @@ from cloison.v1 import (
 )
 from cloison.wire import client, server, servicers
 from cloison.wire.async_client import AsyncAsker
-from cloison.wire.gateway import Deposit, Reply
+from cloison.wire.gateway import Deposit, OpenedCase, Reply
 from cloison.wire.node import Heads
 from cloison.wire.settings import NodeSettings, known_ledgers
 
@@ -175,6 +175,28 @@ def test_client_opens_asks_renews_deposits_and_closes_over_real_tls(
     assert released
     assert renewal
     assert kinds[place:] == ["deposited", "case_closed"]
+
+
+def test_client_destroys_and_objects_over_real_tls(running: Running) -> None:
+    outreach = running.federation.program("caf-outreach")
+    purpose = {"purpose": "non-take-up", "legal_basis": "crpa-l114-8"}
+
+    def drive(
+        program: client.GatewayClient,
+    ) -> tuple[int, str, int, tuple[str, ...], list[OpenedCase]]:
+        (case,) = program.open_cases("outreach", MONTH)
+        (receipt,) = program.destroy([case], "set-aside")
+        (again,) = program.open_cases("outreach", MONTH, most=1)
+        (reply,) = program.ask([outreach.question(again, **purpose)])
+        assert reply.release is not None
+        objected = program.object(nir=again.members[0].nir)
+        left = list(program.open_cases("outreach", MONTH))
+        return receipt.leaf_index, receipt.holder, objected.releases, objected.purposes, left
+
+    place, holder, releases, purposes, left = running.drive(outreach, drive)
+    kinds = [entry.WhichOneof("kind") for entry in running.federation.entries(CAF)]
+    assert (holder, kinds[place]) == ("caf", "destroyed")
+    assert (releases, purposes, left) == (1, ("non-take-up",), [])
 
 
 def test_client_tells_the_reason_its_node_gave(running: Running, ppa: Program) -> None:

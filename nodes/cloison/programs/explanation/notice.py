@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloison.errors import InputError
+from cloison.law.mention import Clause
 from cloison.law.policy_set import PolicySet
-from cloison.law.records import Activity, Algorithm, Clause
+from cloison.law.records import Activity, Algorithm
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.gather import File
