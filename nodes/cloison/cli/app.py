@@ -19,6 +19,11 @@ COMMANDS = {
     "status": ("cloison.cli.up", "status", "Show which nodes answer, and their ledgers."),
     "ask": ("cloison.cli.ask", "ask", "Put one question and read the answer and its receipt."),
     "entitlement": ("cloison.cli.entitlement", "app", "Compute benefits from incomes asked."),
+    "outreach": (
+        "cloison.cli.outreach",
+        "app",
+        "Tell of benefits nobody claimed; hear objections.",
+    ),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),

@@ -36,7 +36,7 @@ app = typer.Typer(help="Benefits from incomes asked across the bodies.", no_args
 app.command("explain")(explain_command)
 
 _PRIVATE = 0o600
-_WORDS = {
+SET_ASIDE = {
     SetAside.NO_PERMANENT_NIR: "a person has no permanent NIR",
     SetAside.PERSON_NOT_ANSWERABLE: "a holder answers for no such person",
     SetAside.MONTH_NOT_YET_DUE: "a month is not yet due",
@@ -47,6 +47,8 @@ _WORDS = {
     SetAside.OWN_FILE_INCOMPLETE: "the body's own file is incomplete",
     SetAside.AMOUNT_MISSING: "a payment was declared without its amount",
     SetAside.UNKNOWN_CODE: "a code the calculator does not know",
+    SetAside.EARNINGS_NOT_ASKED: "earnings the record lets nobody be asked for",
+    SetAside.OBJECTED: "a person objected",
     SetAside.DEPENDS_ON_MONTH_NOT_ASKED: "the rule would read a month that may not be asked",
 }
 
@@ -144,7 +146,10 @@ def show_summary(console: Console, benefit: Benefit, month: Month, outcome: Outc
         ("  median right", french_euros(round(median(rights))) if rights else "–"),
         ("  total", french_euros(sum(rights))),
         ("set aside", french_count(sum(summary.set_aside.values()))),
-        *((f"  {_WORDS[SetAside(key)]}", french_count(n)) for key, n in summary.set_aside.items()),
+        *(
+            (f"  {SET_ASIDE[SetAside(key)]}", french_count(n))
+            for key, n in summary.set_aside.items()
+        ),
         ("questions", french_count(summary.asked)),
         ("  permitted", french_count(summary.permitted)),
         ("  refused", french_count(summary.refused)),
@@ -156,7 +161,7 @@ def show_summary(console: Console, benefit: Benefit, month: Month, outcome: Outc
 def show_result(console: Console, root: Path, result: Result) -> None:
     """One case: its amount or why there is none, and every input with its receipt."""
     if result.amount_cents is None:
-        why = _WORDS[result.set_aside] if result.set_aside else ""
+        why = SET_ASIDE[result.set_aside] if result.set_aside else ""
         console.print(f"\n{result.reference}: set aside, {why}", markup=False)
         return
     console.print(

@@ -1,4 +1,4 @@
-"""The programs with a purpose: entitlement, and the targeting that is refused.
+"""The programs with a purpose: entitlement, outreach, and the targeting that is refused.
 
 * A program runs for one activity and holds that activity's keys and nothing else.
 * It talks to its own body's node only, through `cloison.wire.gateway.Gateway`.

@@ -15,6 +15,7 @@ from cloison.wire.gateway import AskFor, Member, ReceiptRef, Reply
 Value = int | str | bool | None
 
 _UNANSWERABLE = "PERSON_NOT_ANSWERABLE"
+_OBJECTED = "OBJECTED"
 _WAITING = {
     release_pb2.PERIOD_STATUS_NOT_YET_DUE: SetAside.MONTH_NOT_YET_DUE,
     release_pb2.PERIOD_STATUS_UNDER_CORRECTION: SetAside.UNDER_CORRECTION,
@@ -117,7 +118,9 @@ class Source:
 def check(answer: Answer) -> None:
     """Raises `NotComputable` unless the question was permitted and answered."""
     decision = answer.reply.decision
-    if answer.reply.failure is not None or decision is None:
+    if (failure := answer.reply.failure) is not None:
+        raise NotComputable(SetAside.OBJECTED if failure.reason == _OBJECTED else SetAside.FAILED)
+    if decision is None:
         raise NotComputable(SetAside.FAILED)
     if not decision.permitted:
         raise NotComputable(

@@ -27,7 +27,7 @@ from cloison.programs.entitlement.inputs import (
     SetAside,
     TaxUnit,
 )
-from cloison.programs.entitlement.needs import HOUSEHOLDS, MEMBERS, PAYMENTS, TAX_NOTICES
+from cloison.programs.entitlement.needs import HOUSEHOLDS, MEMBERS, PAYMENTS, TAX_NOTICES, Reading
 from cloison.wire.gateway import OpenedCase
 
 _Code = TypeVar("_Code", bound=StrEnum)
@@ -50,21 +50,27 @@ def order_members(case: OpenedCase) -> OpenedCase:
     return replace(case, members=tuple(member for _, member in ranked))
 
 
-def own_household(case: OpenedCase, answers: Sequence[Answer]) -> Household:
-    """What the body's own files say of the household; incomes still empty."""
+def own_household(case: OpenedCase, answers: Sequence[Answer], reading: Reading) -> Household:
+    """What the body's own files say of the household; incomes still empty.
+
+    Where the program does not read who is married, nothing it computes may rest on it.
+    """
     memberships = _one_row_each(_of(answers, MEMBERS))
     applicant = memberships.get(case.members[0].nir)
     marital = applicant.text("marital") if applicant else ""
-    if marital not in _MARITAL or len(memberships) != len(case.members):
+    if (reading.reads("marital") and marital not in _MARITAL) or len(memberships) != len(
+        case.members
+    ):
         raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
     persons = tuple(
-        _person(member.role, member.birth_date, memberships[member.nir]) for member in case.members
+        _person(member.role, member.birth_date, memberships[member.nir], reading)
+        for member in case.members
     )
     return Household(
         reference=case.reference,
         taxed_together=marital in _TAXED_TOGETHER,
         persons=persons,
-        housing=_housing(_of(answers, HOUSEHOLDS)),
+        housing=reading.home or _housing(_of(answers, HOUSEHOLDS)),
         paid=_payments(_of(answers, PAYMENTS)),
     )
 
@@ -119,10 +125,10 @@ def _one_row_each(answers: Iterable[Answer]) -> dict[Nir, Row]:
     return found
 
 
-def _person(role: str, birth_date: date, row: Row) -> Person:
+def _person(role: str, birth_date: date, row: Row, reading: Reading) -> Person:
     activity = _code(Activity, row.text("activity"))
     since = row.day("unemployed_since")
-    if activity is Activity.UNEMPLOYED and since is None:
+    if activity is Activity.UNEMPLOYED and since is None and reading.reads("unemployed_since"):
         raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
     return Person(_code(Role, role), birth_date, activity, since)
 

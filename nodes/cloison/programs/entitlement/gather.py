@@ -78,7 +78,9 @@ class Gatherer:
         ]
 
     def _know(self, file: File) -> File:
-        household = own_household(file.case, file.own)
+        household = own_household(file.case, file.own, self.needs.reading)
+        if not self.needs.can_ask_earnings(household):
+            raise NotComputable(SetAside.EARNINGS_NOT_ASKED)
         if not self.needs.can_ask_all(schemes(file.case, file.own), household):
             raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
         return replace(file, household=household)

@@ -42,6 +42,10 @@ class SetAside(StrEnum):
     """A source declared a payment without the amount the benefit counts."""
     UNKNOWN_CODE = "UNKNOWN_CODE"
     """A code the calculator has no meaning for."""
+    EARNINGS_NOT_ASKED = "EARNINGS_NOT_ASKED"
+    """An adult earns what the record lets the program ask of nobody."""
+    OBJECTED = "OBJECTED"
+    """A person of the household objected."""
     DEPENDS_ON_MONTH_NOT_ASKED = "DEPENDS_ON_MONTH_NOT_ASKED"
     """The rule as coded would read a month the law does not let the program ask."""
 

@@ -4,7 +4,7 @@ The record's `reads` say holder, dataset, granularity, window and to whom they a
 it allows, only those the calculator reads are asked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloison.bodies import BodyId
@@ -14,20 +14,42 @@ from cloison.law.question import Granularity
 from cloison.law.records import Activity as Record
 from cloison.law.records import Reads
 from cloison.months import Month
-from cloison.programs.entitlement.inputs import Activity, Benefit, Household, Window
+from cloison.programs.entitlement.inputs import Activity, Benefit, Household, Housing, Window
 from cloison.wire.gateway import AskFor, Member, OpenedCase
 
 MEMBERS, HOUSEHOLDS, PAYMENTS = "members", "households", "payments"
 MONTHLY_RESOURCES, TAX_NOTICES = "monthly_resources", "tax_notices"
 
-_FIELDS = {
-    (MEMBERS, Granularity.CURRENT): ("activity", "marital", "schemes", "unemployed_since"),
-    (HOUSEHOLDS, Granularity.CURRENT): ("furnished", "rent", "status", "zone"),
-    (PAYMENTS, Granularity.MONTH): ("amount", "benefit"),
-    (MONTHLY_RESOURCES, Granularity.MONTH): ("mns", "nature"),
-    (MONTHLY_RESOURCES, Granularity.WINDOW_TOTAL): ("nature", "net_fiscal"),
-}
-"""What the calculator reads, sorted."""
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a program reads of the files it asks, whatever else the record allows.
+
+    Attributes:
+        fields: By dataset and granularity, sorted.
+        own: The body's own files it cannot do without.
+        home: The home taken for granted by a program that does not ask for it.
+    """
+
+    fields: Mapping[tuple[str, Granularity], tuple[str, ...]]
+    own: frozenset[str]
+    home: Housing | None = None
+
+    def reads(self, field: str) -> bool:
+        """Whether this field of the members' file is read."""
+        return field in self.fields[MEMBERS, Granularity.CURRENT]
+
+
+CALCULATION = Reading(
+    {
+        (MEMBERS, Granularity.CURRENT): ("activity", "marital", "schemes", "unemployed_since"),
+        (HOUSEHOLDS, Granularity.CURRENT): ("furnished", "rent", "status", "zone"),
+        (PAYMENTS, Granularity.MONTH): ("amount", "benefit"),
+        (MONTHLY_RESOURCES, Granularity.MONTH): ("mns", "nature"),
+        (MONTHLY_RESOURCES, Granularity.WINDOW_TOTAL): ("nature", "net_fiscal"),
+    },
+    frozenset({MEMBERS, HOUSEHOLDS, PAYMENTS}),
+)
 _EARNED = ("self_employed",)
 _NOTICE_FIELDS = {
     Benefit.PPA: _EARNED,
@@ -48,23 +70,25 @@ class Needs:
 
     activity: Record
     benefit: Benefit
+    reading: Reading
     own: tuple[Reads, ...]
     incomes: tuple[Reads, ...]
     notices: tuple[Reads, ...]
 
     @classmethod
-    def of(cls, activity: Record) -> "Needs":
+    def of(cls, activity: Record, reading: Reading = CALCULATION) -> "Needs":
         """Raises `InputError` (`RECORD_INCOMPLETE`) if the record does not say how to ask."""
         if activity.benefit not in set(Benefit):
             raise _incomplete(activity, "its benefit is none the calculator knows")
         needs = cls(
             activity,
             Benefit(activity.benefit),
-            _of_datasets(activity, MEMBERS, HOUSEHOLDS, PAYMENTS),
+            reading,
+            _of_datasets(activity, *reading.own),
             _of_datasets(activity, MONTHLY_RESOURCES),
             _of_datasets(activity, TAX_NOTICES),
         )
-        if {read.dataset for read in needs.own} != {MEMBERS, HOUSEHOLDS, PAYMENTS}:
+        if {read.dataset for read in needs.own} != reading.own:
             raise _incomplete(activity, "own files are missing")
         if len({(read.granularity, read.window) for read in needs.incomes}) != 1:
             raise _incomplete(activity, "the holders of incomes do not share one window")
@@ -76,7 +100,7 @@ class Needs:
     def _fields(self, read: Reads) -> tuple[str, ...]:
         if read.dataset == TAX_NOTICES:
             return _NOTICE_FIELDS[self.benefit]
-        found = _FIELDS.get((read.dataset, read.granularity or Granularity.CURRENT))
+        found = self.reading.fields.get((read.dataset, read.granularity or Granularity.CURRENT))
         if found is None:
             raise _incomplete(
                 self.activity, f"`{read.holder}/{read.dataset}` is not asked that way"
@@ -121,6 +145,13 @@ class Needs:
             if read.situation in {None, *situations}:
                 questions += self._ask(read, case, month, case.members[: len(own.adults)])
         return questions
+
+    def can_ask_earnings(self, own: Household) -> bool:
+        """Whether the self-employed have a holder of notices: what they earn is in no pay slip."""
+        situations = {read.situation for read in self.notices}
+        return bool(situations & {None, Activity.SELF_EMPLOYED.value}) or all(
+            person.activity is not Activity.SELF_EMPLOYED for person in own.adults
+        )
 
     def can_ask_all(self, schemes: Iterable[frozenset[str]], own: Household) -> bool:
         """Whether each scheme of each earner has a holder: asked of nobody is not paid nothing."""

@@ -156,6 +156,14 @@ WHY = {
         "Une donnée reçue porte un code que le calcul ne connaît pas.",
         "Un code inconnu n'est pas interprété.",
     ),
+    SetAside.EARNINGS_NOT_ASKED: (
+        "Une personne du foyer a des revenus que ce traitement ne peut demander à personne.",
+        "Ces revenus ne sont pas comptés comme zéro.",
+    ),
+    SetAside.OBJECTED: (
+        "Une personne du foyer s'est opposée à ce traitement.",
+        "Rien n'est plus demandé sur elle pour cette finalité.",
+    ),
     SetAside.DEPENDS_ON_MONTH_NOT_ASKED: (
         "La règle, telle qu'elle est codée, lirait un mois que la loi ne permet pas de demander.",
         "Ce mois n'est pas compté comme zéro.",
