@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from collections import Counter
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from cloison.identity import parse_nir
 from cloison.law.question import Decision, Granularity
 from cloison.ledger.reader import EntryReader
 from cloison.months import Month
-from cloison.v1.entry_pb2 import Entry
+from cloison.v1.entry_pb2 import Destroyed, Entry
 from cloison.wire.gateway import AskFor, Member, Received
 
 MONTH = Month.of(2026, 6)
@@ -37,26 +39,37 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outreach") / "letters"
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What `cloison outreach run` printed of each household, and what it entered as destroyed."""
+
+    outcomes: dict[str, str]
+    destroyed: list[Destroyed]
+    kept: set[bytes]
+
+    def ended(self, outcome: str) -> list[str]:
+        """The households it ended so for."""
+        return [name for name, one in self.outcomes.items() if one == outcome]
+
+
 @pytest.fixture(scope="module")
-def campaign(federation: Federation, letters: Path) -> dict[str, dict[str, object]]:
-    """Every household without a claim, as `cloison outreach run` prints it."""
+def campaign(federation: Federation, letters: Path) -> Campaign:
+    """Every household without a claim."""
     done = federation.cloison(
         *("outreach", "run", "--month", str(MONTH), "--letters", str(letters), "--json"),
         *options(federation),
     )
     printed = json.loads(succeed(done).stdout)
-    assert printed["summary"]["refused"] == 0
-    return {one["household"]: one for one in printed["results"]}
+    assert "REFUSED" not in printed["summary"]["set_aside"]
+    return Campaign(
+        {one["household"]: one["outcome"] for one in printed["results"]},
+        [entry.destroyed for entry in entries(federation, "destroyed")],
+        kept_statements(federation),
+    )
 
 
-def ended(campaign: dict[str, dict[str, object]], outcome: str) -> list[str]:
-    return [name for name, one in campaign.items() if one["outcome"] == outcome]
-
-
-def test_outreach_writes_to_those_who_may_have_a_right(
-    campaign: dict[str, dict[str, object]], letters: Path
-) -> None:
-    informed = ended(campaign, "informed")
+def test_outreach_writes_to_those_who_may_have_a_right(campaign: Campaign, letters: Path) -> None:
+    informed = campaign.ended("informed")
     assert len(informed) > 0
     assert {path.name for path in letters.iterdir()} == {
         f"{name}.{kind}" for name in informed for kind in ("html", "txt")
@@ -64,15 +77,15 @@ def test_outreach_writes_to_those_who_may_have_a_right(
 
 
 def test_outreach_destroys_what_was_obtained_of_all_others(
-    federation: Federation, campaign: dict[str, dict[str, object]]
+    campaign: Campaign,
 ) -> None:
-    others = set(campaign) - set(ended(campaign, "informed"))
-    destroyed = [entry.destroyed for entry in entries(federation, "destroyed")]
-    assert len(destroyed) == len(others) > 0
-    assert {one.why for one in destroyed} <= {"no-entitlement", "set-aside"}
+    destroyed = campaign.destroyed
+    whys = Counter(one.why for one in destroyed)
+    assert whys == {why: len(campaign.ended(why)) for why in ("no-entitlement", "set-aside")}
     gone = {bytes(statement) for one in destroyed for statement in one.statement_hashes}
     assert len(gone) == sum(one.releases for one in destroyed) > 0
-    assert gone.isdisjoint(kept_statements(federation))
+    assert gone.isdisjoint(campaign.kept)
+    assert campaign.kept
 
 
 def kept_statements(federation: Federation) -> set[bytes]:
@@ -88,14 +101,14 @@ def kept_statements(federation: Federation) -> set[bytes]:
 
 
 def test_outreach_of_the_same_month_again_asks_nobody_twice(
-    federation: Federation, campaign: dict[str, dict[str, object]]
+    federation: Federation, campaign: Campaign
 ) -> None:
     before = len(entries(federation, "asked"))
     done = federation.cloison(
         "outreach", "run", "--month", str(MONTH), "--json", *options(federation)
     )
     again = [one["household"] for one in json.loads(succeed(done).stdout)["results"]]
-    assert set(again) == set(ended(campaign, "set-aside"))
+    assert set(again) == set(campaign.ended("set-aside"))
     assert before > 0
 
 
@@ -136,9 +149,9 @@ def targeted(federation: Federation, person: Member) -> Decision | None:
 
 
 def test_outreach_data_are_forbidden_to_targeting(
-    federation: Federation, campaign: dict[str, dict[str, object]]
+    federation: Federation, campaign: Campaign
 ) -> None:
-    person = members(federation, ended(campaign, "informed")[0])[0]
+    person = members(federation, campaign.ended("informed")[0])[0]
     decision = targeted(federation, person)
     assert decision is not None
     assert (decision.permitted, decision.reason) == (False, "FORBIDDEN")
@@ -146,9 +159,9 @@ def test_outreach_data_are_forbidden_to_targeting(
 
 
 def test_object_destroys_and_ends_outreach_but_no_benefit(
-    federation: Federation, campaign: dict[str, dict[str, object]], tmp_path: Path
+    federation: Federation, campaign: Campaign, tmp_path: Path
 ) -> None:
-    household, other = ended(campaign, "informed")[:2]
+    household, other = campaign.ended("informed")[:2]
     applicant = members(federation, household)[0]
     file = tmp_path / "nir"
     file.write_text(f"{applicant.nir}\n", "ascii")

@@ -160,14 +160,12 @@ def show_campaign(console: Console, title: str, campaign: Campaign) -> None:
     """How many were written to, how many have no right, and why the others were set aside."""
     shown = table("", " ", right=(" ",), title=title)
     aside = sum(campaign.set_aside.values())
-    destroyed = campaign.no_entitlement + aside
     for label, count in (
         ("households without a claim", len(campaign.results)),
         ("a right is possible: letter deposited", campaign.informed),
         ("no right: data destroyed", campaign.no_entitlement),
         ("set aside: data destroyed", aside),
         *((f"  {SET_ASIDE[SetAside(key)]}", n) for key, n in campaign.set_aside.items()),
-        ("destructions entered in the ledger", destroyed),
         ("questions", campaign.asked),
         ("  permitted", campaign.permitted),
         ("  refused", campaign.refused),

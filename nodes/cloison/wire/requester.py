@@ -293,6 +293,7 @@ class Requester:
             why, reason = Why.OBJECTION, "OBJECTED"
         elif (
             statement.case_leaf_hash
+            and node.vault.case_closed(statement.case_leaf_hash)  # in memory, unlike the index
             and node.index.first("destroyed", statement.case_leaf_hash) is not None
         ):
             why, reason = Why.NO_ENTITLEMENT, "CASE_CLOSED"

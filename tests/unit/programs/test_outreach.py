@@ -76,7 +76,7 @@ def test_run_writes_where_a_right_is_possible_and_destroys_where_none_shows(
 def test_run_asks_only_what_the_estimate_needs(gateway: FakeGateway, policy: PolicySet) -> None:
     gateway.add("A", paid(140_000, schemes="general"))
     run(gateway, policy)
-    asked = {(one.holder, one.dataset): one for one in gateway.asked}
+    asked = {(str(one.holder), one.dataset): one for one in gateway.asked}
     assert {key: one.fields for key, one in asked.items()} == {
         ("caf", "members"): ("activity", "schemes"),
         ("caf", "payments"): ("amount", "benefit"),
@@ -246,7 +246,7 @@ def text(letter: Letter) -> str:
         "un droit est possible pour juin 2026",
         "de février 2026 à avril 2026",
         "demandez-la à l'organisme qui vous écrit",
-        "ne peuvent servir à rien d'autre",
+        "ne peut servir à rien d'autre",
         "Accès et rectification",
         "Délégué à la protection des données",
         "Vous pouvez vous opposer à ce traitement",

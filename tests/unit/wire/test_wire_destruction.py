@@ -562,6 +562,34 @@ def test_objection_while_the_answer_is_on_its_way_keeps_it_from_the_program(
     assert sealed_of(federation) == []
 
 
+def test_destroy_while_the_answer_is_on_its_way_keeps_it_from_the_program(
+    federation: Federation, outreach: Program, case: OpenedCase
+) -> None:
+    def destroys(_: exchange_service_pb2.ExchangeServiceAskResponse) -> None:
+        desk(federation).destroy("caf-outreach", destruction(outreach, case))
+
+    federation.link(CAF, CNAV).after = destroys
+    (answer,) = outreach.put(outreach.item(incomes(outreach, case)))
+    assert (answer.failure.reason, answer.sealed_release) == ("CASE_CLOSED", b"")
+    desk(federation).finish()
+    released = [entry.destroyed.releases for entry in federation.entries(CAF, "destroyed")]
+    assert released == [0, 1]
+
+
+def test_objection_of_one_person_ends_what_is_asked_with_others(
+    federation: Federation, outreach: Program
+) -> None:
+    desk(federation).object("caf-outreach", objection(outreach, nir=ELSA.nir))
+    members = (ELSA.member(), ANNE.member())
+    question = outreach.question(None, *members, purpose="non-take-up", legal_basis="crpa-l114-8")
+    (reply,) = outreach.ask(question)
+    assert (reply.failure and reply.failure.reason) == "OBJECTED"
+    (other,) = outreach.ask(
+        outreach.question(None, ANNE.member(), purpose="non-take-up", legal_basis="crpa-l114-8")
+    )
+    assert other.failure is None
+
+
 def test_objection_names_nobody_in_the_ledger(federation: Federation, outreach: Program) -> None:
     desk(federation).object("caf-outreach", objection(outreach, nir=ELSA.nir))
     raw = b"".join(federation.raw_entries(CAF))

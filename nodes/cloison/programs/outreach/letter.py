@@ -29,8 +29,8 @@ _CLAIM = (
     "faites rien, il ne se passe rien : rien ne vous est retiré ni réclamé."
 )
 _ONLY = (
-    "Ces données ont été demandées pour vous informer, et ne peuvent servir à rien d'autre, en "
-    "particulier ni à détecter ni à sanctionner une fraude (CRPA, art. L114-8, II)."
+    "Ce qui a été obtenu d'autres organismes l'a été pour vous informer, et ne peut servir à rien "
+    "d'autre, en particulier ni à détecter ni à sanctionner une fraude (CRPA, art. L114-8, II)."
 )
 _ENTERED = (
     "Chaque demande est inscrite, sans aucun montant, au registre vérifiable de l'organisme qui a "
