@@ -28,10 +28,12 @@ from cloison.v1 import (
 )
 from cloison.wire.cohort import next_answer, next_part, read_persons
 from cloison.wire.cohort_holder import CohortHolder
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import (
     Holder,
 )
 from cloison.wire.node import Node
+from cloison.wire.plans import Why
 from cloison.wire.requester import (
     Requester,
     require_no_objection,
@@ -212,7 +214,8 @@ class Passing:
         """An answered batch: kept as sealed, then its `cohort_part` entry, with a trace for each.
 
         Raises:
-            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`.
+            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; `OBJECTED`: by a person of the batch, while it
+                was on its way; what the whole cohort brought is then destroyed.
         """
         node, statement, sealed = self._node, self.statement, answer.sealed_release
         sent = self._sent.pop(answer.index, None)
@@ -257,6 +260,10 @@ class Passing:
                 received=True,
             )
             node.append([entry])
+        # After its entry: what came in is in the ledger before it is said to be destroyed.
+        if node.vault.objections.any_of(sent.row_keys, [question.purpose]):
+            DestructionDesk(node).arrived(statement.hash, Why.OBJECTION)
+            raise PeerError("OBJECTED", "cohort: a person objected meanwhile", "ask anew")
         self.done = answer.last
 
 

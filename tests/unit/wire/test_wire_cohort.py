@@ -41,6 +41,7 @@ from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
 from cloison.wire.cohort import BatchPersons, next_part, part_of, read_persons, write_persons
 from cloison.wire.cohort_holder import CohortHolder
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import OpenedCase
 
 Request = gateway_service_pb2.GatewayServiceAskManyRequest
@@ -836,3 +837,41 @@ def test_stream_that_falls_silent_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError) as caught:
         run(next_part(silent()))
     assert caught.value.reason == "STREAM_IDLE"
+
+
+# --- objection in a cohort -----------------------------------------------------------------------
+
+
+def keep_objection(federation: Federation) -> None:
+    """DENIS objects to what cohorts ask for, as a record that lets him would have it."""
+    node = federation.node(CAF)
+    with node.vault.lasting():
+        until = federation.clock() + timedelta(days=1)
+        node.vault.objections.keep(node.row_key(DENIS.nir), "calculation", until)
+
+
+def test_cohort_with_a_person_who_objected_does_not_leave(
+    federation: Federation, ppa: Program
+) -> None:
+    cohort = Cohort(ppa)
+    keep_objection(federation)
+    assert refused(cohort, cohort.plain()) == "OBJECTED"
+    answered = [entry.cohort_part.batch_index for entry in federation.entries(CNAV, "cohort_part")]
+    assert answered in ([], [0])
+
+
+def test_cohort_of_which_a_person_objects_meanwhile_is_destroyed(
+    federation: Federation, ppa: Program
+) -> None:
+    def objects(response: ManyResponse) -> ManyResponse:
+        if response.batch.last:
+            keep_objection(federation)
+        return response
+
+    federation.link(CAF, CNAV).after_part = objects
+    cohort = Cohort(ppa)
+    assert refused(cohort, cohort.plain()) == "OBJECTED"
+    DestructionDesk(federation.node(CAF)).finish()
+    (entry,) = federation.entries(CAF, "destroyed")
+    assert (entry.destroyed.why, entry.destroyed.releases) == ("objection", 2)
+    assert federation.node(CAF).store.doomed_of_statement(entry.destroyed.statement_hashes[0]) == []
