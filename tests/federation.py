@@ -47,6 +47,7 @@ from cloison.v1 import (
 from cloison.wire import calls, client, questions, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort_requester import CohortRequester
+from cloison.wire.contestation_sender import ContestationSender
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder
@@ -256,6 +257,8 @@ class UnsafeContext:
 
 AskRequest = exchange_service_pb2.ExchangeServiceAskRequest
 AskResponse = exchange_service_pb2.ExchangeServiceAskResponse
+ContestRequest = exchange_service_pb2.ExchangeServiceContestRequest
+ContestResponse = exchange_service_pb2.ExchangeServiceContestResponse
 ManyRequest = exchange_service_pb2.ExchangeServiceAskManyRequest
 ManyResponse = exchange_service_pb2.ExchangeServiceAskManyResponse
 
@@ -304,6 +307,17 @@ class Link:
             self.after(sent)
         self._check_up(self.down)
         return sent
+
+    async def Contest(self, request: ContestRequest, timeout: float) -> ContestResponse:  # noqa: N802, ASYNC109 - gRPC's names
+        assert timeout > 0
+        self._check_up(self.down)
+        received = ContestRequest.FromString(request.SerializeToString())
+        context = self.federation.context(self.requester)
+        try:
+            servicer = servicers.Exchange(*self.federation.holding(self.holder))
+            return await servicer.Contest(received, context)
+        except Aborted as error:
+            raise _rpc_error(error.code, error.details, error.reason) from error
 
     async def AskMany(self, requests: AsyncIterator[ManyRequest]) -> AsyncIterator[ManyResponse]:  # noqa: N802 - gRPC's name
         self._check_up(self.down)
@@ -390,6 +404,10 @@ class Federation:
                 self.node(body), self.holder(body), cast("Any", peers)
             )
         return self._requesters[body]
+
+    def sender(self, body: BodyId) -> ContestationSender:
+        peers = {other: self.link(body, other) for other in BODIES if other != body}
+        return ContestationSender(self.node(body), cast("Any", peers))
 
     def cohorts(self, body: BodyId) -> CohortRequester:
         return CohortRequester(self.node(body), self.requester(body), self.holder(body))

@@ -24,6 +24,12 @@ COMMANDS = {
         "app",
         "Tell of benefits nobody claimed; hear objections.",
     ),
+    "prefill": ("cloison.cli.prefill", "app", "Prepare a declaration; contest a line of it."),
+    "contestations": (
+        "cloison.cli.contestations",
+        "contestations",
+        "List contested lines; tell a declarant.",
+    ),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),

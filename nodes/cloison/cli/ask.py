@@ -96,6 +96,21 @@ def find_activity(activities: Mapping[str, Activity], name: str) -> Activity:
     return activities[name]
 
 
+def activity_of(activities: Mapping[str, Activity], body: BodyId, purpose: str) -> Activity:
+    """The one activity of a body whose only purpose this is.
+
+    Raises:
+        InputError: `UNKNOWN_ACTIVITY`: none, or more than one.
+    """
+    found = [one for one in activities.values() if (one.body, one.purposes) == (body, (purpose,))]
+    if len(found) != 1:
+        raise InputError(
+            "UNKNOWN_ACTIVITY",
+            f"body `{body}`: {len(found)} activities whose one purpose is `{purpose}`, not one",
+        )
+    return found[0]
+
+
 def pseudonym_of(agent: str, keys: Path, body: BodyId) -> str:
     """What stands for an agent outside the body. Raises `StorageError` without the body's key."""
     return agent_pseudonym(load_secret(keys / body / "node" / "agent.key"), agent)

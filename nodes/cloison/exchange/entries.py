@@ -18,7 +18,7 @@ from cloison.law.question import Decision, Facts
 from cloison.ledger.terms import Group, Term
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
-from cloison.v1 import entry_pb2, release_pb2, statement_pb2
+from cloison.v1 import contestation_pb2, entry_pb2, release_pb2, statement_pb2
 
 VERSION = 1
 
@@ -234,6 +234,58 @@ def destroyed_entry(destroyed: entry_pb2.Destroyed, now: datetime) -> bytes:
     return _bytes(entry)
 
 
+def contested_entry(
+    contestation: contestation_pb2.SignedContestation,
+    peer: BodyId,
+    trace_keys: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """A person's contestation is passed on to this peer, or was taken from it."""
+    entry = _entry(now)
+    entry.contested.signed.contestation = contestation.contestation
+    entry.contested.signed.signature = contestation.signature
+    entry.contested.peer = peer
+    entry.contested.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
+def contestation_answered_entry(
+    contestation_hash: bytes,
+    peer: BodyId,
+    record_version: int,
+    trace_keys: Sequence[bytes],
+    now: datetime,
+    *,
+    changed: bool,
+) -> bytes:
+    """Whoever declared a contested line declared anew."""
+    entry = _entry(now)
+    answered = entry.contestation_answered
+    answered.contestation_hash = contestation_hash
+    answered.peer = peer
+    answered.record_version = record_version
+    answered.changed = changed
+    answered.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
+def contestations_told_entry(
+    activity: str,
+    agent: str,
+    contestation_hashes: Sequence[bytes],
+    trace_keys: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """An agent is about to be given whom these contestations are about."""
+    entry = _entry(now)
+    told = entry.contestations_told
+    told.activity = activity
+    told.agent = agent
+    told.contestation_hashes.extend(contestation_hashes)
+    told.trace_keys.extend(trace_keys)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)
@@ -309,6 +361,18 @@ def _destroyed_terms(destroyed: entry_pb2.Destroyed) -> Iterator[Term]:
     yield from (("destroyed", deposit) for deposit in destroyed.deposit_hashes)
 
 
+def _contested_terms(contested: entry_pb2.Contested) -> Iterator[Term]:
+    yield "contested", sha256(contested.signed.contestation).digest()
+
+
+def _answered_terms(answered: entry_pb2.ContestationAnswered) -> Iterator[Term]:
+    yield "answered", answered.contestation_hash
+
+
+def _told_terms(told: entry_pb2.ContestationsTold) -> Iterator[Term]:
+    yield from (("told", one) for one in told.contestation_hashes)
+
+
 _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "asked": _asked_terms,
     "decided": _decided_terms,
@@ -319,4 +383,7 @@ _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "deposited": _deposited_terms,
     "objected": _objected_terms,
     "destroyed": _destroyed_terms,
+    "contested": _contested_terms,
+    "contestation_answered": _answered_terms,
+    "contestations_told": _told_terms,
 }

@@ -4,8 +4,10 @@ Source: protos/cloison/v1. A limit is part of the contract: changing one is a ch
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from typing import TypeVar
 
 from cloison.errors import InputError, PeerError
 
@@ -24,6 +26,13 @@ COHORT_ANSWERS_KEPT = 2 * COHORT_IN_FLIGHT
 COHORT_PROOF_HASHES = COHORT_BATCH_PERSONS * 2 * 40
 COHORT_CUT = timedelta(hours=1)
 DEPOSIT_BYTES = 64 * 1024
+CONTESTATION_BYTES = 1024
+CONTESTED_LINE_BYTES = 2 * 1024
+CONTESTED_CENTS = 10_000_000_000
+CONTESTATIONS_PER_ENTRY = 500
+SAYS_BYTES = 1000
+SOURCE_BYTES = 200
+RECORD_VERSIONS = 1_000_000
 PROOF_HASHES = 40
 CHECKPOINT_BYTES = 4 * 1024
 CASE_PROOF_BYTES = 16 * 1024
@@ -45,6 +54,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 REPEAT_WINDOW = timedelta(minutes=10)
 STREAM_IDLE_SECONDS = 60.0
 
+_T = TypeVar("_T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
@@ -114,3 +124,8 @@ def check_count(what: str, count: int, low: int, high: int) -> int:
     if count < low:
         raise InputError("MALFORMED", f"{what}: {count}, at least {low}")
     return count
+
+
+def slices(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """The items in order, as many at a time as one call or entry takes."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -195,17 +195,22 @@ def check_time(statement: Statement, now: datetime) -> None:
     Raises:
         PeerError: `STATEMENT_TOO_OLD`, `STATEMENT_FROM_THE_FUTURE`.
     """
-    age = now - statement.signed_time
+    check_signed_time("statement", statement.signed_time, now)
+
+
+def check_signed_time(what: str, signed_time: datetime, now: datetime) -> None:
+    """Something was signed within ± 60 s of the holder's clock; raises as `check_time`."""
+    age = now - signed_time
     if age > limits.CLOCK_SKEW:
         raise PeerError(
             "STATEMENT_TOO_OLD",
-            f"statement: signed {age.total_seconds():.0f} s ago, at most 60",
+            f"{what}: signed {age.total_seconds():.0f} s ago, at most 60",
             "sign it anew",
         )
     if -age > limits.CLOCK_SKEW:
         raise PeerError(
             "STATEMENT_FROM_THE_FUTURE",
-            f"statement: signed {-age.total_seconds():.0f} s ahead of this clock, at most 60",
+            f"{what}: signed {-age.total_seconds():.0f} s ahead of this clock, at most 60",
             "set the clock",
         )
 

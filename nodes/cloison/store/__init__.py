@@ -13,6 +13,7 @@
 """
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
+from cloison.store.contested import DeclaredLine, Redeclared
 from cloison.store.database import Database
 from cloison.store.kept_lines import KeptLine
 from cloison.store.layouts import pack
@@ -43,6 +44,7 @@ __all__ = [
     "Claim",
     "Database",
     "Dataset",
+    "DeclaredLine",
     "Doomed",
     "FieldSpec",
     "FieldType",
@@ -62,6 +64,7 @@ __all__ = [
     "PersonData",
     "ReceivedLabel",
     "RecordData",
+    "Redeclared",
     "Slot",
     "SlotName",
     "Status",

@@ -103,13 +103,18 @@ class Expected(_Part):
 
 
 class Dataset(_Part):
-    """One dataset: its fields, what a record is about, and how the body's files become records."""
+    """One dataset: its fields, what a record is about, and how the body's files become records.
+
+    Attributes:
+        declarant: The field that names who declared a record, and who alone can correct it.
+    """
 
     title: str
     description: str
     period: Period
     fields: Mapping[Name, FieldSpec]
     category: Name | None = None
+    declarant: Name | None = None
     due: Due | None = None
     expected: Expected | None = None
     keeps_nir: bool = False
@@ -140,6 +145,7 @@ class Dataset(_Part):
             self._check_names({self.category})
             if self.fields[self.category].type is not FieldType.CODE:
                 raise ValueError("`category` must be a code")
+        self._check_declarant()
         roles = [role for role in (self.identity, self.claim, self.member) if role is not None]
         self._check_names({name for role in roles for name in role.field_names})
         if self.table is not None:
@@ -152,6 +158,13 @@ class Dataset(_Part):
         if self.member is not None and not self.keeps_nir:
             raise ValueError("`member` needs `keeps_nir`: a claim's members are named to others")
         return self
+
+    def _check_declarant(self) -> None:
+        if self.declarant is None:
+            return
+        self._check_names({self.declarant})
+        if self.table is not None or not self.fields[self.declarant].required:
+            raise ValueError("`declarant` must be required, and of what comes by `messages`")
 
     def _check_times(self) -> None:
         if self.due is not None and (self.due.month is None) == (self.period is Period.YEAR):

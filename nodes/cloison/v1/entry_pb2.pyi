@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cloison.v1 import contestation_pb2 as _contestation_pb2
 from cloison.v1 import decision_pb2 as _decision_pb2
 from cloison.v1 import release_pb2 as _release_pb2
 from cloison.v1 import statement_pb2 as _statement_pb2
@@ -41,6 +42,9 @@ class Entry(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     OBJECTED_FIELD_NUMBER: _builtins.int
     DESTROYED_FIELD_NUMBER: _builtins.int
+    CONTESTED_FIELD_NUMBER: _builtins.int
+    CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
+    CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_time_ms: _builtins.int
     """Unix milliseconds by the node's clock."""
@@ -68,6 +72,12 @@ class Entry(_message.Message):
     def objected(self) -> Global___Objected: ...
     @_builtins.property
     def destroyed(self) -> Global___Destroyed: ...
+    @_builtins.property
+    def contested(self) -> Global___Contested: ...
+    @_builtins.property
+    def contestation_answered(self) -> Global___ContestationAnswered: ...
+    @_builtins.property
+    def contestations_told(self) -> Global___ContestationsTold: ...
     def __init__(
         self,
         *,
@@ -85,12 +95,15 @@ class Entry(_message.Message):
         started: Global___Started | None = ...,
         objected: Global___Objected | None = ...,
         destroyed: Global___Destroyed | None = ...,
+        contested: Global___Contested | None = ...,
+        contestation_answered: Global___ContestationAnswered | None = ...,
+        contestations_told: Global___ContestationsTold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -600,3 +613,107 @@ class Started(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Started: _TypeAlias = Started  # noqa: Y015
+
+@_typing.final
+class Contested(_message.Message):
+    """A person contests a line: passed on by the requester's node, taken by the holder's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    """The other node."""
+    @_builtins.property
+    def signed(self) -> _contestation_pb2.SignedContestation:
+        """With all it takes to check the program's signature from the ledger alone."""
+
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        signed: _contestation_pb2.SignedContestation | None = ...,
+        peer: _builtins.str = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer", "signed", b"signed", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contested: _TypeAlias = Contested  # noqa: Y015
+
+@_typing.final
+class ContestationAnswered(_message.Message):
+    """Whoever declared a contested line declared anew; the holder's entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTESTATION_HASH_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
+    RECORD_VERSION_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    contestation_hash: _builtins.bytes
+    """SHA-256 of the contestation."""
+    peer: _builtins.str
+    """The node it came from."""
+    record_version: _builtins.int
+    """Version of the records that answered."""
+    changed: _builtins.bool
+    """They say something else of the person."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        contestation_hash: _builtins.bytes = ...,
+        peer: _builtins.str = ...,
+        record_version: _builtins.int = ...,
+        changed: _builtins.bool = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "contestation_hash", b"contestation_hash", "peer", b"peer", "record_version", b"record_version", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContestationAnswered: _TypeAlias = ContestationAnswered  # noqa: Y015
+
+@_typing.final
+class ContestationsTold(_message.Message):
+    """An agent of the holder was given the persons of contestations, to tell the declarant of the lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CONTESTATION_HASHES_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    activity: _builtins.str
+    agent: _builtins.str
+    @_builtins.property
+    def contestation_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """At most 500."""
+
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        activity: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        contestation_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "agent", b"agent", "contestation_hashes", b"contestation_hashes", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContestationsTold: _TypeAlias = ContestationsTold  # noqa: Y015

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cloison.v1 import contestation_pb2 as _contestation_pb2
 from cloison.v1 import gateway_service_pb2 as _gateway_service_pb2
 from cloison.v1 import receipt_pb2 as _receipt_pb2
 from cloison.v1 import statement_pb2 as _statement_pb2
@@ -188,3 +189,45 @@ class ExchangeServiceChangesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExchangeServiceChangesResponse: _TypeAlias = ExchangeServiceChangesResponse  # noqa: Y015
+
+@_typing.final
+class ExchangeServiceContestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> _contestation_pb2.ContestItem: ...
+    def __init__(
+        self,
+        *,
+        item: _contestation_pb2.ContestItem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeServiceContestRequest: _TypeAlias = ExchangeServiceContestRequest  # noqa: Y015
+
+@_typing.final
+class ExchangeServiceContestResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _receipt_pb2.Receipt:
+        """The holder's `contested` entry."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _receipt_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeServiceContestResponse: _TypeAlias = ExchangeServiceContestResponse  # noqa: Y015

@@ -45,6 +45,11 @@ class ExchangeServiceStub:
                 request_serializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyRequest.SerializeToString,
                 response_deserializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyResponse.FromString,
                 _registered_method=True)
+        self.Contest = channel.unary_unary(
+                '/cloison.v1.ExchangeService/Contest',
+                request_serializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestResponse.FromString,
+                _registered_method=True)
         self.Changes = channel.unary_stream(
                 '/cloison.v1.ExchangeService/Changes',
                 request_serializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceChangesRequest.SerializeToString,
@@ -70,6 +75,13 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Contest(self, request, context):
+        """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Changes(self, request, context):
         """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED.
         """
@@ -89,6 +101,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.AskMany,
                     request_deserializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyRequest.FromString,
                     response_serializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyResponse.SerializeToString,
+            ),
+            'Contest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Contest,
+                    request_deserializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestResponse.SerializeToString,
             ),
             'Changes': grpc.unary_stream_rpc_method_handler(
                     servicer.Changes,
@@ -151,6 +168,33 @@ class ExchangeService:
             '/cloison.v1.ExchangeService/AskMany',
             cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyRequest.SerializeToString,
             cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceAskManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Contest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloison.v1.ExchangeService/Contest',
+            cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestRequest.SerializeToString,
+            cloison_dot_v1_dot_exchange__service__pb2.ExchangeServiceContestResponse.FromString,
             options,
             channel_credentials,
             insecure,

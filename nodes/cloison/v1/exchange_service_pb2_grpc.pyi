@@ -37,6 +37,8 @@ class ExchangeServiceStub:
     """1 to 64 statements, each decided, entered and answered on its own, in order."""
     AskMany: _grpc.StreamStreamMultiCallable[_exchange_service_pb2.ExchangeServiceAskManyRequest, _exchange_service_pb2.ExchangeServiceAskManyResponse]
     """One statement about many persons; no batch leaves before its `cohort_part` entry is on disk."""
+    Contest: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.ExchangeServiceContestRequest, _exchange_service_pb2.ExchangeServiceContestResponse]
+    """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt."""
     Changes: _grpc.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]
     """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
 
@@ -49,6 +51,8 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """1 to 64 statements, each decided, entered and answered on its own, in order."""
     AskMany: _aio.StreamStreamMultiCallable[_exchange_service_pb2.ExchangeServiceAskManyRequest, _exchange_service_pb2.ExchangeServiceAskManyResponse]  # type: ignore[assignment]
     """One statement about many persons; no batch leaves before its `cohort_part` entry is on disk."""
+    Contest: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.ExchangeServiceContestRequest, _exchange_service_pb2.ExchangeServiceContestResponse]  # type: ignore[assignment]
+    """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt."""
     Changes: _aio.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]  # type: ignore[assignment]
     """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
 
@@ -70,6 +74,14 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_service_pb2.ExchangeServiceAskManyResponse], _abc.AsyncIterator[_exchange_service_pb2.ExchangeServiceAskManyResponse]]:
         """One statement about many persons; no batch leaves before its `cohort_part` entry is on disk."""
+
+    @_abc_1.abstractmethod
+    def Contest(
+        self,
+        request: _exchange_service_pb2.ExchangeServiceContestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_service_pb2.ExchangeServiceContestResponse, _abc.Awaitable[_exchange_service_pb2.ExchangeServiceContestResponse]]:
+        """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt."""
 
     @_abc_1.abstractmethod
     def Changes(

@@ -46,6 +46,11 @@ class GatewayServiceStub:
                 request_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyRequest.SerializeToString,
                 response_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyResponse.FromString,
                 _registered_method=True)
+        self.Contest = channel.unary_unary(
+                '/cloison.v1.GatewayService/Contest',
+                request_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -67,6 +72,13 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Contest(self, request, context):
+        """Passes a person's contestation of a line on to the holder the line came from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +91,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.AskMany,
                     request_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyRequest.FromString,
                     response_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyResponse.SerializeToString,
+            ),
+            'Contest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Contest,
+                    request_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +154,33 @@ class GatewayService:
             '/cloison.v1.GatewayService/AskMany',
             cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyRequest.SerializeToString,
             cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceAskManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Contest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloison.v1.GatewayService/Contest',
+            cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.SerializeToString,
+            cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class GatewayServiceStub:
     """Puts 1 to 64 questions; answers in the same order. The same bytes within 10 minutes give the same answers."""
     AskMany: _grpc.StreamStreamMultiCallable[_gateway_service_pb2.GatewayServiceAskManyRequest, _gateway_service_pb2.GatewayServiceAskManyResponse]
     """Puts one statement about many persons. First message: `header`; then batches."""
+    Contest: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GatewayServiceContestRequest, _gateway_service_pb2.GatewayServiceContestResponse]
+    """Passes a person's contestation of a line on to the holder the line came from."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -51,6 +53,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Puts 1 to 64 questions; answers in the same order. The same bytes within 10 minutes give the same answers."""
     AskMany: _aio.StreamStreamMultiCallable[_gateway_service_pb2.GatewayServiceAskManyRequest, _gateway_service_pb2.GatewayServiceAskManyResponse]  # type: ignore[assignment]
     """Puts one statement about many persons. First message: `header`; then batches."""
+    Contest: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GatewayServiceContestRequest, _gateway_service_pb2.GatewayServiceContestResponse]  # type: ignore[assignment]
+    """Passes a person's contestation of a line on to the holder the line came from."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """A program to its own body's node. The client certificate names the activity
@@ -72,5 +76,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.GatewayServiceAskManyResponse], _abc.AsyncIterator[_gateway_service_pb2.GatewayServiceAskManyResponse]]:
         """Puts one statement about many persons. First message: `header`; then batches."""
+
+    @_abc_1.abstractmethod
+    def Contest(
+        self,
+        request: _gateway_service_pb2.GatewayServiceContestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.GatewayServiceContestResponse, _abc.Awaitable[_gateway_service_pb2.GatewayServiceContestResponse]]:
+        """Passes a person's contestation of a line on to the holder the line came from."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -37,6 +37,7 @@ from cloison.wire.gateway import (
     AskFor,
     CasePromise,
     CohortReply,
+    Contest,
     Deposit,
     Member,
     Objected,
@@ -49,6 +50,7 @@ from cloison.wire.node import Clock, Heads, system_clock
 from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
 from cloison.wire.questions import (
     Opener,
+    build_contest,
     build_items,
     build_statement,
     check_and_open,
@@ -251,6 +253,18 @@ class GatewayClient:
             raise PeerError("BAD_RECEIPT", "receipt: of another demand")
         place = (checked.leaf_index, checked.leaf_hash, checked.head.size)
         return ReceiptRef(self._keys.body, *place)
+
+    def contest(self, contest: Contest) -> ReceiptRef:
+        """Passes a contestation on; the receipt is the holder's. Raises `CloisonError`."""
+        item = build_contest(self._keys, contest, self._clock())
+        request = gateway_service_pb2.GatewayServiceContestRequest(item=item)
+        with told():
+            response = self._gateway.Contest(request, timeout=CALL_SECONDS)
+        holder = contest.question.holder
+        checked = verify_receipt(response.receipt, self._heads.of(holder))
+        if checked.entry.contested.signed.contestation != item.contestation.contestation:
+            raise PeerError("BAD_RECEIPT", "receipt: of another contestation")
+        return ReceiptRef(holder, checked.leaf_index, checked.leaf_hash, checked.head.size)
 
     def renew_case(self, case: OpenedCase, valid_until: datetime) -> OpenedCase:
         """Moves a case's end; the case as it is asked under from then on."""

@@ -97,6 +97,7 @@ class Reply:
     """The checked answer. `failure` is set where no decision was reached; then nothing else is.
 
     `envelopes` are the releases a permitted local question for received data handed back.
+    `salts` are those of the statement's persons, in order: who contests a line names its person so.
     """
 
     statement_hash: bytes
@@ -105,6 +106,7 @@ class Reply:
     release: release_pb2.Release | None
     failure: CloisonError | None = None
     envelopes: tuple[release_pb2.Release, ...] = ()
+    salts: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,28 @@ class Objected:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """A line of an answer that its person contests.
+
+    Attributes:
+        question: What was asked, and `reply` what came.
+        person: Place of the person in the question.
+        month: Of the line; `source` and `version` as the release names them.
+        says: In the person's words.
+        amount_cents: What they say is right; None: they give no amount.
+    """
+
+    question: AskFor
+    reply: Reply
+    person: int
+    month: Month
+    source: str
+    version: int
+    says: str
+    amount_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CohortReply:
     """The decision on a cohort's statement; parts follow only if it permits."""
 
@@ -201,6 +225,9 @@ class Gateway(Protocol):
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Writes outputs of the activity, each with the labels of every answer it cites."""
+
+    def contest(self, contest: Contest) -> ReceiptRef:
+        """Passes a contestation on to the line's holder; where it stands in the holder's ledger."""
 
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Closes the cases, each as one of `ClosedAs`."""

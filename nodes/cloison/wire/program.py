@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -79,6 +79,9 @@ def open_answers(
     if len(response.answers) != len(questions):
         raise PeerError("BAD_ANSWER", "node: not one answer for each statement")
     return [
-        check_and_open(opener, asked.holder, one.statement, answer, heads.of(asked.holder))
+        replace(
+            check_and_open(opener, asked.holder, one.statement, answer, heads.of(asked.holder)),
+            salts=tuple(person.salt for person in one.persons),
+        )
         for asked, one, answer in zip(questions, built, response.answers, strict=True)
     ]

@@ -117,6 +117,10 @@ def _parties(data: bytes) -> frozenset[str]:
         return frozenset({entry.decided.peer})
     if kind == "received":
         return frozenset({entry.received.holder})
+    if kind == "contested":
+        return frozenset({entry.contested.peer})
+    if kind == "contestation_answered":
+        return frozenset({entry.contestation_answered.peer})
     return frozenset({entry.cohort_part.peer}) if kind == "cohort_part" else frozenset()
 
 

@@ -16,6 +16,7 @@ from cloison.bodies import BodyId
 from cloison.errors import CloisonError, IntegrityError
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import read_cohort_envelope
+from cloison.exchange.contestation import line_digest, signed_message
 from cloison.exchange.receipt import verify_answer
 from cloison.exchange.statement import GRANULARITY_NUMBERS, to_milliseconds
 from cloison.exchange.values import decision_from_proto
@@ -28,8 +29,8 @@ from cloison.identity import (
     sign_batch,
 )
 from cloison.ledger.checkpoint import Checkpoint
-from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
-from cloison.wire.gateway import AskFor, Member, ReceiptRef, Reply
+from cloison.v1 import contestation_pb2, receipt_pb2, release_pb2, statement_pb2
+from cloison.wire.gateway import AskFor, Contest, Member, ReceiptRef, Reply
 from cloison.wire.status import error_of
 
 _CACHED_SECRETS = 64
@@ -116,6 +117,39 @@ def build_items(keys: ActivityKeys, questions: Sequence[Question]) -> list[state
         )
         for question, part in zip(questions, parts, strict=True)
     ]
+
+
+def build_contest(
+    keys: ActivityKeys, contest: Contest, now: datetime
+) -> contestation_pb2.ContestItem:
+    """A signed contestation, with fresh salt and nonce, and what goes beside it."""
+    member, salt = contest.question.persons[contest.person], contest.reply.salts[contest.person]
+    line = contestation_pb2.ContestedLine(
+        salt=os.urandom(limits.SALT_BYTES),
+        period=contest.month.number,
+        source=contest.source,
+        record_version=contest.version,
+        says=contest.says,
+        amount_cents=contest.amount_cents,
+    ).SerializeToString(deterministic=True)
+    raw = contestation_pb2.Contestation(
+        version=_VERSION,
+        requester=keys.body,
+        holder=contest.question.holder,
+        activity=keys.activity,
+        statement_hash=contest.reply.statement_hash,
+        person_digest=person_digest(salt, member.nir),
+        line_digest=line_digest(line),
+        signed_time_ms=to_milliseconds(now),
+        nonce=os.urandom(limits.NONCE_BYTES),
+    ).SerializeToString(deterministic=True)
+    person = person_reference(member)
+    person.salt = salt
+    person.ClearField("case_salt")
+    signed = contestation_pb2.SignedContestation(
+        contestation=raw, signature=keys.sign(signed_message(raw))
+    )
+    return contestation_pb2.ContestItem(contestation=signed, person=person, line=line)
 
 
 def _proof(data: bytes) -> statement_pb2.CaseProof | None:

@@ -23,6 +23,8 @@ from cloison.ledger.log import Log
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
+    contestations_service_pb2,
+    contestations_service_pb2_grpc,
     exchange_service_pb2,
     exchange_service_pb2_grpc,
     gateway_service_pb2,
@@ -37,6 +39,9 @@ from cloison.v1 import (
 from cloison.wire import public_servicers, servicers
 from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort_requester import CohortRequester
+from cloison.wire.contestation_sender import ContestationSender
+from cloison.wire.contestations import ContestationDesk
+from cloison.wire.contestations_told import DeclarantDesk
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
@@ -63,6 +68,7 @@ SERVICES = (
     exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"].full_name,
     cases_service_pb2.DESCRIPTOR.services_by_name["CasesService"].full_name,
     store_service_pb2.DESCRIPTOR.services_by_name["StoreService"].full_name,
+    contestations_service_pb2.DESCRIPTOR.services_by_name["ContestationsService"].full_name,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
 )
@@ -157,7 +163,7 @@ def _add_services(
     requester = Requester(node, holder, peers)
     cohorts = CohortRequester(node, requester, holder)
     gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(
-        servicers.Gateway(node, requester, cohorts), server
+        servicers.Gateway(node, requester, cohorts, ContestationSender(node, peers)), server
     )
     exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(
         servicers.Exchange(node, holder), server
@@ -167,6 +173,9 @@ def _add_services(
     )
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(
         servicers.Store(node, DepositDesk(node), DestructionDesk(node)), server
+    )
+    contestations_service_pb2_grpc.add_ContestationsServiceServicer_to_server(
+        servicers.Contestations(node, DeclarantDesk(node)), server
     )
     ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(
         public_servicers.Ledger(node), server
@@ -179,12 +188,14 @@ def _add_services(
 async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
+    So are contestations closed that a load answered.
     Every minute, and each second while there are more: what ended is destroyed, and entered so.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
     """
     files = [state / name for name in DATABASES]
+    contestations = ContestationDesk(node)
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
     destruction = DestructionDesk(node)
@@ -196,6 +207,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         # Between calls, so that nobody writes: under load alone a log would never begin anew.
         fold_logs([file for file in files if _log_bytes(file) > _LONG_LOG_BYTES], "TRUNCATE")
         node.flush_failures()
+        contestations.enter_answers()
         if node.traces.unsettled:
             await _settle(node.traces)
         with node.vault.transaction():

@@ -1,4 +1,4 @@
-"""The four services of bodies and programs. Each call: who is speaking, then a room's work."""
+"""The services of bodies and programs. Each call: who is speaking, then a room's work."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,6 +11,8 @@ from cloison.months import Month
 from cloison.v1 import (
     cases_service_pb2,
     cases_service_pb2_grpc,
+    contestations_service_pb2,
+    contestations_service_pb2_grpc,
     exchange_service_pb2,
     exchange_service_pb2_grpc,
     gateway_service_pb2,
@@ -29,6 +31,9 @@ from cloison.wire.cases import CaseDesk
 from cloison.wire.cohort import next_part
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.cohort_requester import CohortRequester
+from cloison.wire.contestation_sender import ContestationSender
+from cloison.wire.contestations import ContestationDesk
+from cloison.wire.contestations_told import DeclarantDesk
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
@@ -41,8 +46,15 @@ _IDLE_SECONDS = 0.002  # the answer leaves first
 class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
     """A program to its own node."""
 
-    def __init__(self, node: Node, requester: Requester, cohorts: CohortRequester) -> None:
+    def __init__(
+        self,
+        node: Node,
+        requester: Requester,
+        cohorts: CohortRequester,
+        contestations: ContestationSender,
+    ) -> None:
         self._node, self._requester, self._cohorts = node, requester, cohorts
+        self._contestations = contestations
 
     @answered
     async def Ask(
@@ -64,12 +76,22 @@ class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
         async for answer in self._cohorts.relay(activity, request_iterator):
             yield answer
 
+    @answered
+    async def Contest(
+        self, request: gateway_service_pb2.GatewayServiceContestRequest, context: Context
+    ) -> gateway_service_pb2.GatewayServiceContestResponse:
+        """A person contests a line."""
+        activity = program_of(self._node, context)
+        receipt = await self._contestations.send(activity, request.item)
+        return gateway_service_pb2.GatewayServiceContestResponse(receipt=receipt)
+
 
 class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Node to node."""
 
     def __init__(self, node: Node, holder: Holder) -> None:
         self._node, self._holder = node, holder
+        self._contestations = ContestationDesk(node)
 
     @answered
     async def Ask(
@@ -105,6 +127,14 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
             if request is None:
                 raise InputError("MALFORMED", "stream: ended before its last batch")
             yield response(batch=desk.batch(request.batch))
+
+    @answered
+    async def Contest(
+        self, request: exchange_service_pb2.ExchangeServiceContestRequest, context: Context
+    ) -> exchange_service_pb2.ExchangeServiceContestResponse:
+        """A person contests a line this node gave the peer."""
+        receipt = self._contestations.take(body_node(self._node, context), request.item)
+        return exchange_service_pb2.ExchangeServiceContestResponse(receipt=receipt)
 
     async def Changes(
         self, request: exchange_service_pb2.ExchangeServiceChangesRequest, context: Context
@@ -183,3 +213,27 @@ class Store(store_service_pb2_grpc.StoreServiceServicer):
         """A person objects."""
         activity = program_of(self._node, context)
         return self._destruction.object(activity, request.demand)
+
+
+class Contestations(contestations_service_pb2_grpc.ContestationsServiceServicer):
+    """What is contested of the lines this node holds, for the body's program of rectification."""
+
+    def __init__(self, node: Node, desk: DeclarantDesk) -> None:
+        self._node, self._desk = node, desk
+
+    @streamed
+    async def ListContestations(
+        self, request: contestations_service_pb2.ListContestationsRequest, context: Context
+    ) -> AsyncIterator[contestations_service_pb2.ListContestationsResponse]:
+        """Contestations, naming nobody."""
+        activity = program_of(self._node, context)
+        for one in self._desk.list(activity, request.declarant):
+            yield one
+
+    @answered
+    async def TellDeclarant(
+        self, request: contestations_service_pb2.TellDeclarantRequest, context: Context
+    ) -> contestations_service_pb2.TellDeclarantResponse:
+        """Whom those of one declarant are about."""
+        activity = program_of(self._node, context)
+        return self._desk.tell(activity, request.declarant, request.agent)

@@ -24,6 +24,7 @@ from cloison.identity import Nir, trace_key
 from cloison.months import Month
 from cloison.store import Database
 from cloison.wire.cohort_records import CohortRecords
+from cloison.wire.contestation_rows import ContestationRows
 from cloison.wire.objection_records import ObjectionRecords
 from cloison.wire.plans import PlanRecords
 
@@ -84,6 +85,9 @@ class Vault:
         vault_key: 32 bytes; encrypts what names a person.
         node: The node's body, part of every trace key.
 
+    Attributes:
+        contestations: What persons contest of the lines this node holds.
+
     Raises:
         StorageError: `STORE_OPEN`; `WRONG_STORE`: another body's, or made with another key.
     """
@@ -93,6 +97,7 @@ class Vault:
         self.cohorts = CohortRecords(self._database)
         self.objections = ObjectionRecords(self._database)
         self.plans = PlanRecords(self._database)
+        self.contestations = ContestationRows(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}

@@ -25,6 +25,7 @@ from cloison.wire.gateway import (
     CasePromise,
     CohortPart,
     CohortReply,
+    Contest,
     Deposit,
     Member,
     OpenedCase,
@@ -79,6 +80,7 @@ class FakeGateway:
     closed: dict[str, str] = field(default_factory=dict)
     destroyed: list[tuple[str, str]] = field(default_factory=list)
     case_type: str = "claim"
+    contests: list[Contest] = field(default_factory=list)
 
     def add(
         self,
@@ -115,7 +117,12 @@ class FakeGateway:
         self.held[body, "members", nir].append((0, row))
         for (nature, month), cents in person.income.items():
             holder = "cnav" if "general" in person.schemes else "msa"
-            income: Values = {"mns": cents, "net_fiscal": cents, "nature": nature}
+            income: Values = {
+                "mns": cents,
+                "net_fiscal": cents,
+                "nature": nature,
+                "payer": "73282932000074",
+            }
             self.held[holder, "monthly_resources", nir].append((month.number, income))
         if person.notice:
             self.held["dgfip", "tax_notices", nir].append((2024, person.notice))
@@ -170,6 +177,11 @@ class FakeGateway:
             place = 900 + len(self.deposits)
             receipts.append(ReceiptRef(BodyId("caf"), place, b"\7" * 32, 1_000))
         return receipts
+
+    def contest(self, contest: Contest) -> ReceiptRef:
+        """Keeps it."""
+        self.contests.append(contest)
+        return ReceiptRef(contest.question.holder, 700, b"\7" * 32, 1_000)
 
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Keeps how each ended; a case ends once."""

@@ -57,7 +57,9 @@ def aborted(awaitable: Any) -> str:
 
 def gateway(federation: Federation, body: BodyId = CAF) -> servicers.Gateway:
     node = federation.node(body)
-    return servicers.Gateway(node, federation.requester(body), federation.cohorts(body))
+    return servicers.Gateway(
+        node, federation.requester(body), federation.cohorts(body), federation.sender(body)
+    )
 
 
 ASK = gateway_service_pb2.GatewayServiceAskRequest()

@@ -1,8 +1,7 @@
 """Asking for whole batches of cases at once, each case going on only while it can be computed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from cloison.exchange import limits
 from cloison.identity import is_temporary
@@ -18,8 +17,6 @@ from cloison.programs.entitlement.inputs import Household, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.unasked import depends_on_unasked
 from cloison.wire.gateway import AskFor, Gateway, OpenedCase
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ class Gatherer:
         every = [question for of_case in questions for question in of_case]
         replies = [
             reply
-            for batch in slices(every, limits.ITEMS_PER_CALL)
+            for batch in limits.slices(every, limits.ITEMS_PER_CALL)
             for reply in self.gateway.ask(batch)
         ]
         answers = iter(
@@ -117,11 +114,6 @@ class Gatherer:
         for answer in (answer for of_case in found for answer in of_case):
             self.tally.count(answer)
         return found
-
-
-def slices(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
-    """The items in order, `size` at a time."""
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _go_on(file: File, step: Callable[[File], File]) -> File:

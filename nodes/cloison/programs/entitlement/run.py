@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloison.errors import InputError
+from cloison.exchange import limits
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.answers import Source, sources
-from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
+from cloison.programs.entitlement.gather import File, Gatherer, Tally
 from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.wire.gateway import Deposit, Gateway, ReceiptRef
@@ -71,7 +72,7 @@ def run(
     cases = list(gateway.open_cases(case_type, month, references))
     gatherer = Gatherer(gateway, needs, month, Tally())
     files: list[File] = []
-    for some in slices(cases, _CASES_AT_ONCE):
+    for some in limits.slices(cases, _CASES_AT_ONCE):
         files += gatherer.gather(some)
         progress(len(files), len(cases))
     about = {

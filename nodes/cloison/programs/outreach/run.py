@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from cloison.cases.outcomes import ClosedAs
 from cloison.errors import InputError
+from cloison.exchange import limits
 from cloison.law.policy_set import PolicySet
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
-from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
+from cloison.programs.entitlement.gather import File, Gatherer, Tally
 from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.outreach.estimate import may_have_right
@@ -95,7 +96,7 @@ class Outreach:
         case_type, output = self._declared()
         cases = list(self.gateway.open_cases(case_type, self.month, most=most))
         tally, results = Tally(), list[Result]()
-        for some in slices(cases, _CASES_AT_ONCE):
+        for some in limits.slices(cases, _CASES_AT_ONCE):
             results += self._go_through(some, output, tally, deliver)
             progress(len(results), len(cases))
         endings = Counter(one.ending for one in results)

@@ -1,0 +1,438 @@
+"""A person contests a line: from the program to the holder, to the declarant, to the answer."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.federation import (
+    ANNE,
+    BRUNO,
+    CAF,
+    CANARY_CENTS,
+    CNAV,
+    DENIS,
+    FIRST,
+    MSA,
+    Aborted,
+    Federation,
+    Program,
+    Someone,
+    fill_disk,
+    run,
+)
+
+from cloison.errors import PeerError
+from cloison.identity import agent_pseudonym, row_key
+from cloison.months import Month
+from cloison.store import NewRecord
+from cloison.v1 import contestation_pb2, exchange_service_pb2
+from cloison.wire import questions, servicers
+from cloison.wire.contestations import ContestationDesk
+from cloison.wire.contestations_told import DeclarantDesk
+from cloison.wire.gateway import Contest
+
+PAYER = "73282932000074"
+SAYS = "Je n'ai pas travaillé là en février"
+AGENT = agent_pseudonym(b"k" * 32, "dupont")
+RECTIFICATION = "cnav-rectification"
+
+
+@pytest.fixture
+def prefill(federation: Federation) -> Program:
+    return federation.program("caf-prefill")
+
+
+def contest_of(prefill: Program, who: Someone = ANNE, **changes: Any) -> Contest:
+    """The prefilled line of February, contested by its person."""
+    case = prefill.open_case("C2" if who is DENIS else "C1", "prefill")
+    member = next(one for one in case.members if one.nir == who.nir)
+    asked = prefill.question(case, member, purpose="prefill", fields=("mns", "nature", "payer"))
+    item = prefill.item(asked)
+    (answer,) = prefill.put(item)
+    reply = replace(prefill.open(item, answer), salts=(item.persons[0].salt,))
+    assert reply.release is not None
+    plain = Contest(asked, reply, 0, FIRST, f"dsn-{FIRST}", 1, SAYS, 120_000)
+    return replace(plain, **changes)
+
+
+def item_of(prefill: Program, contest: Contest) -> contestation_pb2.ContestItem:
+    return questions.build_contest(prefill.keys, contest, prefill.federation.clock())
+
+
+def send(prefill: Program, item: contestation_pb2.ContestItem) -> Any:
+    return run(prefill.federation.sender(prefill.body).send(prefill.activity, item))
+
+
+def take(federation: Federation, item: contestation_pb2.ContestItem, peer: Any = CAF) -> str:
+    """What the holder says to a peer's node that leaves its own checks out."""
+    exchange = servicers.Exchange(*federation.holding(CNAV))
+    request = exchange_service_pb2.ExchangeServiceContestRequest(item=item)
+    try:
+        run(exchange.Contest(request, federation.context(peer)))
+    except Aborted as error:
+        return error.reason
+    return ""
+
+
+def declare(
+    federation: Federation, cents: int | None, kind: Any = "replace", order: int = 2
+) -> None:
+    """Anne's payer declares February again; `None`: without her."""
+    node = federation.node(CNAV)
+    with node.store.loading(f"anew-{order}", bytes([order]) * 32, federation.clock()) as loading:
+        slot = loading.declare("monthly_resources", f"0/{FIRST}", f"anew-{order}", kind, order)
+        if cents is not None:
+            loading.append(slot, 0, _record(node.row_secret, cents))
+
+
+def _record(row_secret: bytes, cents: int, month: Month = FIRST) -> NewRecord:
+    values = f'["{PAYER}","salary",{cents},{cents},{cents},{cents},0,"1",null,null,"01"]'
+    return NewRecord(row_key(row_secret, ANNE.nir), month.number, values)
+
+
+# --- taken --------------------------------------------------------------------------------------
+
+
+def test_contest_stands_in_both_ledgers_under_the_activitys_signature(
+    federation: Federation, prefill: Program
+) -> None:
+    item = item_of(prefill, contest_of(prefill))
+    send(prefill, item)
+    for body, peer in ((CAF, "cnav"), (CNAV, "caf")):
+        (entry,) = federation.entries(body, "contested")
+        assert entry.contested.signed == item.contestation
+        assert entry.contested.peer == peer
+        assert len(entry.contested.trace_keys) == 1
+
+
+def test_contest_leaves_no_word_number_or_amount_in_any_ledger(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    declare(federation, 120_000)
+    desk = ContestationDesk(federation.node(CNAV))
+    DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, AGENT)
+    assert desk.enter_answers() == 1
+    entries = b"".join(federation.raw_entries(CAF) + federation.raw_entries(CNAV))
+    for word in (SAYS, ANNE.nir, ANNE.nir[:13], PAYER, f"dsn-{FIRST}", "120000"):
+        assert word.encode() not in entries
+
+
+def test_contest_changes_neither_record_nor_status(prefill: Program) -> None:
+    contest = contest_of(prefill)
+    before = contest.reply.release
+    send(prefill, item_of(prefill, contest))
+    after = contest_of(prefill).reply.release
+    assert before is not None
+    assert after is not None
+    assert [one.periods for one in after.persons] == [one.periods for one in before.persons]
+
+
+def test_contest_same_bytes_twice_are_one_entry(federation: Federation, prefill: Program) -> None:
+    item = item_of(prefill, contest_of(prefill))
+    first, second = send(prefill, item), send(prefill, item)
+    assert first.entry == second.entry
+    assert len(federation.entries(CAF, "contested")) == 1
+    assert len(federation.entries(CNAV, "contested")) == 1
+
+
+def test_contest_of_a_line_already_contested_is_refused(
+    federation: Federation, prefill: Program
+) -> None:
+    contest = contest_of(prefill)
+    send(prefill, item_of(prefill, contest))
+    with pytest.raises(PeerError, match="declarant is being told") as caught:
+        send(prefill, item_of(prefill, contest))
+    assert caught.value.reason == "ALREADY_CONTESTED"
+    assert len(federation.entries(CNAV, "contested")) == 1
+
+
+def test_contest_while_the_holder_is_away_can_be_sent_again(
+    federation: Federation, prefill: Program
+) -> None:
+    item = item_of(prefill, contest_of(prefill))
+    federation.link(CAF, CNAV).down = True
+    with pytest.raises(PeerError, match="UNAVAILABLE"):
+        send(prefill, item)
+    federation.link(CAF, CNAV).down = False
+    send(prefill, item)
+    assert len(federation.entries(CNAV, "contested")) == 1
+
+
+def test_contest_whose_entry_was_not_written_is_not_held_and_can_come_again(
+    federation: Federation, prefill: Program
+) -> None:
+    contest = contest_of(prefill)
+    fill_disk(federation.node(CNAV).traces)
+    assert take(federation, item_of(prefill, contest)) == "LEDGER_WRITE"
+    federation.kill(CNAV)
+    node = federation.node(CNAV)
+    assert list(DeclarantDesk(node).list(RECTIFICATION, "")) == []
+    send(prefill, item_of(prefill, contest))
+    assert len(list(DeclarantDesk(node).list(RECTIFICATION, ""))) == 1
+
+
+# --- refused ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "dsn-2026-03"},
+        {"version": 2},
+        {"month": FIRST - 1, "source": f"dsn-{FIRST - 1}"},
+    ],
+    ids=["another message", "another version", "a month that was not asked"],
+)
+def test_contest_of_a_line_that_was_not_given_is_refused_by_the_holder(
+    federation: Federation, prefill: Program, changes: dict[str, Any]
+) -> None:
+    item = item_of(prefill, contest_of(prefill, **changes))
+    assert take(federation, item) == "LINE_UNKNOWN"
+    assert federation.entries(CNAV, "contested") == []
+
+
+def altered(
+    change: Callable[[contestation_pb2.Contestation], object],
+) -> Callable[[Program, contestation_pb2.ContestItem], None]:
+    def apply(prefill: Program, item: contestation_pb2.ContestItem) -> None:
+        message = contestation_pb2.Contestation.FromString(item.contestation.contestation)
+        change(message)
+        raw = message.SerializeToString(deterministic=True)
+        item.contestation.contestation = raw
+        item.contestation.signature = prefill.keys.sign(questions.signed_message(raw))
+
+    return apply
+
+
+def _set(field: str, value: Any) -> Callable[[contestation_pb2.Contestation], object]:
+    return lambda message: setattr(message, field, value)
+
+
+def _other_name(_: Program, item: contestation_pb2.ContestItem) -> None:
+    item.person.birth_name = "Autre"
+
+
+def _other_person(_: Program, item: contestation_pb2.ContestItem) -> None:
+    item.person.nir = BRUNO.nir
+
+
+def _other_words(_: Program, item: contestation_pb2.ContestItem) -> None:
+    line = contestation_pb2.ContestedLine.FromString(item.line)
+    line.says = "Autre chose"
+    item.line = line.SerializeToString(deterministic=True)
+
+
+def _unsigned(_: Program, item: contestation_pb2.ContestItem) -> None:
+    item.contestation.signature = bytes(64)
+
+
+BAD = {
+    "another body's": (altered(_set("requester", "msa")), "NOT_YOURS"),
+    "for another holder": (altered(_set("holder", "msa")), "WRONG_HOLDER"),
+    "of another activity": (altered(_set("activity", "caf-ppa")), "BAD_SIGNATURE"),
+    "of no activity": (altered(_set("activity", "caf-none")), "UNKNOWN_ACTIVITY_KEY"),
+    "of another statement": (altered(_set("statement_hash", bytes(32))), "LINE_UNKNOWN"),
+    "of another version": (altered(_set("version", 2)), "MALFORMED"),
+    "signed long ago": (altered(_set("signed_time_ms", 0)), "STATEMENT_TOO_OLD"),
+    "without a nonce": (altered(_set("nonce", b"")), "MALFORMED"),
+    "under another name": (_other_name, "LINE_UNKNOWN"),
+    "about another person": (_other_person, "DIGEST_MISMATCH"),
+    "with other words": (_other_words, "DIGEST_MISMATCH"),
+    "not signed": (_unsigned, "BAD_SIGNATURE"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_contest_that_is_not_right_is_refused_by_the_holder(
+    federation: Federation, prefill: Program, name: str
+) -> None:
+    spoil, reason = BAD[name]
+    item = item_of(prefill, contest_of(prefill))
+    spoil(prefill, item)
+    assert take(federation, item) == reason
+    assert federation.entries(CNAV, "contested") == []
+
+
+def test_contest_by_another_bodys_node_is_refused(federation: Federation, prefill: Program) -> None:
+    assert take(federation, item_of(prefill, contest_of(prefill)), MSA) == "NOT_YOURS"
+
+
+def test_contest_by_an_activity_that_was_not_given_the_line_is_refused(
+    federation: Federation, prefill: Program, ppa: Program
+) -> None:
+    """Another activity of the same body, with its own signature over the first one's statement."""
+    item = item_of(ppa, contest_of(prefill))
+    with pytest.raises(PeerError, match="received no such answer"):
+        send(ppa, item)
+    assert take(federation, item) == "LINE_UNKNOWN"
+    assert federation.entries(CAF, "contested") == []
+
+
+@pytest.mark.parametrize("says", ["", "x" * 1001, "a\x07b", "a\nb"])
+def test_contest_words_that_are_no_plain_text_leave_no_node(
+    federation: Federation, prefill: Program, says: str
+) -> None:
+    item = item_of(prefill, contest_of(prefill, says=says))
+    with pytest.raises(Exception, match="what is said"):
+        send(prefill, item)
+    assert federation.entries(CAF, "contested") == []
+
+
+# --- told ---------------------------------------------------------------------------------------
+
+
+def test_contestations_list_names_nobody_and_is_no_entry(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    size = federation.node(CNAV).traces.size
+    (one,) = DeclarantDesk(federation.node(CNAV)).list(RECTIFICATION, PAYER)
+    assert (one.declarant, one.period, one.source) == (PAYER, FIRST.number, f"dsn-{FIRST}")
+    assert ANNE.nir not in str(one)
+    assert not one.told
+    assert federation.node(CNAV).traces.size == size
+
+
+def test_contestations_told_are_entered_with_agent_and_persons_before_names_leave(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    send(prefill, item_of(prefill, contest_of(prefill, DENIS)))
+    node = federation.node(CNAV)
+    told = DeclarantDesk(node).tell(RECTIFICATION, PAYER, AGENT)
+    assert {one.nir for one in told.contestations} == {ANNE.nir, DENIS.nir}
+    assert {one.says for one in told.contestations} == {SAYS}
+    (entry,) = federation.entries(CNAV, "contestations_told")
+    assert entry.contestations_told.agent == AGENT
+    assert len(entry.contestations_told.trace_keys) == 2
+    assert all(one.told for one in DeclarantDesk(node).list(RECTIFICATION, ""))
+
+
+def test_contestations_told_say_neither_who_asked_nor_for_which_right(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    told = DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, AGENT)
+    for word in ("caf", "prefill", "ppa"):
+        assert word not in str(told.contestations)
+
+
+@pytest.mark.parametrize("declarant", ["", "00000000000000", "73282932000082"])
+def test_contestations_of_no_or_another_declarant_are_not_told(
+    federation: Federation, prefill: Program, declarant: str
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    with pytest.raises(PeerError, match="none is open"):
+        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, declarant, AGENT)
+
+
+@pytest.mark.parametrize("activity", ["cnav-profiling", "caf-prefill", "none"])
+def test_contestations_are_for_the_activity_of_rectification_alone(
+    federation: Federation, prefill: Program, activity: str
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    desk = DeclarantDesk(federation.node(CNAV))
+    with pytest.raises(PeerError, match="rectification"):
+        next(desk.list(activity, ""))
+    with pytest.raises(PeerError, match="rectification"):
+        desk.tell(activity, PAYER, AGENT)
+
+
+def test_contestations_are_not_named_to_a_batch(federation: Federation, prefill: Program) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    with pytest.raises(PeerError, match="named agent"):
+        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, "batch")
+
+
+# --- answered -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cents", "changed"), [(120_000, True), (None, True), (CANARY_CENTS, False)]
+)
+def test_contest_is_answered_by_the_declaration_sent_anew(
+    federation: Federation, prefill: Program, cents: int | None, changed: bool
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    node = federation.node(CNAV)
+    desk = ContestationDesk(node)
+    assert desk.enter_answers() == 0
+    declare(federation, cents)
+    assert desk.enter_answers() == 1
+    (entry,) = federation.entries(CNAV, "contestation_answered")
+    answered = entry.contestation_answered
+    assert (answered.record_version, answered.changed, answered.peer) == (2, changed, "caf")
+    (one,) = DeclarantDesk(node).list(RECTIFICATION, "")
+    assert (one.answer.record_version, one.answer.changed) == (2, changed)
+
+
+def test_contest_answered_erases_what_named_its_person(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    declare(federation, 120_000)
+    node = federation.node(CNAV)
+    ContestationDesk(node).enter_answers()
+    rows = node.vault._ask("SELECT sealed FROM contestation").fetchall()
+    assert rows == [(None,)]
+
+
+def test_contest_is_not_answered_by_a_cancel_until_the_month_is_declared_anew(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    desk = ContestationDesk(federation.node(CNAV))
+    declare(federation, None, "cancel")
+    assert desk.enter_answers() == 0
+    declare(federation, 120_000, "normal", 3)
+    assert desk.enter_answers() == 1
+    (entry,) = federation.entries(CNAV, "contestation_answered")
+    assert entry.contestation_answered.record_version == 3
+
+
+def test_contest_is_answered_by_a_dated_difference_sent_after_it(
+    federation: Federation, prefill: Program
+) -> None:
+    node = federation.node(CNAV)
+
+    def differ(number: int) -> None:
+        with node.store.loading("later", bytes([number]) * 32, federation.clock()) as loading:
+            slot = loading.declare("monthly_resources", f"l/{number}", "later", "normal", number)
+            loading.append(slot, 0, _record(node.row_secret, -5_000), f"dsn-{FIRST}")
+
+    differ(8)
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    desk = ContestationDesk(node)
+    assert desk.enter_answers() == 0
+    differ(9)
+    assert desk.enter_answers() == 1
+
+
+def test_contest_answered_twice_over_a_crash_is_one_entry(
+    federation: Federation, prefill: Program
+) -> None:
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    declare(federation, 120_000)
+    node = federation.node(CNAV)
+    ContestationDesk(node).enter_answers()
+    with node.vault.transaction():  # as if the row had not reached the disk
+        node.vault._run("UPDATE contestation SET answered_version = NULL")
+    node = federation.restart(CNAV)
+    assert ContestationDesk(node).enter_answers() == 1
+    assert len(federation.entries(CNAV, "contestation_answered")) == 1
+    assert list(node.vault.contestations.open()) == []
+
+
+def test_contest_after_the_answer_is_of_the_new_version_alone(
+    federation: Federation, prefill: Program
+) -> None:
+    contest = contest_of(prefill)
+    send(prefill, item_of(prefill, contest))
+    declare(federation, 120_000)
+    ContestationDesk(federation.node(CNAV)).enter_answers()
+    assert take(federation, item_of(prefill, contest)) == "LINE_REPLACED"
+    again = contest_of(prefill, source="anew-2", version=2)
+    send(prefill, item_of(prefill, again))
+    assert len(federation.entries(CNAV, "contested")) == 2
