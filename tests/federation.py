@@ -27,6 +27,7 @@ from cloison.exchange.statement import to_milliseconds
 from cloison.identity import (
     ActivityKeys,
     Nir,
+    agent_pseudonym,
     init_keys,
     load_activity_keys,
     load_secret,
@@ -385,6 +386,16 @@ class Federation:
         if body not in self._nodes:
             self._nodes[body] = open_node(self.settings(body), self.policy, self.clock)
         return self._nodes[body]
+
+    def empower(self, body: BodyId, **agents: Sequence[str]) -> None:
+        """Writes whom a body empowers for which activities."""
+        file = self.settings(body).state / "agents.toml"
+        lines = [f"{name} = {list(may)!r}" for name, may in agents.items()]
+        file.write_text("\n".join(["[agents]", *lines]) + "\n", "utf-8")
+        file.chmod(0o600)
+
+    def pseudonym(self, body: BodyId, agent: str) -> str:
+        return agent_pseudonym(load_secret(self.keys / body / "node" / "agent.key"), agent)
 
     def holding(self, body: BodyId) -> tuple[Node, Holder]:
         return self.node(body), self.holder(body)

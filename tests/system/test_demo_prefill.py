@@ -132,6 +132,9 @@ def test_contest_reaches_the_payer_and_is_closed_by_its_correction(
     ]
     assert shown.federation.canary.nir[:13] not in str(listed)
     file = tmp_path / "payer.json"
+    agents = shown.federation.node("cnav").folder / "agents.toml"
+    agents.write_text('[agents]\ndupont = ["cnav-rectification"]\n')
+    agents.chmod(0o600)
     payer = ("--payer", shown.line["payer"])
     shown.cloison("contestations", "cnav", *payer, "--out", str(file), "--agent", "dupont")
     (told,) = json.loads(file.read_text("utf-8"))["contestations"]

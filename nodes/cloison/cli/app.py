@@ -30,6 +30,8 @@ COMMANDS = {
         "contestations",
         "List contested lines; tell a declarant.",
     ),
+    "control": ("cloison.cli.control", "app", "Look into one named file."),
+    "recovery": ("cloison.cli.recovery", "app", "Recover an undue payment."),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),

@@ -1,7 +1,6 @@
 """`cloison prefill`: the declaration prepared for a person, and a line of it contested."""
 
 import json
-import re
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,11 @@ import typer
 from cloison.bodies import parse_body
 from cloison.cli.ask import activity_of
 from cloison.cli.console import messages, out
+from cloison.cli.euros import parse_euros
 from cloison.cli.explain import show_document
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
-from cloison.exchange.contestation import check_amount, check_says
+from cloison.exchange.contestation import check_says
 from cloison.french import french_euros, french_month
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
@@ -32,7 +32,6 @@ app = typer.Typer(help="Prepare a declaration; contest a line of it.", no_args_i
 
 _PREFILL = "prefill"
 _PRIVATE = 0o600
-_AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{2}))?", re.ASCII)
 _ONLY_AMOUNT = "Le montant est contesté."
 
 Claim = Annotated[str, typer.Option(help="The claim whose declaration is due.")]
@@ -113,7 +112,7 @@ def contest_command(
     right = Month.parse(month)
     if not (says or amount):
         raise InputError("NOTHING_SAID", "line: what is wrong with it?", "give --says or --amount")
-    said, cents = check_says(says or _ONLY_AMOUNT), _cents(amount)
+    said, cents = check_says(says or _ONLY_AMOUNT), parse_euros(amount)
     base = find_root(root or Path.cwd())
     record = _record(base, body)
     with closing(connect(keys, record.id, base, system_clock, address)) as gateway:
@@ -140,13 +139,3 @@ def contest_command(
 def _record(base: Path, body: str) -> Activity:
     policy = PolicySet.parse(read_policy(base))
     return activity_of(policy.activities, parse_body(body), _PREFILL)
-
-
-def _cents(text: str) -> int | None:
-    """`1234`, `1234.56` or `1234,56` euros; None where empty. The amount is never quoted."""
-    if not text:
-        return None
-    match = _AMOUNT.fullmatch(text)
-    if match is None:
-        raise InputError("BAD_AMOUNT", "amount: not euros with two decimals", "use 1234,56")
-    return check_amount(int(match[1]) * 100 + int(match[2] or 0))

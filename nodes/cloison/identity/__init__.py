@@ -16,6 +16,7 @@ from cloison.identity.activity_keys import (
     parse_public,
     print_public,
 )
+from cloison.identity.agents import AgentDirectory
 from cloison.identity.batches import MOST_STATEMENTS, SignedParts, sign_batch, verify_signed
 from cloison.identity.certificates import (
     Authority,
@@ -71,6 +72,7 @@ __all__ = [
     "SECRET_BYTES",
     "ActivityKeys",
     "ActivityPublicKeys",
+    "AgentDirectory",
     "Authority",
     "Issued",
     "Nir",

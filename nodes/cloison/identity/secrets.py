@@ -27,16 +27,16 @@ def load_secret(path: Path, size_bytes: int = SECRET_BYTES) -> bytes:
     return secret
 
 
-def load_private_file(path: Path) -> bytes:
-    """The bytes of a private file of at most 16 KiB. Raises as `load_secret`."""
+def load_private_file(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
+    """The bytes of a private file, at most 16 KiB or as many as said. Raises as `load_secret`."""
     try:
         with path.open("rb") as file:
             _check_private(path, os.fstat(file.fileno()))
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(most_bytes + 1)
     except OSError as error:
         raise StorageError("NO_SECRET", f"secret `{path}`: {error.strerror}") from error
-    if len(content) > _MOST_BYTES:
-        raise StorageError("BAD_SECRET", f"secret `{path}`: more than {_MOST_BYTES} bytes")
+    if len(content) > most_bytes:
+        raise StorageError("BAD_SECRET", f"secret `{path}`: more than {most_bytes} bytes")
     return content
 
 

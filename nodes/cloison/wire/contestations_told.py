@@ -58,12 +58,11 @@ class DeclarantDesk:
 
         Raises:
             InputError: `MALFORMED`: no declarant, or not an agent's pseudonym.
-            PeerError: `NOT_YOURS`; `NOTHING_CONTESTED`.
+            PeerError: `NOT_YOURS`, `AGENT_NOT_EMPOWERED`; `NOTHING_CONTESTED`.
         """
         self._check_may_read(activity)
         node, now = self._node, self._node.clock()
-        if limits.check_agent(agent) == "batch":
-            raise PeerError("NOT_YOURS", "contestations: names are given to a named agent")
+        node.agents.check(limits.check_agent(agent), activity)
         entered = [
             one
             for one in node.vault.contestations.open(declarant)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, PeerError
 from cloison.exchange import entries
-from cloison.identity import ActivityPublicKeys, Nir, row_key
+from cloison.identity import ActivityPublicKeys, AgentDirectory, Nir, row_key
 from cloison.law import PolicySet
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cloison.ledger.index import LedgerIndex
@@ -113,6 +113,7 @@ class Node:
     index: LedgerIndex
     heads: Heads
     activities: dict[str, ActivityPublicKeys]
+    agents: AgentDirectory
     row_secret: bytes
     clock: Clock
     failures: FailureCounts = field(default_factory=FailureCounts)

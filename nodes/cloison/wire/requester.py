@@ -38,6 +38,7 @@ from cloison.v1 import (
 from cloison.wire.answering import fail
 from cloison.wire.coalescer import Coalescer
 from cloison.wire.destruction import DestructionDesk
+from cloison.wire.gateway import BATCH
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
@@ -123,7 +124,8 @@ class Requester:
 
         Raises:
             InputError: malformed.
-            PeerError: `NOT_YOURS`, `UNKNOWN_PEER`, `CASE_UNKNOWN`, `CASE_CLOSED`.
+            PeerError: `NOT_YOURS`, `UNKNOWN_PEER`, `CASE_UNKNOWN`, `CASE_CLOSED`,
+                `AGENT_NOT_EMPOWERED`.
         """
         statement = parse_statement(signed.statement)
         check_signed(signed)  # it stands in `asked` before the holder says whose signature it is
@@ -135,6 +137,8 @@ class Requester:
             raise PeerError(
                 "UNKNOWN_PEER", f"body `{statement.holder}`: no such node is known here"
             )
+        if statement.agent != BATCH:
+            self._node.agents.check(statement.agent, activity)
         if statement.case_leaf_hash:
             require_open_case(self._node, statement.case_leaf_hash)
         return statement

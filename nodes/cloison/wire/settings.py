@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
 from cloison.exchange.entries import index_terms, started_entry
-from cloison.identity import ledger_origin, load_public_activities, load_secret
+from cloison.identity import AgentDirectory, ledger_origin, load_public_activities, load_secret
 from cloison.law import PolicySet
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
@@ -23,6 +23,7 @@ from cloison.wire.vault import Vault
 LOGS = ("traces", "register")
 STORE, VAULT, INDEX = "store.sqlite", "vault.sqlite", "ledger/traces.index.sqlite"
 DATABASES = (STORE, VAULT, INDEX)
+AGENTS = "agents.toml"
 SOFTWARE = f"cloison {version('cloison')}"
 
 
@@ -92,6 +93,7 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         index=LedgerIndex(settings.state / INDEX, traces, index_terms),
         heads=Heads(known_ledgers(settings.keys)),
         activities=load_public_activities(settings.keys / "public" / "activities"),
+        agents=AgentDirectory(settings.state / AGENTS, settings.own_keys / "agent.key"),
         row_secret=row_secret,
         clock=clock,
     )

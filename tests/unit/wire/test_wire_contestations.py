@@ -23,7 +23,8 @@ from tests.federation import (
 )
 
 from cloison.errors import PeerError
-from cloison.identity import agent_pseudonym, row_key
+from cloison.exchange.contestation import signed_message
+from cloison.identity import row_key
 from cloison.months import Month
 from cloison.store import NewRecord
 from cloison.v1 import contestation_pb2, exchange_service_pb2
@@ -34,8 +35,14 @@ from cloison.wire.gateway import Contest
 
 PAYER = "73282932000074"
 SAYS = "Je n'ai pas travaillé là en février"
-AGENT = agent_pseudonym(b"k" * 32, "dupont")
 RECTIFICATION = "cnav-rectification"
+
+
+@pytest.fixture
+def agent(federation: Federation) -> str:
+    """An agent of the pension fund who is empowered to tell declarants."""
+    federation.empower(CNAV, dupont=[RECTIFICATION], durand=["cnav-profiling"])
+    return federation.pseudonym(CNAV, "dupont")
 
 
 @pytest.fixture
@@ -107,12 +114,12 @@ def test_contest_stands_in_both_ledgers_under_the_activitys_signature(
 
 
 def test_contest_leaves_no_word_number_or_amount_in_any_ledger(
-    federation: Federation, prefill: Program
+    federation: Federation, prefill: Program, agent: str
 ) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
     declare(federation, 120_000)
     desk = ContestationDesk(federation.node(CNAV))
-    DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, AGENT)
+    DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, agent)
     assert desk.enter_answers() == 1
     entries = b"".join(federation.raw_entries(CAF) + federation.raw_entries(CNAV))
     for word in (SAYS, ANNE.nir, ANNE.nir[:13], PAYER, f"dsn-{FIRST}", "120000"):
@@ -201,7 +208,7 @@ def altered(
         change(message)
         raw = message.SerializeToString(deterministic=True)
         item.contestation.contestation = raw
-        item.contestation.signature = prefill.keys.sign(questions.signed_message(raw))
+        item.contestation.signature = prefill.keys.sign(signed_message(raw))
 
     return apply
 
@@ -296,54 +303,60 @@ def test_contestations_list_names_nobody_and_is_no_entry(
 
 
 def test_contestations_told_are_entered_with_agent_and_persons_before_names_leave(
-    federation: Federation, prefill: Program
+    federation: Federation, prefill: Program, agent: str
 ) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
     send(prefill, item_of(prefill, contest_of(prefill, DENIS)))
     node = federation.node(CNAV)
-    told = DeclarantDesk(node).tell(RECTIFICATION, PAYER, AGENT)
+    told = DeclarantDesk(node).tell(RECTIFICATION, PAYER, agent)
     assert {one.nir for one in told.contestations} == {ANNE.nir, DENIS.nir}
     assert {one.says for one in told.contestations} == {SAYS}
     (entry,) = federation.entries(CNAV, "contestations_told")
-    assert entry.contestations_told.agent == AGENT
+    assert entry.contestations_told.agent == agent
     assert len(entry.contestations_told.trace_keys) == 2
     assert all(one.told for one in DeclarantDesk(node).list(RECTIFICATION, ""))
 
 
 def test_contestations_told_say_neither_who_asked_nor_for_which_right(
-    federation: Federation, prefill: Program
+    federation: Federation, prefill: Program, agent: str
 ) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
-    told = DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, AGENT)
+    told = DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, agent)
     for word in ("caf", "prefill", "ppa"):
         assert word not in str(told.contestations)
 
 
 @pytest.mark.parametrize("declarant", ["", "00000000000000", "73282932000082"])
 def test_contestations_of_no_or_another_declarant_are_not_told(
-    federation: Federation, prefill: Program, declarant: str
+    federation: Federation, prefill: Program, agent: str, declarant: str
 ) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
     with pytest.raises(PeerError, match="none is open"):
-        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, declarant, AGENT)
+        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, declarant, agent)
 
 
 @pytest.mark.parametrize("activity", ["cnav-profiling", "caf-prefill", "none"])
 def test_contestations_are_for_the_activity_of_rectification_alone(
-    federation: Federation, prefill: Program, activity: str
+    federation: Federation, prefill: Program, agent: str, activity: str
 ) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
     desk = DeclarantDesk(federation.node(CNAV))
     with pytest.raises(PeerError, match="rectification"):
         next(desk.list(activity, ""))
     with pytest.raises(PeerError, match="rectification"):
-        desk.tell(activity, PAYER, AGENT)
+        desk.tell(activity, PAYER, agent)
 
 
-def test_contestations_are_not_named_to_a_batch(federation: Federation, prefill: Program) -> None:
+@pytest.mark.parametrize("name", ["batch", "durand", "nobody"])
+@pytest.mark.usefixtures("agent")
+def test_contestations_are_not_named_to_who_is_not_empowered(
+    federation: Federation, prefill: Program, name: str
+) -> None:
     send(prefill, item_of(prefill, contest_of(prefill)))
-    with pytest.raises(PeerError, match="named agent"):
-        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, "batch")
+    agent = name if name == "batch" else federation.pseudonym(CNAV, name)
+    with pytest.raises(PeerError, match="did not empower"):
+        DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, agent)
+    assert federation.entries(CNAV, "contestations_told") == []
 
 
 # --- answered -----------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Asked:
         places: Whom of the case it is about, by their place in it.
         outcome: `permitted`, or why there is no answer: the refusal's reason or the failure's.
         provisional: The permit rests on a text not read whole.
+        received_from: Whose data, where the body's own node is asked for what it received.
     """
 
     mark: str
@@ -54,6 +55,7 @@ class Asked:
     outcome: str
     provisional: bool
     receipt: ReceiptRef | None
+    received_from: BodyId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,4 +211,5 @@ def _asked(mark: str, answer: Answer, whom: tuple[int, ...]) -> Asked:
         outcome=outcome,
         provisional=decision is not None and any(rule.provisional for rule in decision.rules),
         receipt=answer.reply.receipt,
+        received_from=question.received.holder if question.received else None,
     )

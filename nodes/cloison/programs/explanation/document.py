@@ -9,7 +9,7 @@ from cloison.bodies import BodyId
 from cloison.french import french_count, french_date, french_euros, french_month
 from cloison.law.policy_set import PolicySet
 from cloison.months import Month
-from cloison.programs.explanation.data import Asked, Datum
+from cloison.programs.explanation.data import Asked, Datum, Table
 from cloison.programs.explanation.notice import Notice
 from cloison.programs.explanation.replay import Parameter, Step
 from cloison.programs.explanation.text import in_words, value_text, with_numbers
@@ -35,12 +35,15 @@ _AMOUNTS = frozenset(
         "capital",
         "mns",
         "net_fiscal",
+        "pensions",
         "property",
         "rent",
+        "rfr",
         "self_employed",
+        "wages",
     }
 )
-_DAYS = frozenset({"unemployed_since"})
+_DAYS = frozenset({"date", "opened", "since", "unemployed_since", "until"})
 _DECIDES = "L'algorithme ne fait que calculer : la décision est prise par l'organisme."
 _ENTERED = (
     "Chaque réponse est inscrite, avec sa question et sa décision mais sans aucun montant, au "
@@ -182,29 +185,33 @@ def _role(notice: Notice) -> Part:
 
 
 def _data(notice: Notice, policy: PolicySet) -> Part:
-    titles = {
-        (one.holder, one.dataset): policy.datasets[one.holder, one.dataset].title
-        for one in notice.table.asked
-    }
-    return Part(
-        2,
-        "2. Données traitées et leurs sources",
-        (_ENTERED if notice.table.asked else "Aucune donnée n'a été demandée.",),
-        (
-            Grid(
-                "Données reçues",
-                ("Ligne", "De", "Données", "Sur", "Mois", "État", "Valeurs", "Version", "Question"),
-                tuple(_datum(one, notice.who, titles) for one in notice.table.data),
-            ),
-            Grid(
-                "Questions posées",
-                ("Ligne", "À", "Données", "Période", "Finalité et texte", "Réponse", "Inscription"),
-                tuple(_asked(one, titles, policy) for one in notice.table.asked),
-            ),
-        )
-        if notice.table.asked
-        else (),
+    asked = bool(notice.table.asked)
+    said = _ENTERED if asked else "Aucune donnée n'a été demandée."
+    grids = data_grids(notice.table, notice.who, policy) if asked else ()
+    return Part(2, "2. Données traitées et leurs sources", (said,), grids)
+
+
+def data_grids(table: Table, who: Sequence[str], policy: PolicySet) -> tuple[Grid, Grid]:
+    """What was received, and what was asked; `who` names the persons by their place."""
+    titles = {(one.holder, one.dataset): asked_title(one, policy) for one in table.asked}
+    return (
+        Grid(
+            "Données reçues",
+            ("Ligne", "De", "Données", "Sur", "Mois", "État", "Valeurs", "Version", "Question"),
+            tuple(_datum(one, who, titles) for one in table.data),
+        ),
+        Grid(
+            "Questions posées",
+            ("Ligne", "À", "Données", "Période", "Finalité et texte", "Réponse", "Inscription"),
+            tuple(_asked(one, titles, policy) for one in table.asked),
+        ),
     )
+
+
+def asked_title(one: Asked, policy: PolicySet) -> str:
+    """What was asked for; whence it came, where it is what the own node received."""
+    title = policy.datasets[one.received_from or one.holder, one.dataset].title
+    return f"{title}, déjà reçues de {one.received_from}" if one.received_from else title
 
 
 _Titles = dict[tuple[BodyId, str], str]

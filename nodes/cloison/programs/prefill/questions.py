@@ -5,17 +5,16 @@ One question a person and holder: an answer that cannot be given for one says no
 
 from collections.abc import Sequence
 
-from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.identity import is_temporary
-from cloison.law.question import Granularity
 from cloison.law.records import Activity as Record
 from cloison.law.records import Reads
 from cloison.months import Month
+from cloison.programs.asking import question_of
 from cloison.programs.entitlement.answers import Answer, NotComputable, rows
 from cloison.programs.entitlement.inputs import Activity
 from cloison.programs.entitlement.needs import MEMBERS, MONTHLY_RESOURCES, months_of
-from cloison.wire.gateway import AskFor, Member, OpenedCase
+from cloison.wire.gateway import AskFor, OpenedCase
 
 FIELDS = {MEMBERS: ("activity", "schemes"), MONTHLY_RESOURCES: ("mns", "nature", "payer")}
 """What the declaration shows, or is asked by; sorted."""
@@ -29,7 +28,7 @@ def own_questions(record: Record, case: OpenedCase, month: Month) -> list[AskFor
     """
     (read,) = _reads(record, MEMBERS)
     return [
-        _ask(record, read, case, month, member)
+        question_of(record, read, case, month, member, FIELDS[read.dataset])
         for member in case.members
         if not is_temporary(member.nir)
     ]
@@ -47,7 +46,7 @@ def income_questions(
     for member in case.members:
         schemes = schemes_of(known.get(member.nir))
         asked += [
-            _ask(record, read, case, month, member)
+            question_of(record, read, case, month, member, FIELDS[read.dataset])
             for read in _reads(record, MONTHLY_RESOURCES)
             if schemes and read.scheme in {None, *schemes}
         ]
@@ -99,22 +98,6 @@ def _reads(record: Record, dataset: str) -> list[Reads]:
     if not all(set(FIELDS[dataset]) <= set(read.fields) for read in found):
         raise _incomplete(record, f"`{dataset}` lacks a field")
     return found
-
-
-def _ask(record: Record, read: Reads, case: OpenedCase, month: Month, member: Member) -> AskFor:
-    first, last = months_of(record, read, month)
-    return AskFor(
-        holder=BodyId(read.holder),
-        dataset=read.dataset,
-        fields=FIELDS[read.dataset],
-        first=first,
-        last=last,
-        granularity=read.granularity or Granularity.CURRENT,
-        purpose=read.purpose or record.purposes[0],
-        legal_basis=read.legal_basis or record.legal_bases[0],
-        persons=(member,),
-        case=case,
-    )
 
 
 def _incomplete(record: Record, why: str) -> InputError:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from cloison.errors import InputError
 from cloison.law.records import Activity as Record
 from cloison.months import Month
+from cloison.programs.asking import ask, open_case, output_of
 from cloison.programs.entitlement.answers import Answer
 from cloison.programs.prefill.declaration import Declaration, Line, cited, read_gaps, read_lines
 from cloison.programs.prefill.questions import income_questions, own_questions, window_of
 from cloison.programs.prefill.record import proposal_record
-from cloison.wire.gateway import AskFor, Contest, Deposit, Gateway, OpenedCase, ReceiptRef
+from cloison.wire.gateway import Contest, Deposit, Gateway, ReceiptRef
 
 
 def prepare(gateway: Gateway, record: Record, month: Month, reference: str) -> Declaration:
@@ -20,14 +21,10 @@ def prepare(gateway: Gateway, record: Record, month: Month, reference: str) -> D
         CloisonError: the node refused to open or deposit.
     """
     made, answers = _gather(gateway, record, month, reference)
-    if not record.outputs:
-        raise InputError(
-            "RECORD_INCOMPLETE", f"activity `{record.id}`: its record declares no output"
-        )
     replies = tuple(answer.reply for answer in cited(answers))
     if not replies:  # nothing was received: there is nothing to propose, and nothing to cite
         return made
-    deposit = Deposit(record.outputs[0].id, made.case, proposal_record(made), replies)
+    deposit = Deposit(output_of(record), made.case, proposal_record(made), replies)
     (receipt,) = gateway.deposit([deposit])
     return replace(made, receipt=receipt)
 
@@ -84,9 +81,9 @@ def _gather(
     gateway: Gateway, record: Record, month: Month, reference: str
 ) -> tuple[Declaration, list[Answer]]:
     first, last = window_of(record, month)
-    case = _open(gateway, record, month, reference)
-    own = _ask(gateway, own_questions(record, case, month))
-    incomes = _ask(gateway, income_questions(record, case, month, own))
+    case = open_case(gateway, record, month, reference)
+    own = ask(gateway, own_questions(record, case, month))
+    incomes = ask(gateway, income_questions(record, case, month, own))
     made = Declaration(
         case=case,
         month=month,
@@ -96,17 +93,3 @@ def _gather(
         gaps=read_gaps(record, case, own, incomes),
     )
     return made, [*own, *incomes]
-
-
-def _open(gateway: Gateway, record: Record, month: Month, reference: str) -> OpenedCase:
-    if not record.case_types:
-        raise InputError("RECORD_INCOMPLETE", f"activity `{record.id}`: its record opens no case")
-    cases = list(gateway.open_cases(record.case_types[0].type, month, [reference]))
-    if len(cases) != 1:
-        raise InputError("UNKNOWN_CLAIM", "claim: not one open claim of this activity's benefit")
-    return cases[0]
-
-
-def _ask(gateway: Gateway, questions: list[AskFor]) -> list[Answer]:
-    replies = gateway.ask(questions)
-    return [Answer(question, reply) for question, reply in zip(questions, replies, strict=True)]
