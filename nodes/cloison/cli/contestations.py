@@ -67,7 +67,8 @@ def contestations(
             told = client.tell(declarant, pseudonym_of(agent, keys, name))
             content = _for_declarant(declarant, told.contestations)
             write_new(save, content.encode(), _PRIVATE)
-            typer.echo(f"{len(told.contestations)} written to {save}")
+            rest = f"; {told.untold} more to come: run it again" if told.untold else ""
+            typer.echo(f"{len(told.contestations)} written to {save}{rest}")
             return
     if as_json:
         typer.echo(json.dumps([_record(one) for one in found], indent=2))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&cloison/v1/contestations_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"-\n\x18ListContestationsRequest\x12\x11\n\tdeclarant\x18\x01 \x01(\t\"\xe9\x01\n\x19ListContestationsResponse\x12\x19\n\x11\x63ontestation_hash\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65ntered_time_ms\x18\x02 \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x11\n\tdeclarant\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0erecord_version\x18\x07 \x01(\r\x12.\n\x06\x61nswer\x18\x08 \x01(\x0b\x32\x1e.cloison.v1.ContestationAnswer\x12\x0c\n\x04told\x18\t \x01(\x08\"=\n\x12\x43ontestationAnswer\x12\x16\n\x0erecord_version\x18\x01 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"8\n\x14TellDeclarantRequest\x12\x11\n\tdeclarant\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\"s\n\x15TellDeclarantResponse\x12\x33\n\rcontestations\x18\x01 \x03(\x0b\x32\x1c.cloison.v1.ToldContestation\x12%\n\x08receipts\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\"\xd4\x01\n\x10ToldContestation\x12\x19\n\x11\x63ontestation_hash\x18\x01 \x01(\x0c\x12\x0b\n\x03nir\x18\x02 \x01(\t\x12\x12\n\nbirth_name\x18\x03 \x01(\t\x12\x12\n\nbirth_date\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0erecord_version\x18\x07 \x01(\r\x12\x0c\n\x04says\x18\x08 \x01(\t\x12\x19\n\x0c\x61mount_cents\x18\t \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_amount_cents2\xd0\x01\n\x14\x43ontestationsService\x12\x62\n\x11ListContestations\x12$.cloison.v1.ListContestationsRequest\x1a%.cloison.v1.ListContestationsResponse0\x01\x12T\n\rTellDeclarant\x12 .cloison.v1.TellDeclarantRequest\x1a!.cloison.v1.TellDeclarantResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&cloison/v1/contestations_service.proto\x12\ncloison.v1\x1a\x18\x63loison/v1/receipt.proto\"-\n\x18ListContestationsRequest\x12\x11\n\tdeclarant\x18\x01 \x01(\t\"\xe9\x01\n\x19ListContestationsResponse\x12\x19\n\x11\x63ontestation_hash\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65ntered_time_ms\x18\x02 \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x11\n\tdeclarant\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0erecord_version\x18\x07 \x01(\r\x12.\n\x06\x61nswer\x18\x08 \x01(\x0b\x32\x1e.cloison.v1.ContestationAnswer\x12\x0c\n\x04told\x18\t \x01(\x08\"=\n\x12\x43ontestationAnswer\x12\x16\n\x0erecord_version\x18\x01 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"8\n\x14TellDeclarantRequest\x12\x11\n\tdeclarant\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\"\x83\x01\n\x15TellDeclarantResponse\x12\x33\n\rcontestations\x18\x01 \x03(\x0b\x32\x1c.cloison.v1.ToldContestation\x12%\n\x08receipts\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12\x0e\n\x06untold\x18\x03 \x01(\x04\"\xd4\x01\n\x10ToldContestation\x12\x19\n\x11\x63ontestation_hash\x18\x01 \x01(\x0c\x12\x0b\n\x03nir\x18\x02 \x01(\t\x12\x12\n\nbirth_name\x18\x03 \x01(\t\x12\x12\n\nbirth_date\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\r\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0erecord_version\x18\x07 \x01(\r\x12\x0c\n\x04says\x18\x08 \x01(\t\x12\x19\n\x0c\x61mount_cents\x18\t \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_amount_cents2\xd0\x01\n\x14\x43ontestationsService\x12\x62\n\x11ListContestations\x12$.cloison.v1.ListContestationsRequest\x1a%.cloison.v1.ListContestationsResponse0\x01\x12T\n\rTellDeclarant\x12 .cloison.v1.TellDeclarantRequest\x1a!.cloison.v1.TellDeclarantResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTESTATIONANSWER']._serialized_end=424
   _globals['_TELLDECLARANTREQUEST']._serialized_start=426
   _globals['_TELLDECLARANTREQUEST']._serialized_end=482
-  _globals['_TELLDECLARANTRESPONSE']._serialized_start=484
-  _globals['_TELLDECLARANTRESPONSE']._serialized_end=599
-  _globals['_TOLDCONTESTATION']._serialized_start=602
-  _globals['_TOLDCONTESTATION']._serialized_end=814
-  _globals['_CONTESTATIONSSERVICE']._serialized_start=817
-  _globals['_CONTESTATIONSSERVICE']._serialized_end=1025
+  _globals['_TELLDECLARANTRESPONSE']._serialized_start=485
+  _globals['_TELLDECLARANTRESPONSE']._serialized_end=616
+  _globals['_TOLDCONTESTATION']._serialized_start=619
+  _globals['_TOLDCONTESTATION']._serialized_end=831
+  _globals['_CONTESTATIONSSERVICE']._serialized_start=834
+  _globals['_CONTESTATIONSSERVICE']._serialized_end=1042
 # @@protoc_insertion_point(module_scope)

@@ -141,8 +141,13 @@ class TellDeclarantResponse(_message.Message):
 
     CONTESTATIONS_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
+    UNTOLD_FIELD_NUMBER: _builtins.int
+    untold: _builtins.int
+    """Others that were never told; the next call gives them."""
     @_builtins.property
-    def contestations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToldContestation]: ...
+    def contestations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToldContestation]:
+        """At most 2,000: first those that were not told before, then the oldest."""
+
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]:
         """The `contestations_told` entries, 500 contestations each."""
@@ -152,10 +157,11 @@ class TellDeclarantResponse(_message.Message):
         *,
         contestations: _abc.Iterable[Global___ToldContestation] | None = ...,
         receipts: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
+        untold: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contestations", b"contestations", "receipts", b"receipts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contestations", b"contestations", "receipts", b"receipts", "untold", b"untold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,7 +48,7 @@ class DeclarantDesk:
                 source=one.source,
                 record_version=one.version,
                 answer=answer,
-                told=self._node.index.first("told", one.hash) is not None,
+                told=self._is_told(one),
             )
 
     def tell(
@@ -63,14 +63,16 @@ class DeclarantDesk:
         self._check_may_read(activity)
         node, now = self._node, self._node.clock()
         node.agents.check(limits.check_agent(agent), activity)
-        entered = [
-            one
+        found = [
+            (self._is_told(one), one)
             for one in node.vault.contestations.open(declarant)
             if node.index.first("contested", one.hash) is not None
         ]
-        if not (declarant and entered):
+        if not (declarant and found):
             raise PeerError("NOTHING_CONTESTED", "contestations: none is open for this declarant")
-        told = [_told(one, node.vault.contestations.person(one.hash)) for one in entered]
+        found.sort(key=lambda pair: pair[0])
+        given = [one for _, one in found[: limits.CONTESTATIONS_TOLD]]
+        told = [_told(one, node.vault.contestations.person(one.hash)) for one in given]
         with node.vault.transaction():
             entries = [
                 contestations_told_entry(
@@ -80,11 +82,15 @@ class DeclarantDesk:
                     node.vault.trace_keys([one.subject for one in some], utc_day(now)),
                     now,
                 )
-                for some in limits.slices(entered, limits.CONTESTATIONS_PER_ENTRY)
+                for some in limits.slices(given, limits.CONTESTATIONS_PER_ENTRY)
             ]
+        untold = [before for before, _ in found[limits.CONTESTATIONS_TOLD :] if not before]
         return contestations_service_pb2.TellDeclarantResponse(
-            contestations=told, receipts=node.append(entries)
+            contestations=told, receipts=node.append(entries), untold=len(untold)
         )
+
+    def _is_told(self, one: ContestedLine) -> bool:
+        return self._node.index.first("told", one.hash) is not None
 
     def _check_may_read(self, activity: str) -> None:
         record = self._node.policy.activities.get(activity)

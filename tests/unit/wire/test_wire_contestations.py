@@ -23,6 +23,7 @@ from tests.federation import (
 )
 
 from cloison.errors import PeerError
+from cloison.exchange import limits
 from cloison.exchange.contestation import signed_message
 from cloison.identity import row_key
 from cloison.months import Month
@@ -326,6 +327,19 @@ def test_contestations_told_say_neither_who_asked_nor_for_which_right(
         assert word not in str(told.contestations)
 
 
+def test_contestations_told_are_no_more_than_a_call_holds_and_the_next_gives_the_others(
+    federation: Federation, prefill: Program, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONTESTATIONS_TOLD", 1)
+    for who in (ANNE, DENIS):
+        send(prefill, item_of(prefill, contest_of(prefill, who)))
+    desk = DeclarantDesk(federation.node(CNAV))
+    first, second = (desk.tell(RECTIFICATION, PAYER, agent) for _ in range(2))
+    assert (first.untold, second.untold) == (1, 0)
+    given = [one.nir for one in (*first.contestations, *second.contestations)]
+    assert sorted(given) == sorted([ANNE.nir, DENIS.nir])
+
+
 @pytest.mark.parametrize("declarant", ["", "00000000000000", "73282932000082"])
 def test_contestations_of_no_or_another_declarant_are_not_told(
     federation: Federation, prefill: Program, agent: str, declarant: str
@@ -421,6 +435,17 @@ def test_contest_is_answered_by_a_dated_difference_sent_after_it(
     assert desk.enter_answers() == 0
     differ(9)
     assert desk.enter_answers() == 1
+
+
+def test_contest_answers_are_looked_for_some_at_a_call_until_all_were(
+    federation: Federation, prefill: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONTESTATIONS_PER_ENTRY", 1)
+    for who in (DENIS, ANNE):
+        send(prefill, item_of(prefill, contest_of(prefill, who)))
+    declare(federation, 120_000)
+    desk = ContestationDesk(federation.node(CNAV))
+    assert sorted(desk.enter_answers() for _ in range(3)) == [0, 0, 1]
 
 
 def test_contest_answered_twice_over_a_crash_is_one_entry(
