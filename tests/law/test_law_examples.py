@@ -101,10 +101,16 @@ def test_datasets_have_the_fields_of_the_catalogue(holder: str) -> None:
     _ASKED_BY_RECORD,
     ids=[f"{activity.id} {reads.holder}/{reads.dataset}" for activity, reads in _ASKED_BY_RECORD],
 )
-def test_what_a_benefit_record_asks_is_permitted(activity: Activity, reads: Reads) -> None:
-    decision = decide(_POLICY, _question(activity, reads), _facts(activity), _NOW)
+def test_what_a_record_asks_is_permitted_but_for_what_no_text_opens(
+    activity: Activity, reads: Reads
+) -> None:
+    """A named file is asked about by a named agent; its record says what nothing read opens."""
+    facts = replace(_facts(activity), named_agent=activity.benefit is None)
+    decision = decide(_POLICY, _question(activity, reads), facts, _NOW)
 
-    assert decision.permitted, decision.nearest
+    shut = activity.benefit is None and reads.dataset == "monthly_resources"
+    assert decision.reason == ("NO_TEXT" if shut else "PERMITTED"), decision.nearest
+    assert not shut or "Rien de lu ne l'ouvre" in reads.why
 
 
 @pytest.mark.parametrize("day", [datetime(2023, 6, 1, tzinfo=UTC), _NOW], ids=str)

@@ -1,6 +1,7 @@
 """Decisions and facts on the wire, obligations, entries and what they are found by."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ from cloison.law.question import (
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.store import PeriodData, PersonData, RecordData, Status
-from cloison.v1 import decision_pb2, entry_pb2, release_pb2, statement_pb2
+from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, release_pb2, statement_pb2
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 words = st.text("abcdefghijklmnopqrstuvwxyz-é'", max_size=12)
@@ -234,6 +235,18 @@ def made_entries() -> dict[str, bytes]:
         "started": entries.started_entry("cloison", bytes(32), NOW),
         "objected": entries.objected_entry(objected, NOW),
         "destroyed": entries.destroyed_entry(destroyed, NOW),
+        "contested": entries.contested_entry(
+            contestation_pb2.SignedContestation(contestation=b"contestation"),
+            BodyId("cnav"),
+            TRACE,
+            NOW,
+        ),
+        "contestation_answered": entries.contestation_answered_entry(
+            b"\x07" * 32, BodyId("caf"), 2, TRACE, NOW, changed=True
+        ),
+        "contestations_told": entries.contestations_told_entry(
+            "cnav-rectification", "a" * 32, [b"\x07" * 32], TRACE, NOW
+        ),
     }
 
 
@@ -259,10 +272,14 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     assert found["objected"]["objected"] == b"\x05" * 32
     assert found["destroyed"]["destruction"] == b"\x06" * 16
     assert found["destroyed"]["destroyed"] == STATEMENT.hash
+    assert found["contested"]["contested"] == sha256(b"contestation").digest()
+    assert found["contestation_answered"]["answered"] == b"\x07" * 32
+    assert found["contestations_told"]["told"] == b"\x07" * 32
     assert found["failures"] == found["started"] == {}
     traced = [name for name in made if "trace" in found[name]]
     asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
-    assert traced == [*asked, "objected", "destroyed"]
+    contested = ["contested", "contestation_answered", "contestations_told"]
+    assert traced == [*asked, "objected", "destroyed", *contested]
 
 
 @pytest.mark.parametrize(

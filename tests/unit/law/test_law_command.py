@@ -50,7 +50,7 @@ def test_check_json_counts(capsys: pytest.CaptureFixture[str]) -> None:
     counts = json.loads(capsys.readouterr().out)
 
     assert len(counts["policy_set"]) == 64
-    assert counts["activities"] == 13
+    assert counts["activities"] == 17
 
 
 def test_list_names_texts_and_activities(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from cloison.errors import InputError
 from cloison.law import PolicySet
 
 _RULES = "texts/gdpr-5/rules.cedar"
-_LINE = 25
+_LINE = 40
 _ANY = "principal, action, resource"
 
 # (head, condition, what the error says, its hint)

@@ -33,7 +33,7 @@ _BAD = [
     ("rule nested too deep", _RULES, "unless { ", "unless { " + "(" * 5000, ":21`: more than 500 brackets"),
     ("rule that goes on too long", _RULES, "unless { ", "unless { " + "context.cohort && " * 5000, ":21`: more than 500 brackets"),
     ("schema nested too deep", "schema.cedarschema", "received_by: Activity,", "received_by: " + "Set<" * 9999 + "Long" + ">" * 9999 + ",", "more than 500 brackets"),
-    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:32`: rule `read-back`"),
+    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:48`: rule `read-back`"),
     ("not TOML", _TEXT, 'read = "whole"', "read = whole", ":3`: not TOML"),
     ("rule without article", _RULES, '@article("II, al. 2")\n', "", ":21`: a rule without @article"),
     ("rule without id", _RULES, '@id("only-to-inform")\n', "", ":21`: a rule without @id"),

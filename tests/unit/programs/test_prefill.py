@@ -244,7 +244,7 @@ def test_prefill_show_is_in_french_with_amounts_sources_and_what_is_missing(
         "1\u202f400,00\u00a0€",
         f"SIRET {PAYER}",
         "rien de déclaré",
-        "enfant à l'école",
+        "Enfant à l'école",
         "pensions alimentaires et les dons",
         "Contester une ligne",
     ):

@@ -99,7 +99,7 @@ def _must(looked: Looked, policy: PolicySet) -> Iterator[Part]:
         rule = rules.get(name)
         source = _SOURCE.search(rule.source) if rule else None
         article = f"{name}, {rule.ref.article}" if rule else name
-        said = (source[1],) if source else ()
+        said = (source[1],) if source and kind == "notice" else ()
         rows.append(((Line(words),), tuple(Line(text, faint=True) for text in (article, *said))))
     if rows:
         origins = sorted(

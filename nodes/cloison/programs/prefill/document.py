@@ -17,8 +17,8 @@ _MISSING = {
     Missing.NO_HOLDER: "régime qu'aucun organisme interrogé ne tient",
     Missing.NO_PERMANENT_NIR: "pas encore de numéro définitif : personne n'a été interrogé",
     Missing.OWN_FILE_INCOMPLETE: "dossier incomplet : personne n'a été interrogé",
-    Missing.AT_SCHOOL: "enfant à l'école : rien n'est demandé",
 }
+_AT_SCHOOL = "Enfant à l'école : rien n'est demandé."
 _NOT_ZERO = (
     "Ce qui manque n'est pas compté comme zéro : un revenu de ce mois-là reste à ajouter par vous."
 )
@@ -65,8 +65,15 @@ def _people(made: Declaration) -> Iterator[Part]:
         gaps = [gap for gap in made.gaps if gap.place == place]
         grids = (*_lines(lines), *_gaps(gaps))
         who = person(member.role, children)
-        missing = (_NOT_ZERO,) if any(gap.missing is not Missing.AT_SCHOOL for gap in gaps) else ()
-        yield Part(2, who[:1].upper() + who[1:], missing, grids)
+        yield Part(2, who[:1].upper() + who[1:], tuple(_said(gaps)), grids)
+
+
+def _said(gaps: list[Gap]) -> Iterator[str]:
+    at_school = [gap for gap in gaps if gap.missing is Missing.AT_SCHOOL]
+    if at_school:
+        yield _AT_SCHOOL
+    if len(gaps) > len(at_school):
+        yield _NOT_ZERO
 
 
 def _lines(lines: list[Line]) -> Iterator[Grid]:
@@ -94,8 +101,8 @@ def _line(line: Line) -> tuple[Cell, ...]:
 
 
 def _gaps(gaps: list[Gap]) -> Iterator[Grid]:
-    if gaps:
-        rows = tuple(map(_gap, gaps))
+    rows = tuple(_gap(gap) for gap in gaps if gap.missing is not Missing.AT_SCHOOL)
+    if rows:
         yield Grid("Mois sans ligne", ("Mois", "Interrogé", "Pourquoi"), rows)
 
 

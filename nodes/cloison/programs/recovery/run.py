@@ -47,7 +47,7 @@ def recover(
     agent: str,
     right_cents: int | None,
 ) -> Undue:
-    """Asks the file, and deposits the undue payment where both amounts are known.
+    """Asks the file, and deposits the undue payment where there is one.
 
     Raises:
         InputError: `UNKNOWN_HOUSEHOLD`, `NO_AGENT`, `UNKNOWN_BENEFIT`.
@@ -59,7 +59,7 @@ def recover(
     )
     undue = Undue(looked, benefit, _paid(looked, benefit), right_cents)
     amount = undue.undue_cents
-    if amount is None:
+    if not amount:
         return undue
     content = {
         **finding_record(looked),
