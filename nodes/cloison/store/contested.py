@@ -60,7 +60,7 @@ class ContestedLines:
         self._layouts = Layouts(database)
 
     def last_load(self) -> int:
-        """The number of the last load; 0 before the first."""
+        """The number of the last load, of whichever process; 0 before the first."""
         with self._database.reading():
             found = self._database.connection.execute("SELECT max(id) FROM load").fetchone()
         return int(found[0] or 0)
@@ -68,7 +68,21 @@ class ContestedLines:
     def find(
         self, dataset: str, subject: bytes, period: int, source: str, version: int
     ) -> DeclaredLine | None:
-        """As `Store.declared_line`."""
+        """What one declaration says of a person in a period.
+
+        Args:
+            dataset: Of the catalogue.
+            subject: The person's row key.
+            period: As a release numbers it.
+            source: The source message, as a release names it.
+            version: Of its records, as a release names it.
+
+        Returns:
+            None where there is no such line, or the dataset's records name no declarant.
+
+        Raises:
+            InputError: `UNKNOWN_DATASET`. StorageError: `STORE_READ`.
+        """
         known = self._catalogue.dataset(dataset)
         if known.declarant is None:
             return None
@@ -84,7 +98,14 @@ class ContestedLines:
     def redeclared(
         self, dataset: str, subject: bytes, period: int, source: str, version: int, since: int
     ) -> Redeclared | None:
-        """As `Store.redeclared`."""
+        """What its declarant declared after that line, named as in `find`; None: nothing yet.
+
+        A declaration that is cancelled and not yet sent anew is nothing yet; a dated difference to
+        the line counts if it was loaded after the load `since`.
+
+        Raises:
+            StorageError: `STORE_READ`.
+        """
         person = (self._ids[dataset].id, subject, period)
         run = self._database.connection.execute
         with self._database.reading():

@@ -13,7 +13,7 @@ from cloison.store.claims import Claims
 from cloison.store.column_sources import sources
 from cloison.store.column_writing import ColumnWriter
 from cloison.store.columns import Columns
-from cloison.store.contested import ContestedLines, DeclaredLine, Redeclared
+from cloison.store.contested import ContestedLines
 from cloison.store.database import Database, to_ms
 from cloison.store.destruction import Destruction
 from cloison.store.kept_lines import KeptLine, find_kept_lines
@@ -39,6 +39,7 @@ class Store:
 
     Attributes:
         catalogue: The body's.
+        lines: What sources declared, one by one: for who contests it.
     """
 
     def __init__(self, database: Database, catalogue: Catalogue, row_key: bytes) -> None:
@@ -51,7 +52,7 @@ class Store:
         self._columns = Columns(database, self._records, self._people)
         self._column_writer = ColumnWriter(database, sources(database, catalogue, self._ids))
         self._claims = Claims(database, catalogue, self._ids, self._people)
-        self._lines = ContestedLines(database, catalogue, self._ids)
+        self.lines = ContestedLines(database, catalogue, self._ids)
         self._received = Received(database)
         self._outputs = Outputs(database)
         self._destruction = Destruction(database)
@@ -177,40 +178,6 @@ class Store:
             IntegrityError: `VAULT_MISSING`, `VAULT_SEAL`.
         """
         return self._claims.households(month, references, without_claim)
-
-    def last_load(self) -> int:
-        """The number of the last load, of whichever process; 0 before the first."""
-        return self._lines.last_load()
-
-    def declared_line(
-        self, dataset: str, subject: bytes, period: int, source: str, version: int
-    ) -> DeclaredLine | None:
-        """What one declaration says of a person in a period.
-
-        Args:
-            dataset: Of the catalogue.
-            subject: The person's row key.
-            period: As a release numbers it.
-            source: The source message, as a release names it.
-            version: Of its records, as a release names it.
-
-        Returns:
-            None where there is no such line, or the dataset's records name no declarant.
-
-        Raises:
-            InputError: `UNKNOWN_DATASET`. StorageError: `STORE_READ`.
-        """
-        return self._lines.find(dataset, subject, period, source, version)
-
-    def redeclared(
-        self, dataset: str, subject: bytes, period: int, source: str, version: int, since: int
-    ) -> Redeclared | None:
-        """What its declarant declared after that line; None: nothing yet.
-
-        A declaration that is cancelled and not yet sent anew is nothing yet; a dated difference to
-        the line counts if it was loaded after the load `since`.
-        """
-        return self._lines.redeclared(dataset, subject, period, source, version, since)
 
     def keep_received(
         self,

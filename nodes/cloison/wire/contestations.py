@@ -121,7 +121,7 @@ class ContestationDesk:
         found = None
         if question.first_month <= line.month <= question.last_month:
             place = (question.dataset, subject, line.month.number, line.source, line.version)
-            found = node.store.declared_line(*place)
+            found = node.store.lines.find(*place)
         if found is None or identity is None or identity.traits_digest != traits:
             raise _unknown()
         if not found.live:
@@ -181,7 +181,7 @@ class ContestationDesk:
         """
         node = self._node
         if not self._to_look_at:
-            load = node.store.last_load()
+            load = node.store.lines.last_load()
             if load == self._seen_load:
                 return 0
             self._looking_load = load
@@ -197,7 +197,7 @@ class ContestationDesk:
 
     def _answer(self, one: ContestedLine) -> Redeclared | None:
         place = (one.dataset, one.subject, one.month.number, one.source, one.version)
-        return self._node.store.redeclared(*place, one.after_load)
+        return self._node.store.lines.redeclared(*place, one.after_load)
 
     def _enter(self, answered: Sequence[tuple[ContestedLine, Redeclared]]) -> None:
         node, now = self._node, self._node.clock()
