@@ -97,6 +97,7 @@ def test_prefill_asks_only_the_three_fields_it_shows(caf: FakeGateway, record: A
     [
         (release_pb2.PERIOD_STATUS_NOT_YET_DUE, Missing.NOT_YET_DUE),
         (release_pb2.PERIOD_STATUS_UNDER_CORRECTION, Missing.UNDER_CORRECTION),
+        (release_pb2.PERIOD_STATUS_LATE, Missing.LATE),
         (release_pb2.PERIOD_STATUS_UNSPECIFIED, Missing.NO_ANSWER),
     ],
 )

@@ -27,7 +27,7 @@ from cloison.exchange import limits
 from cloison.exchange.contestation import signed_message
 from cloison.identity import row_key
 from cloison.months import Month
-from cloison.store import NewRecord
+from cloison.store import NewRecord, SlotName
 from cloison.v1 import contestation_pb2, exchange_service_pb2
 from cloison.wire import questions, servicers
 from cloison.wire.contestations import ContestationDesk
@@ -89,7 +89,9 @@ def declare(
     """Anne's payer declares February again; `None`: without her."""
     node = federation.node(CNAV)
     with node.store.loading(f"anew-{order}", bytes([order]) * 32, federation.clock()) as loading:
-        slot = loading.declare("monthly_resources", f"0/{FIRST}", f"anew-{order}", kind, order)
+        slot = loading.declare(
+            "monthly_resources", SlotName("01/0", FIRST.number), f"anew-{order}", kind, order
+        )
         if cents is not None:
             loading.append(slot, 0, _record(node.row_secret, cents))
 
@@ -426,7 +428,13 @@ def test_contest_is_answered_by_a_dated_difference_sent_after_it(
 
     def differ(number: int) -> None:
         with node.store.loading("later", bytes([number]) * 32, federation.clock()) as loading:
-            slot = loading.declare("monthly_resources", f"l/{number}", "later", "normal", number)
+            slot = loading.declare(
+                "monthly_resources",
+                SlotName(f"01/later{number}", (FIRST + 1).number),
+                "later",
+                "normal",
+                number,
+            )
             loading.append(slot, 0, _record(node.row_secret, -5_000), f"dsn-{FIRST}")
 
     differ(8)

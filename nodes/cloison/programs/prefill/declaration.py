@@ -24,6 +24,8 @@ class Missing(StrEnum):
     """The holder's sources declared nothing of the person."""
     NOT_YET_DUE = "NOT_YET_DUE"
     UNDER_CORRECTION = "UNDER_CORRECTION"
+    LATE = "LATE"
+    """A payer that declared the person before has not declared the month."""
     NO_ANSWER = "NO_ANSWER"
     """The holder refused, or could not be asked: `reason` says which."""
     NO_HOLDER = "NO_HOLDER"
@@ -37,6 +39,7 @@ class Missing(StrEnum):
 _BY_STATUS = {
     release_pb2.PERIOD_STATUS_NOT_YET_DUE: Missing.NOT_YET_DUE,
     release_pb2.PERIOD_STATUS_UNDER_CORRECTION: Missing.UNDER_CORRECTION,
+    release_pb2.PERIOD_STATUS_LATE: Missing.LATE,
 }
 
 

@@ -13,6 +13,7 @@ _MISSING = {
     Missing.NOTHING_DECLARED: "rien de déclaré",
     Missing.NOT_YET_DUE: "pas encore exigible des payeurs",
     Missing.UNDER_CORRECTION: "en cours de correction par le payeur",
+    Missing.LATE: "un payeur n'a pas encore déclaré, en retard",
     Missing.NO_ANSWER: "pas de réponse",
     Missing.NO_HOLDER: "régime qu'aucun organisme interrogé ne tient",
     Missing.NO_PERMANENT_NIR: "pas encore de numéro définitif : personne n'a été interrogé",
