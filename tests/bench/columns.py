@@ -4,7 +4,6 @@ Run as `python -m tests.bench.columns`; the largest store takes about two minute
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from rich.table import Table
 from tests.bench.processes import ROOT
 
 from cloison.months import Month
-from cloison.store import IdentityFacts, NewRecord, Slot, Store, load_catalogue
+from cloison.store import IdentityFacts, NewRecord, Slot, SlotName, Store, load_catalogue
 from cloison.store.many import Bytes
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -59,7 +58,11 @@ def make_store(folder: Path, persons: int) -> tuple[Store, Bytes]:
             if place % _PAYER_PERSONS == 0:
                 slots = [
                     loading.declare(
-                        DATASET, f"{place}/{month}", f"dsn-{month}-{place}-01", "normal", 1
+                        DATASET,
+                        SlotName(f"01/{place}", month.number),
+                        f"dsn-{month}-{place}-01",
+                        "normal",
+                        1,
                     )
                     for month in MONTHS
                 ]
@@ -110,12 +113,12 @@ def measure(folder: Path, persons: int) -> Figures:
                 )
             )
 
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.process_time()
         many(batches[0])
         first = time.process_time() - start
         store.identities(batches[0])
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        held = store._columns._partitions._held.values()
+        memory = sum(partition.held_bytes for _, partition in held)
         columns = (folder / "store.columns").rglob("*.parquet")
         return Figures(
             persons=persons,
@@ -126,7 +129,7 @@ def measure(folder: Path, persons: int) -> Figures:
             first_seconds=first,
             settle_seconds=settle,
             file_bytes=sum(path.stat().st_size for path in columns),
-            memory_bytes=memory * 1024,
+            memory_bytes=memory,
         )
     finally:
         store.close()
@@ -161,7 +164,7 @@ def show(found: Sequence[Figures], console: Console) -> None:
             f"{one.first_seconds:.2f} s",
             f"{one.settle_seconds:.1f} s, {one.settle_seconds / rows * 1e6:.1f} µs a row",
             f"{one.file_bytes / rows:.0f} bytes a row",
-            f"{one.memory_bytes / 1e6:,.0f} MB at most",
+            f"{one.memory_bytes / rows:.0f} bytes a row",
         )
     console.print(table)
 

@@ -56,4 +56,4 @@ def test_fetch_many_of_a_population_gives_what_fetch_gives(
         rows += len(persons)
     loader.store.close()
     reader.store.close()
-    assert rows > 30
+    assert rows > 20
