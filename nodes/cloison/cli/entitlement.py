@@ -65,6 +65,9 @@ def run_command(
     month: Annotated[str, typer.Option(help="The month of the right, YYYY-MM.")],
     case: Annotated[list[str] | None, typer.Option(help="A claim; may be repeated.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every open claim.")] = False,
+    together: Annotated[
+        bool, typer.Option(help="Ask about all persons at once, as cohorts: the same answers.")
+    ] = False,
     body: Annotated[str, typer.Option(help="The body that computes.")] = "caf",
     keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
     root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
@@ -89,7 +92,7 @@ def run_command(
     policy = PolicySet.parse(read_policy(base))
     record = find_activity(policy.activities, f"{body}-{benefit.value}")
     with closing(connect(keys, record.id, base, system_clock, address)) as gateway:
-        outcome = compute(gateway, Needs.of(record), right, case or ())
+        outcome = compute(gateway, Needs.of(record), right, case or (), together=together)
     if save is not None:
         lines = (json.dumps(result_record(one), ensure_ascii=False) for one in outcome.results)
         write_new(save, "".join(f"{line}\n" for line in lines).encode(), _PRIVATE)
@@ -102,7 +105,14 @@ def run_command(
             show_result(out(), base, result)
 
 
-def compute(gateway: Gateway, needs: Needs, month: Month, references: Sequence[str]) -> Outcome:
+def compute(
+    gateway: Gateway,
+    needs: Needs,
+    month: Month,
+    references: Sequence[str],
+    *,
+    together: bool = False,
+) -> Outcome:
     """Runs with progress on stderr."""
     with Progress(console=messages(), transient=True) as bar:
         task = bar.add_task("asking", total=None)
@@ -110,7 +120,7 @@ def compute(gateway: Gateway, needs: Needs, month: Month, references: Sequence[s
         def advance(done: int, cases: int) -> None:
             bar.update(task, completed=done, total=cases)
 
-        return run(gateway, needs, month, references, advance)
+        return run(gateway, needs, month, references, advance, together=together)
 
 
 def outcome_to_json(outcome: Outcome) -> str:

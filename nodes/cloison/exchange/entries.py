@@ -183,10 +183,10 @@ def cohort_part_entry(
     now: datetime,
     *,
     last: bool,
-    received: bool = False,
     cases: Sequence[bytes] = (),
+    received: bytes = b"",
 ) -> bytes:
-    """A batch of a cohort is about to leave, or was received; `cases` only where it leaves."""
+    """A batch of a cohort is about to leave; or it came, `received` the holder's leaf hash."""
     entry = _entry(now)
     part = entry.cohort_part
     part.statement_hash = statement_hash
@@ -197,7 +197,8 @@ def cohort_part_entry(
     part.sealed_hash = sha256(sealed).digest()
     part.peer = peer
     part.case_leaf_hashes.extend(cases)
-    part.received = received
+    part.received = bool(received)
+    part.leaf_hash = received
     return _bytes(entry)
 
 
@@ -335,7 +336,8 @@ def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
 def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
     place = part_key(part.statement_hash, part.batch_index)
     yield ("came" if part.received else "left"), place
-    yield from (("case", leaf) for leaf in part.case_leaf_hashes)
+    if not part.received:  # a question under them is counted once, by who answers it
+        yield from (("case", leaf) for leaf in part.case_leaf_hashes)
 
 
 def _renewed_terms(renewed: entry_pb2.CaseRenewed) -> Iterator[Term]:

@@ -357,6 +357,7 @@ class CohortPart(_message.Message):
     PEER_FIELD_NUMBER: _builtins.int
     CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
     statement_hash: _builtins.bytes
     batch_index: _builtins.int
     last: _builtins.bool
@@ -364,6 +365,8 @@ class CohortPart(_message.Message):
     peer: _builtins.str
     received: _builtins.bool
     """Written by the requester's node, as the answer came; the holder writes its own before the answer leaves."""
+    leaf_hash: _builtins.bytes
+    """Of the holder's entry; the requester's alone has it."""
     @_builtins.property
     def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Persons of the batch, at most 500."""
@@ -372,7 +375,7 @@ class CohortPart(_message.Message):
     def person_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
     def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Leaf hashes of the cases its persons stand in; the holder's entry alone has them."""
+        """Leaf hashes of the cases its persons stand in."""
 
     def __init__(
         self,
@@ -386,10 +389,11 @@ class CohortPart(_message.Message):
         peer: _builtins.str = ...,
         case_leaf_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         received: _builtins.bool = ...,
+        leaf_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "case_leaf_hashes", b"case_leaf_hashes", "last", b"last", "peer", b"peer", "person_digests", b"person_digests", "received", b"received", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "case_leaf_hashes", b"case_leaf_hashes", "last", b"last", "leaf_hash", b"leaf_hash", "peer", b"peer", "person_digests", b"person_digests", "received", b"received", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -271,6 +271,7 @@ class Deposit(_message.Message):
     STATEMENT_HASHES_FIELD_NUMBER: _builtins.int
     SIGNED_TIME_MS_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     activity: _builtins.str
     output: _builtins.str
@@ -284,6 +285,10 @@ class Deposit(_message.Message):
     def statement_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """SHA-256 of each statement whose answer was used."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CitedPart]:
+        """Batches of cohorts whose answers were used, each once; a person of the deposit's case stands in each."""
+
     def __init__(
         self,
         *,
@@ -295,14 +300,37 @@ class Deposit(_message.Message):
         statement_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         signed_time_ms: _builtins.int = ...,
         nonce: _builtins.bytes = ...,
+        parts: _abc.Iterable[Global___CitedPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "case_leaf_hash", b"case_leaf_hash", "content", b"content", "nonce", b"nonce", "output", b"output", "signed_time_ms", b"signed_time_ms", "statement_hashes", b"statement_hashes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "case_leaf_hash", b"case_leaf_hash", "content", b"content", "nonce", b"nonce", "output", b"output", "parts", b"parts", "signed_time_ms", b"signed_time_ms", "statement_hashes", b"statement_hashes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Deposit: _TypeAlias = Deposit  # noqa: Y015
+
+@_typing.final
+class CitedPart(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    BATCH_INDEX_FIELD_NUMBER: _builtins.int
+    statement_hash: _builtins.bytes
+    batch_index: _builtins.int
+    def __init__(
+        self,
+        *,
+        statement_hash: _builtins.bytes = ...,
+        batch_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_index", b"batch_index", "statement_hash", b"statement_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CitedPart: _TypeAlias = CitedPart  # noqa: Y015
 
 @_typing.final
 class DepositResponse(_message.Message):

@@ -179,7 +179,13 @@ class GatewayClient:
             output=one.output,
             case_leaf_hash=one.case.leaf_hash,
             content=json.dumps(one.content, ensure_ascii=False, sort_keys=True).encode("utf-8"),
-            statement_hashes=[cited.statement_hash for cited in one.cited],
+            statement_hashes=[cited.statement_hash for cited in one.cited if not cited.parts],
+            parts=[
+                store_service_pb2.CitedPart(statement_hash=statement_hash, batch_index=index)
+                for statement_hash, index in dict.fromkeys(
+                    (cited.statement_hash, index) for cited in one.cited for index in cited.parts
+                )
+            ],
             signed_time_ms=to_milliseconds(self._clock()),
             nonce=os.urandom(limits.NONCE_BYTES),
         ).SerializeToString(deterministic=True)

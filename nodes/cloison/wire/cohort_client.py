@@ -282,4 +282,4 @@ def open_parts(
         receipt = ReceiptRef(
             statement.holder, checked.leaf_index, checked.leaf_hash, checked.head.size
         )
-        yield CohortPart(sent.members, table, digests, receipt)
+        yield CohortPart(answer.index, sent.members, table, digests, receipt)

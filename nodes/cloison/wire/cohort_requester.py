@@ -146,6 +146,7 @@ class _Sent:
 
     digests: list[bytes]
     row_keys: list[bytes]
+    cases: list[bytes]
     last: bool
 
 
@@ -182,7 +183,8 @@ class Passing:
         if self.statement.holder != node.body:  # its own holder side keeps them otherwise
             with node.vault.transaction():
                 node.vault.cohorts.keep_batch(seed, people.nirs, self.statement.hash, batch.index)
-        self._sent[batch.index] = _Sent(digests, persons, batch.last)
+        cases = list(batch.case_leaf_hashes)
+        self._sent[batch.index] = _Sent(digests, persons, cases, batch.last)
 
     def receive_header(self, answer: receipt_pb2.Answer) -> None:
         """The decision; its `received` entry is on disk.
@@ -257,7 +259,8 @@ class Passing:
                 statement.holder,
                 now,
                 last=answer.last,
-                received=True,
+                cases=sent.cases,
+                received=checked.leaf_hash,
             )
             node.append([entry])
         # After its entry: what came in is in the ledger before it is said to be destroyed.

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
-from cloison.exchange.entries import deposited_entry, parse_entry
+from cloison.exchange.entries import deposited_entry, parse_entry, part_key
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.law import Activity
 from cloison.ledger.tree import leaf_hash
@@ -18,6 +18,8 @@ from cloison.wire.node import Node
 from cloison.wire.status import failure_of
 from cloison.wire.vault import CaseFile, utc_day
 
+_Cited = tuple[release_pb2.Label, bytes]
+"""The label of what is cited, and the leaf hash of the holder's entry."""
 _PERMITTED = frozenset({decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS})
 
 
@@ -104,7 +106,10 @@ class DepositDesk:
                 case_leaf_hash=deposit.case_leaf_hash,
                 content=deposit.content,
                 label=joined,
-                statement_hashes=tuple(deposit.statement_hashes),
+                statement_hashes=(
+                    *deposit.statement_hashes,
+                    *dict.fromkeys(part.statement_hash for part in deposit.parts),
+                ),
                 leaf_hash=leaf_hash(data),
                 kept_time=from_milliseconds(entry.entry_time_ms),
                 until_time=_first_end(labels),
@@ -145,6 +150,7 @@ class DepositDesk:
                 f"output `{shown(deposit.output[:64])}`: not declared by activity `{record.id}`",
             )
         cited = [self._cited(deposit, one) for one in deposit.statement_hashes]
+        cited += [self._cited_part(deposit, one) for one in deposit.parts]
         if output.label == "inherit" and not cited:
             raise InputError(
                 "NOTHING_CITED",
@@ -152,8 +158,8 @@ class DepositDesk:
                 "cite each answer it rests on",
             )
         labels: dict[bytes, release_pb2.Label] = {}
-        for received in cited:
-            labels[received.label.SerializeToString(deterministic=True)] = received.label
+        for label, _ in cited:
+            labels[label.SerializeToString(deterministic=True)] = label
         return entry_pb2.Deposited(
             activity=record.id,
             output=deposit.output,
@@ -161,31 +167,50 @@ class DepositDesk:
             content_hash=content_hash,
             labels=[labels[key] for key in sorted(labels)] if output.label == "inherit" else [],
             reset_article=output.article,
-            receipts=[received.leaf_hash for received in cited],
+            receipts=[leaf for _, leaf in cited],
         )
 
-    def _cited(
-        self, deposit: store_service_pb2.Deposit, statement_hash: bytes
-    ) -> entry_pb2.Received:
+    def _cited(self, deposit: store_service_pb2.Deposit, statement_hash: bytes) -> _Cited:
         """Data this activity received about the deposit's case, under a label that still holds.
 
         What is answered under a case is about its members, whom the entry of the deposit traces.
         """
+        received = self._received(deposit, statement_hash)
+        asked = self._entry_of("asked", statement_hash).asked
+        if parse_statement(asked.signed.statement).case_leaf_hash != deposit.case_leaf_hash:
+            raise _another_case()
+        return received.label, received.leaf_hash
+
+    def _cited_part(
+        self, deposit: store_service_pb2.Deposit, cited: store_service_pb2.CitedPart
+    ) -> _Cited:
+        """As `_cited`, in a batch of a cohort in which somebody of the case was asked about."""
+        received = self._received(deposit, cited.statement_hash)
+        place = part_key(cited.statement_hash, cited.batch_index)
+        part = self._entry_of("came", place).cohort_part
+        if deposit.case_leaf_hash not in part.case_leaf_hashes:
+            raise _another_case()
+        return received.label, part.leaf_hash
+
+    def _received(
+        self, deposit: store_service_pb2.Deposit, statement_hash: bytes
+    ) -> entry_pb2.Received:
         received = self._entry_of("received", statement_hash).received
         if received.label.received_by != deposit.activity or received.outcome not in _PERMITTED:
             raise PeerError("RECEIPT_UNKNOWN", "deposit: cites no data this activity received")
         until = received.label.until_ms
         if until and from_milliseconds(until) <= self._node.clock():
             raise PeerError("LABEL_ENDED", "deposit: cites an answer whose label ended", "ask anew")
-        asked = self._entry_of("asked", statement_hash).asked
-        if parse_statement(asked.signed.statement).case_leaf_hash != deposit.case_leaf_hash:
-            raise PeerError("ANOTHER_CASE", "deposit: cites an answer asked under another case")
         return received
 
     def _entry_of(self, kind: str, statement_hash: bytes) -> entry_pb2.Entry:
         """The first entry of this kind about a statement; an empty one where there is none."""
         index = self._node.index.first(kind, statement_hash)
         return entry_pb2.Entry() if index is None else parse_entry(self._node.traces.entry(index))
+
+
+def _another_case() -> PeerError:
+    return PeerError("ANOTHER_CASE", "deposit: cites an answer asked under another case")
 
 
 def _first_end(labels: Iterable[release_pb2.Label]) -> datetime | None:

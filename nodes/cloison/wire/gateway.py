@@ -96,7 +96,8 @@ class ReceiptRef:
 class Reply:
     """The checked answer. `failure` is set where no decision was reached; then nothing else is.
 
-    `envelopes` are the releases a permitted local question for received data handed back.
+    `envelopes` are the releases a permitted local question for received data handed back. An answer
+    taken from a cohort names its batches in `parts`; `person_receipts` are theirs, one a person.
     `salts` are those of the statement's persons, in order: who contests a line names its person so.
     """
 
@@ -107,6 +108,12 @@ class Reply:
     failure: CloisonError | None = None
     envelopes: tuple[release_pb2.Release, ...] = ()
     salts: tuple[bytes, ...] = ()
+    parts: tuple[int, ...] = ()
+    person_receipts: tuple[ReceiptRef, ...] = ()
+
+    def receipt_of(self, person: int) -> ReceiptRef | None:
+        """Where what is said of a person stands; the person by their place in the question."""
+        return self.person_receipts[person] if self.person_receipts else self.receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +139,14 @@ class CohortPart:
     """A batch's checked answer.
 
     Attributes:
+        index: Its place in the cohort.
         members: The batch's persons.
         table: What was released of them, as `CohortRelease.table` states it.
         person_digests: As the entry names the persons.
         receipt: Of the batch's own entry.
     """
 
+    index: int
     members: tuple[Member, ...]
     table: pa.RecordBatch
     person_digests: list[bytes]

@@ -157,16 +157,16 @@ class FakeGateway:
             return CohortReply(reply, iter(()))
         everybody = list(persons)
         parts = (
-            self._part(question, tuple(everybody[start : start + 2]))
+            self._part(question, start // 2, tuple(everybody[start : start + 2]))
             for start in range(0, len(everybody), 2)
         )
         return CohortReply(reply, parts)
 
-    def _part(self, question: AskFor, members: tuple[Member, ...]) -> CohortPart:
+    def _part(self, question: AskFor, index: int, members: tuple[Member, ...]) -> CohortPart:
         release = self._release(question, members)
         digests = [bytes([place]) * 32 for place in range(len(members))]
         receipt = ReceiptRef(question.holder, 7, b"\7" * 32, 1_000)
-        return CohortPart(members, table_of(release), digests, receipt)
+        return CohortPart(index, members, table_of(release), digests, receipt)
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Keeps them."""
@@ -276,29 +276,21 @@ def _value(value: int | str | bool | None) -> release_pb2.Value:
 
 def table_of(release: release_pb2.Release) -> pa.RecordBatch:
     """A release as a cohort's part gives it: one row a record."""
-    rows: list[dict[str, object]] = []
+    nothing = (None,) * (2 + len(release.fields))
+    rows: list[tuple[object, ...]] = []
     for place, person in enumerate(release.persons):
         for period in person.periods:
-            head: dict[str, object] = {
-                "person": place,
-                "period": period.period,
-                "status": period.status,
-            }
+            head = (place, period.period, period.status)
             rows += [
-                head
-                | {"source": record.source, "version": record.version}
-                | {
-                    name: getattr(value, value.WhichOneof("kind") or "", None)
-                    for name, value in zip(release.fields, record.values, strict=True)
-                }
+                (
+                    *head,
+                    record.source,
+                    record.version,
+                    *(getattr(one, one.WhichOneof("kind") or "", None) for one in record.values),
+                )
                 for record in period.records
-            ] or [head]
-    head_kinds = {
-        "person": pa.int32(),
-        "period": pa.int32(),
-        "status": pa.int8(),
-        "source": pa.utf8(),
-    }
-    names = [*head_kinds, "version", *release.fields]
-    columns = [pa.array([row.get(name) for row in rows], head_kinds.get(name)) for name in names]
+            ] or [(*head, *nothing)]
+    names = ["person", "period", "status", "source", "version", *release.fields]
+    kinds = (pa.int32(), pa.int32(), pa.int8(), *[None] * (len(names) - 3))
+    columns = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(kinds)]
     return pa.RecordBatch.from_arrays(columns, names=names)

@@ -27,6 +27,7 @@ from tests.federation import (
     fill_disk,
     run,
 )
+from tests.unit.wire.test_wire_received import Depositor
 
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, InputError, PeerError
@@ -37,6 +38,7 @@ from cloison.exchange.statement import parse_statement
 from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
+from cloison.ledger.tree import leaf_hash
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
 from cloison.wire.cohort import BatchPersons, next_part, part_of, read_persons, write_persons
@@ -727,6 +729,81 @@ def test_ask_many_without_a_cohort_is_refused(cohort: Cohort) -> None:
     item = cohort.program.item(cohort.program.question(cohort.cases[0]))
     with pytest.raises(InputError, match="announces no cohort"):
         cohort.ask([], item.statement)
+
+
+# --- deposits that rest on batches ---------------------------------------------------------------
+
+
+def deposit_on(cohort: Cohort, index: int, batch_index: int | None = None) -> Depositor:
+    """A deposit about one of the cohort's cases, resting on a batch."""
+    made = Depositor(cohort.program, cohort.cases[index], [])
+    made.deposit.output = "entitlement"
+    made.deposit.parts.add(
+        statement_hash=cohort.asked, batch_index=index if batch_index is None else batch_index
+    )
+    return made
+
+
+@pytest.fixture
+def answered(cohort: Cohort) -> Cohort:
+    """Asked, each case in a batch of its own."""
+    header = cohort.header()
+    cohort.asked = sha256(header.statement).digest()
+    cohort.ask(cohort.plain(), header)
+    return cohort
+
+
+def test_deposit_cites_the_batch_its_case_stood_in(
+    federation: Federation, answered: Cohort
+) -> None:
+    deposit_on(answered, 1).put()
+    (entry,) = federation.entries(CAF, "deposited")
+    (part,) = (
+        one.cohort_part
+        for one in federation.entries(CAF, "cohort_part")
+        if one.cohort_part.batch_index == 1
+    )
+    assert list(entry.deposited.receipts) == [part.leaf_hash]
+    assert [label.received_for for label in entry.deposited.labels] == ["calculation"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "reason"), [(0, "ANOTHER_CASE"), (2, "ANOTHER_CASE"), (None, "RECEIPT_UNKNOWN")]
+)
+def test_deposit_cites_no_batch_without_its_case(
+    answered: Cohort, batch: int | None, reason: str
+) -> None:
+    made = deposit_on(answered, 1, batch or 0)
+    if batch is None:
+        made.deposit.parts[0].statement_hash = bytes(32)
+    with pytest.raises(CloisonError) as caught:
+        made.put()
+    assert caught.value.reason == reason
+
+
+def test_deposit_cites_no_cohort_as_if_it_were_a_single_answer(answered: Cohort) -> None:
+    made = deposit_on(answered, 1)
+    del made.deposit.parts[:]
+    made.deposit.statement_hashes.append(answered.asked)
+    with pytest.raises(CloisonError) as caught:
+        made.put()
+    assert caught.value.reason == "ANOTHER_CASE"
+
+
+def test_requester_s_entry_names_the_holder_s_and_counts_no_question(
+    federation: Federation, answered: Cohort
+) -> None:
+    of_holder = [
+        (leaf_hash(entry.SerializeToString(deterministic=True)), entry.cohort_part)
+        for entry in federation.entries(CNAV, "cohort_part")
+    ]
+    came = [entry.cohort_part for entry in federation.entries(CAF, "cohort_part")]
+    assert [part.leaf_hash for part in came] == [leaf for leaf, _ in of_holder]
+    assert [list(part.case_leaf_hashes) for part in came] == [
+        list(part.case_leaf_hashes) for _, part in of_holder
+    ]
+    assert federation.node(CAF).index.count("case", answered.cases[0].leaf_hash) == 0
+    assert federation.node(CNAV).index.count("case", answered.cases[0].leaf_hash) == 1
 
 
 # --- the Arrow table of a batch ------------------------------------------------------------------

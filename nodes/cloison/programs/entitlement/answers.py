@@ -140,6 +140,8 @@ def rows(answer: Answer) -> list[Row]:
     release = answer.reply.release
     if release is None or len(release.persons) != len(answer.question.persons):
         raise NotComputable(SetAside.FAILED)
+    if answer.reply.parts and not all(person.periods for person in release.persons):
+        raise NotComputable(SetAside.PERSON_NOT_ANSWERABLE)  # a cohort tells it by silence
     fields = tuple(release.fields)
     found = [
         row
@@ -153,9 +155,15 @@ def rows(answer: Answer) -> list[Row]:
 
 def sources(answer: Answer) -> list[Source]:
     """Where each row of the answer stands."""
-    question, receipt = answer.question, answer.reply.receipt
+    question = answer.question
     return [
-        Source(question.holder, question.dataset, person(answer, row).role, row, receipt)
+        Source(
+            question.holder,
+            question.dataset,
+            person(answer, row).role,
+            row,
+            answer.reply.receipt_of(row.person),
+        )
         for row in rows(answer)
     ]
 

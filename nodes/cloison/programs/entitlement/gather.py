@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cloison.exchange import limits
 from cloison.identity import is_temporary
 from cloison.months import Month
 from cloison.programs.entitlement.answers import Answer, NotComputable
@@ -15,8 +14,9 @@ from cloison.programs.entitlement.assemble import (
 )
 from cloison.programs.entitlement.inputs import Household, SetAside
 from cloison.programs.entitlement.needs import Needs
+from cloison.programs.entitlement.together import ask_together
 from cloison.programs.entitlement.unasked import depends_on_unasked
-from cloison.wire.gateway import AskFor, Gateway, OpenedCase
+from cloison.wire.gateway import AskFor, CasePromise, Gateway, OpenedCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Gathers the households of one benefit and month through one gateway."""
+    """Gathers the households of one benefit and month through one gateway.
+
+    `promise` is set where cases are asked about together, as cohorts: what all of them are.
+    """
 
     gateway: Gateway
     needs: Needs
     month: Month
     tally: Tally
+    promise: CasePromise | None = None
 
     def gather(self, cases: Sequence[OpenedCase]) -> list[File]:
         """Own files first, then whom they point to; a case set aside is asked nothing more."""
@@ -102,11 +106,11 @@ class Gatherer:
     def _ask(self, questions: Sequence[Sequence[AskFor]]) -> list[tuple[Answer, ...]]:
         """Asks every case's questions in full batches, and gives each case its answers."""
         every = [question for of_case in questions for question in of_case]
-        replies = [
-            reply
-            for batch in limits.slices(every, limits.ITEMS_PER_CALL)
-            for reply in self.gateway.ask(batch)
-        ]
+        replies = (
+            self.gateway.ask(every)
+            if self.promise is None
+            else ask_together(self.gateway, every, self.promise)
+        )
         answers = iter(
             [Answer(question, reply) for question, reply in zip(every, replies, strict=True)]
         )

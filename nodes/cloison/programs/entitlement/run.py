@@ -12,9 +12,10 @@ from cloison.programs.entitlement.answers import Source, sources
 from cloison.programs.entitlement.gather import File, Gatherer, Tally
 from cloison.programs.entitlement.inputs import SetAside
 from cloison.programs.entitlement.needs import Needs
-from cloison.wire.gateway import Deposit, Gateway, ReceiptRef
+from cloison.wire.gateway import CasePromise, Deposit, Gateway, ReceiptRef
 
 _CASES_AT_ONCE = 256
+_CASES_TOGETHER = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def run(
     month: Month,
     references: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda _done, _cases: None,
+    *,
+    together: bool = False,
 ) -> Outcome:
     """Computes, deposits and closes, for the claims named or for every open one.
 
@@ -70,9 +73,10 @@ def run(
     """
     case_type, output = _declared(needs)
     cases = list(gateway.open_cases(case_type, month, references))
-    gatherer = Gatherer(gateway, needs, month, Tally())
+    promise = CasePromise(case_type, month) if together else None
+    gatherer = Gatherer(gateway, needs, month, Tally(), promise)
     files: list[File] = []
-    for some in limits.slices(cases, _CASES_AT_ONCE):
+    for some in limits.slices(cases, _CASES_TOGETHER if together else _CASES_AT_ONCE):
         files += gatherer.gather(some)
         progress(len(files), len(cases))
     about = {
