@@ -19,7 +19,7 @@ from rich.table import Table
 from tests.bench.processes import ROOT
 
 from cloison.months import Month
-from cloison.store import IdentityFacts, NewRecord, Slot, Store, load_catalogue
+from cloison.store import IdentityFacts, NewRecord, Slot, SlotName, Store, load_catalogue
 from cloison.store.many import Bytes
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -59,7 +59,11 @@ def make_store(folder: Path, persons: int) -> tuple[Store, Bytes]:
             if place % _PAYER_PERSONS == 0:
                 slots = [
                     loading.declare(
-                        DATASET, f"{place}/{month}", f"dsn-{month}-{place}-01", "normal", 1
+                        DATASET,
+                        SlotName(f"01/{place}", month.number),
+                        f"dsn-{month}-{place}-01",
+                        "normal",
+                        1,
                     )
                     for month in MONTHS
                 ]
