@@ -26,7 +26,7 @@ from cloison.population.make import make_population
 from cloison.population.plan import Form
 from cloison.store import Catalogue, Store, load_catalogue
 
-PERSONS, SEED, ROUNDS = 1000, 20260601, 3
+PERSONS, SEED, ROUNDS = 2000, 20260601, 3
 BODY = "cnav"
 DSN_BAR = 200_000
 _NOW = datetime(2026, 11, 21, tzinfo=UTC)
