@@ -279,9 +279,11 @@ def _nested(steps: Iterable[Step]) -> Mapping[str, Mapping[str, float]]:
     return nested
 
 
-def write(result: Result, path: Path) -> None:
+def write(result: Result, path: Path, **sections: Mapping[str, object]) -> None:
     """Writes the summary whole, or leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(summary(result), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    draft.write_text(
+        json.dumps({**summary(result), **sections}, indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
     draft.replace(path)

@@ -1,6 +1,6 @@
-"""`make bench`: one question with everything on, against a bare relay, and where the time goes.
+"""`make bench`: one question with everything on, against a bare relay; files loaded; the profile.
 
-Run as `python -m tests.bench.run`. Takes about two and a half minutes on two cores.
+Run as `python -m tests.bench.run`. Takes about four minutes on two cores.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from rich.console import Console
-from tests.bench import asking, federation, load, relay, report, steps
+from tests.bench import asking, federation, load, loading, relay, report, steps
 from tests.bench.load import Ask, Measured
 from tests.bench.processes import ROOT, cpu_seconds, machine_cpu_seconds
 from tests.bench.report import Line, Result, Spent
@@ -253,10 +253,12 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
     try:
         result = run(given, folder, console)
+        loads = loading.measure(folder, console)
     finally:
         shutil.rmtree(folder)
     report.show(result, console)
-    report.write(result, home / "summary.json")
+    loads.show(console)
+    report.write(result, home / "summary.json", load=loads.summary())
     console.print(f"written to {(home / 'summary.json').relative_to(ROOT)}", highlight=False)
 
 

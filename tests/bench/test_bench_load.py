@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.bench import load, processes, relay
+from rich.console import Console
+from tests.bench import load, loading, processes, relay
 
 from cloison.bodies import parse_body
 from cloison.identity import init_keys
@@ -79,3 +80,14 @@ def test_relay_passes_bytes_over_both_hops(keys: Path, tmp_path: Path) -> None:
                 return await relay.caller(channel)(b"a question")
 
         assert asyncio.run(ask()) == b"an answer"
+
+
+def test_loading_measures_each_kind_of_file_against_reading_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PERSONS", 100)
+    monkeypatch.setattr(loading, "ROUNDS", 1)
+    found = loading.measure(tmp_path, Console(quiet=True))
+    assert [rate.what for rate in found.rates] == ["DSN lines", "PASRAU lines", "Parquet rows"]
+    assert all(rate.count for rate in found.rates)
+    assert all(sum(rate.parts.values()) == pytest.approx(100) for rate in found.rates)

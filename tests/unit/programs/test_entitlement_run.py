@@ -208,7 +208,18 @@ def deny(reason: str) -> Decision:
     return Decision(Outcome.DENY, reason)
 
 
+def spoil_head(*roles: str) -> Callable[[FakeGateway], None]:
+    def spoil(gateway: FakeGateway) -> None:
+        gateway.add("BAD", *(FakePerson(role=role, income=pay(140_000)) for role in roles))
+
+    return spoil
+
+
 SPOILED = {
+    "no head": (spoil_head("partner", "child"), SetAside.OWN_FILE_INCOMPLETE),
+    "two heads": (spoil_head("applicant", "applicant"), SetAside.OWN_FILE_INCOMPLETE),
+    "two partners": (spoil_head("applicant", "partner", "partner"), SetAside.OWN_FILE_INCOMPLETE),
+    "children alone": (spoil_head("child"), SetAside.OWN_FILE_INCOMPLETE),
     "temporary NIR": (spoil_temporary, SetAside.NO_PERMANENT_NIR),
     "not yet due": (
         spoil_status(release_pb2.PERIOD_STATUS_NOT_YET_DUE),
