@@ -143,6 +143,9 @@ def _outcome(entry: Entry) -> tuple[str, str]:
     kind = entry.WhichOneof("kind")
     if kind == "decided":
         return _outcome_word(entry.decided.decision.outcome), entry.decided.decision.reason
+    if kind == "change_told":
+        told = entry.change_told.decision
+        return _outcome_word(told.outcome), told.reason
     if kind == "received":
         return _outcome_word(entry.received.outcome), entry.received.reason
     if kind == "case_closed":

@@ -220,6 +220,20 @@ def deposited_entry(deposited: entry_pb2.Deposited, now: datetime) -> bytes:
     return _bytes(entry)
 
 
+def change_told_entry(told: entry_pb2.ChangeTold, now: datetime) -> bytes:
+    """The holder is about to tell a peer that it would answer otherwise now."""
+    entry = _entry(now)
+    entry.change_told.CopyFrom(told)
+    return _bytes(entry)
+
+
+def change_heard_entry(heard: entry_pb2.ChangeHeard, now: datetime) -> bytes:
+    """The requester's node heard of a change and checked its receipt."""
+    entry = _entry(now)
+    entry.change_heard.CopyFrom(heard)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)
@@ -261,6 +275,20 @@ def index_terms(data: bytes) -> Iterator[Term | Group]:
     elif kind == "deposited":
         yield "deposited", entry.deposited.content_hash
         yield from (("trace", key) for key in entry.deposited.trace_keys)
+    else:
+        yield from _change_terms(entry)
+
+
+def _change_terms(entry: entry_pb2.Entry) -> Iterator[Term]:
+    """Of a change: to whom, of which answer and case; from whom, for which activity."""
+    told, heard = entry.change_told, entry.change_heard
+    if entry.WhichOneof("kind") == "change_told":
+        yield "told", told.peer.encode()
+        yield "told_of", told.leaf_hash + told.case_leaf_hash
+    elif entry.WhichOneof("kind") == "change_heard":
+        yield "heard", heard.holder.encode()
+        yield "heard_for", heard.activity.encode()
+    yield from (("trace", key) for key in (*told.trace_keys, *heard.trace_keys))
 
 
 def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:

@@ -58,7 +58,7 @@ class CasesServiceServicer:
 
     def Open(self, request, context):
         """Opens a case for each claim the body's own files hold for this activity, or for those named.
-        A claim that has a live case for the same activity and month gets that case again.
+        A claim that has a live case of the same activity, type and month gets that case again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

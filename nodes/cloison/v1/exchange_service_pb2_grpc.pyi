@@ -38,7 +38,10 @@ class ExchangeServiceStub:
     AskMany: _grpc.StreamStreamMultiCallable[_exchange_service_pb2.ExchangeServiceAskManyRequest, _exchange_service_pb2.ExchangeServiceAskManyResponse]
     """One statement about many persons; no batch leaves before its `cohort_part` entry is on disk."""
     Changes: _grpc.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]
-    """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+    """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+    NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+    `after` without a repeat and without a gap.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -50,7 +53,10 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     AskMany: _aio.StreamStreamMultiCallable[_exchange_service_pb2.ExchangeServiceAskManyRequest, _exchange_service_pb2.ExchangeServiceAskManyResponse]  # type: ignore[assignment]
     """One statement about many persons; no batch leaves before its `cohort_part` entry is on disk."""
     Changes: _aio.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]  # type: ignore[assignment]
-    """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+    """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+    NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+    `after` without a repeat and without a gap.
+    """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node. The client certificate names the requester's body."""
@@ -77,6 +83,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_service_pb2.ExchangeServiceChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_service_pb2.ExchangeServiceChangesResponse], _abc.AsyncIterator[_exchange_service_pb2.ExchangeServiceChangesResponse]]:
-        """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+        """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+        NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+        `after` without a repeat and without a gap.
+        """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

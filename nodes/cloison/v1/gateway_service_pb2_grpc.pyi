@@ -39,6 +39,10 @@ class GatewayServiceStub:
     """Puts 1 to 64 questions; answers in the same order. The same bytes within 10 minutes give the same answers."""
     AskMany: _grpc.StreamStreamMultiCallable[_gateway_service_pb2.GatewayServiceAskManyRequest, _gateway_service_pb2.GatewayServiceAskManyResponse]
     """Puts one statement about many persons. First message: `header`; then batches."""
+    Changes: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.GatewayServiceChangesRequest, _gateway_service_pb2.GatewayServiceChangesResponse]
+    """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+    with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -51,6 +55,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Puts 1 to 64 questions; answers in the same order. The same bytes within 10 minutes give the same answers."""
     AskMany: _aio.StreamStreamMultiCallable[_gateway_service_pb2.GatewayServiceAskManyRequest, _gateway_service_pb2.GatewayServiceAskManyResponse]  # type: ignore[assignment]
     """Puts one statement about many persons. First message: `header`; then batches."""
+    Changes: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.GatewayServiceChangesRequest, _gateway_service_pb2.GatewayServiceChangesResponse]  # type: ignore[assignment]
+    """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+    with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """A program to its own body's node. The client certificate names the activity
@@ -72,5 +80,15 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.GatewayServiceAskManyResponse], _abc.AsyncIterator[_gateway_service_pb2.GatewayServiceAskManyResponse]]:
         """Puts one statement about many persons. First message: `header`; then batches."""
+
+    @_abc_1.abstractmethod
+    def Changes(
+        self,
+        request: _gateway_service_pb2.GatewayServiceChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.GatewayServiceChangesResponse], _abc.AsyncIterator[_gateway_service_pb2.GatewayServiceChangesResponse]]:
+        """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+        with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -61,7 +61,7 @@ class CaseDesk:
         node = self._node
         now = node.clock()
         live = {
-            claim.reference: node.vault.live_case(activity, month, claim.reference, now)
+            claim.reference: node.vault.live_case(activity, case_type, month, claim.reference, now)
             for claim in claims
         }
         new = [claim for claim in claims if live[claim.reference] is None]

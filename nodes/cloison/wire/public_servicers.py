@@ -117,6 +117,10 @@ def _parties(data: bytes) -> frozenset[str]:
         return frozenset({entry.decided.peer})
     if kind == "received":
         return frozenset({entry.received.holder})
+    if kind == "change_told":
+        return frozenset({entry.change_told.peer})
+    if kind == "change_heard":
+        return frozenset({entry.change_heard.holder})
     return frozenset({entry.cohort_part.peer}) if kind == "cohort_part" else frozenset()
 
 

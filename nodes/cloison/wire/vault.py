@@ -23,6 +23,7 @@ from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_key
 from cloison.months import Month
 from cloison.store import Database
+from cloison.wire.answered import AnsweredTable
 from cloison.wire.cohort_records import CohortRecords
 
 _SALT = b"cloison/v1 vault salt\n"
@@ -77,6 +78,9 @@ class CasePlace:
 class Vault:
     """One SQLite file beside the store. Not shared between processes.
 
+    Attributes:
+        answered: What this node, as holder, answered under cases that may still be live.
+
     Args:
         path: The database; created if absent.
         vault_key: 32 bytes; encrypts what names a person.
@@ -89,6 +93,7 @@ class Vault:
     def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
         self._database = Database(path, node, vault_key, package="cloison.wire")
         self.cohorts = CohortRecords(self._database)
+        self.answered = AnsweredTable(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
@@ -114,6 +119,7 @@ class Vault:
         try:
             with self._database.transaction():
                 yield
+                self.answered.write()
                 changes = self._database.total_changes
                 self._dirty = self._dirty or changes != self._changes
                 self._changes = changes
@@ -121,6 +127,7 @@ class Vault:
             # No key or closing may be believed that was taken back.
             self._keys.clear()
             self._closed.clear()
+            self.answered.take_back()
             raise
 
     @contextmanager
@@ -284,15 +291,25 @@ class Vault:
         return self._case(row) if row else None
 
     def live_case(
-        self, activity: str, month: Month, reference: str, now: datetime
+        self, activity: str, case_type: str, month: Month, reference: str, now: datetime
     ) -> CaseFile | None:
-        """The case of a claim, if one is open and not past its end."""
+        """The case of this type of a claim, if one is open and not past its end."""
         row = self._ask(
-            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND valid_until_ms > ? LIMIT 1",
+            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND type = ?"
+            " AND valid_until_ms > ? LIMIT 1",
             self._claim(activity, month, reference),
+            case_type,
             to_milliseconds(now),
         ).fetchone()
         return self._case(row) if row else None
+
+    def closed_cases(self, activity: str, month: Month, reference: str) -> list[CaseFile]:
+        """The closed cases of a claim."""
+        rows = self._ask(
+            "SELECT * FROM case_file WHERE claim = ? AND closed = 1",
+            self._claim(activity, month, reference),
+        ).fetchall()
+        return [self._case(row) for row in rows]
 
     def _claim(self, activity: str, month: Month, reference: str) -> bytes:
         return self._database.hide(f"{activity}\n{month.number}\n{reference}", _CLAIM)

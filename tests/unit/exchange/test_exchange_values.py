@@ -211,6 +211,10 @@ def made_entries() -> dict[str, bytes]:
     decided = entries.decided_entry(made, b"sealed", release_pb2.Label(holder="cnav"), TRACE, NOW)
     month, opened = Month.parse("2026-06"), b"\x03" * 32
     deposited = entry_pb2.Deposited(content_hash=b"\x04" * 32, trace_keys=TRACE)
+    told = entry_pb2.ChangeTold(
+        peer="caf", leaf_hash=b"\x05" * 32, case_leaf_hash=opened, trace_keys=TRACE
+    )
+    heard = entry_pb2.ChangeHeard(holder="cnav", activity="caf-ppa", trace_keys=TRACE)
     return {
         "asked": entries.asked_entry(signed, TRACE, NOW),
         "decided": decided,
@@ -228,6 +232,8 @@ def made_entries() -> dict[str, bytes]:
         "failures": entries.failures_entry("caf", NOW, [("BAD_NIR", 2)], NOW),
         "deposited": entries.deposited_entry(deposited, NOW),
         "started": entries.started_entry("cloison", bytes(32), NOW),
+        "change_told": entries.change_told_entry(told, NOW),
+        "change_heard": entries.change_heard_entry(heard, NOW),
     }
 
 
@@ -251,8 +257,22 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     assert found["case_closed"] == {"closed": b"\x03" * 32}
     assert found["deposited"]["deposited"] == b"\x04" * 32
     assert found["failures"] == found["started"] == {}
+    assert found["change_told"].items() >= {
+        ("told", b"caf"),
+        ("told_of", b"\x05" * 32 + b"\x03" * 32),
+    }
+    assert found["change_heard"].items() >= {("heard", b"cnav"), ("heard_for", b"caf-ppa")}
     traced = [name for name in made if "trace" in found[name]]
-    assert traced == ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
+    assert traced == [
+        "asked",
+        "decided",
+        "received",
+        "case_opened",
+        "cohort_part",
+        "deposited",
+        "change_told",
+        "change_heard",
+    ]
 
 
 @pytest.mark.parametrize(
