@@ -6,7 +6,7 @@ period, with `nothing declared` where they hold nothing.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from stdnum.fr import nir as nir_numbers
 
 from cloison.bodies import BodyId
-from cloison.errors import PeerError
+from cloison.errors import InputError, PeerError
 from cloison.identity import Nir
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.months import Month
@@ -22,6 +22,7 @@ from cloison.v1 import release_pb2
 from cloison.wire.gateway import (
     AskFor,
     CasePromise,
+    Changes,
     CohortPart,
     CohortReply,
     Deposit,
@@ -76,6 +77,9 @@ class FakeGateway:
     promises: list[CasePromise | None] = field(default_factory=list)
     deposits: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    heard: Changes = field(default_factory=lambda: Changes((), {}))
+    kept: list[tuple[AskFor, release_pb2.Release]] = field(default_factory=list)
+    _ended: set[bytes] = field(default_factory=set)
 
     def add(
         self,
@@ -121,10 +125,15 @@ class FakeGateway:
     def open_cases(
         self, case_type: str, month: Month, references: Sequence[str] = ()
     ) -> Iterator[OpenedCase]:
-        """The cases added, all or those named."""
-        assert case_type == "claim"
+        """The cases added, all or those named; a review is another case of the same claim."""
         assert month == Month.of(2026, 6)
-        return (case for case in self.cases if not references or case.reference in references)
+        unknown = set(references) - {case.reference for case in self.cases}
+        if unknown:
+            raise InputError("UNKNOWN_CLAIM", f"claim `{min(unknown)}`: not open")
+        for case in self.cases:
+            if not references or case.reference in references:
+                leaf = sha256(f"{case_type}{case.reference}".encode()).digest()
+                yield case if case_type == "claim" else replace(case, leaf_hash=leaf)
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers each question on its own."""
@@ -167,10 +176,15 @@ class FakeGateway:
             receipts.append(ReceiptRef(BodyId("caf"), place, b"\7" * 32, 1_000))
         return receipts
 
+    def changes(self) -> Changes:
+        """What a test said was heard."""
+        return self.heard
+
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Keeps how each ended; a case ends once."""
         for case in cases:
-            assert case.reference not in self.closed
+            assert case.leaf_hash not in self._ended
+            self._ended.add(case.leaf_hash)
             self.closed[case.reference] = outcome
 
     def close(self) -> None:
@@ -188,8 +202,22 @@ class FakeGateway:
             return Reply(statement, decision, receipt, None)
         release = self._release(question, question.persons)
         if question.received is None:
+            release.statement_hash = statement
+            self.kept.append((question, release))
             return Reply(statement, decision, receipt, release)
-        return Reply(statement, decision, receipt, None, envelopes=(release,))
+        envelopes = self._read_back(question)
+        return Reply(statement, decision, receipt, None, envelopes=envelopes or (release,))
+
+    def _read_back(self, question: AskFor) -> tuple[release_pb2.Release, ...]:
+        """The releases that lie wholly within what is asked, oldest first."""
+        nirs = {member.nir for member in question.persons}
+        return tuple(
+            release
+            for kept, release in self.kept
+            if question.received is not None
+            and (kept.holder, kept.dataset) == (question.received.holder, question.dataset)
+            and {member.nir for member in kept.persons} <= nirs
+        )
 
     def _release(self, question: AskFor, persons: Sequence[Member]) -> release_pb2.Release:
         return release_pb2.Release(

@@ -77,6 +77,11 @@ class Gatherer:
             for file, answers in zip(files, outside, strict=True)
         ]
 
+    def with_other_answers(self, file: File, outside: tuple[Answer, ...]) -> File:
+        """The same case and own files, had the holders answered this."""
+        other = replace(file, outside=outside, household=None, set_aside=None)
+        return _go_on(_go_on(other, self._know), self._complete)
+
     def _know(self, file: File) -> File:
         household = own_household(file.case, file.own)
         if not self.needs.can_ask_all(schemes(file.case, file.own), household):
