@@ -10,6 +10,7 @@ import pytest
 from cloison.bodies import BodyId
 from cloison.store import Change
 from cloison.wire.answered import SINGLE, Answered
+from cloison.wire.answered_batches import AnsweredBatch
 from cloison.wire.vault import Vault
 
 CNAV, CAF, MSA = BodyId("cnav"), BodyId("caf"), BodyId("msa")
@@ -133,3 +134,58 @@ def test_told_of_a_peer_is_the_last_load_set(vault: Vault) -> None:
         vault.answered.set_told(CAF, 7)
         vault.answered.set_told(MSA, 9)
     assert (vault.answered.told(CAF), vault.answered.told(MSA)) == (7, 9)
+
+
+BATCH = AnsweredBatch(
+    peer=CAF,
+    dataset="monthly_resources",
+    first_month=202602,
+    last_month=202604,
+    statement_hash=b"s" * 32,
+    batch=3,
+    load=5,
+    persons=ANNE + BRUNO + CLEO,
+    places=bytes((1, 0, 0, 0, 1, 0)),
+    cases=((b"l" * 32, NOW + timedelta(days=1)), (b"m" * 32, END)),
+)
+
+
+def touched_batches(vault: Vault, *persons: bytes, now: datetime = NOW) -> set[tuple[int, int]]:
+    scope = (CAF, "monthly_resources", (202604, 202604), 6, frozenset(persons), now, 1)
+    return {key for keys in vault.answered.batches.touched(*scope) for key in keys}
+
+
+def keep_batch(vault: Vault, *batches: AnsweredBatch) -> None:
+    with vault.transaction():
+        for one in batches:
+            vault.answered.batches.keep(one)
+
+
+def test_touched_batches_give_each_case_with_its_own_persons_and_end(vault: Vault) -> None:
+    keep_batch(vault, BATCH)
+    (key,) = touched_batches(vault, CLEO)
+    found = vault.answered.get(key)
+    assert found == replace(
+        GIVEN, batch=3, case_leaf_hash=b"m" * 32, until=END, persons=(ANNE, CLEO)
+    )
+    assert len(touched_batches(vault, ANNE, BRUNO)) == 2
+    assert touched_batches(vault, b"z" * 16) == set()
+
+
+def test_touched_batches_are_read_some_at_a_time_to_the_last(vault: Vault) -> None:
+    keep_batch(vault, *(replace(BATCH, batch=place) for place in range(5)))
+    assert len(touched_batches(vault, BRUNO)) == 5
+
+
+def test_any_in_a_window_asked_spares_other_months_the_look_up(vault: Vault) -> None:
+    keep_batch(vault, BATCH)
+    found = [vault.answered.any_in(CAF, "monthly_resources", (m, m)) for m in (202604, 202605)]
+    assert found == [True, False]
+
+
+def test_forget_lets_go_of_a_batch_when_its_last_case_is_over(vault: Vault) -> None:
+    keep_batch(vault, BATCH)
+    for time, left in ((END - timedelta(milliseconds=1), 1), (END, 0)):
+        with vault.transaction():
+            vault.answered.forget(time)
+        assert len(touched_batches(vault, ANNE)) == left
