@@ -260,6 +260,8 @@ AskRequest = exchange_service_pb2.ExchangeServiceAskRequest
 AskResponse = exchange_service_pb2.ExchangeServiceAskResponse
 ContestRequest = exchange_service_pb2.ExchangeServiceContestRequest
 ContestResponse = exchange_service_pb2.ExchangeServiceContestResponse
+ChangesRequest = exchange_service_pb2.ExchangeServiceChangesRequest
+ChangesResponse = exchange_service_pb2.ExchangeServiceChangesResponse
 ManyRequest = exchange_service_pb2.ExchangeServiceAskManyRequest
 ManyResponse = exchange_service_pb2.ExchangeServiceAskManyResponse
 
@@ -273,6 +275,7 @@ class Link:
         after: Changes a response on its way back.
         before_part: Changes a request of a stream on its way.
         after_part: Changes or drops (None) a response of a stream.
+        after_change: Changes what a holder tells of a change.
         down: The peer does not answer; `dies_after`: nor after so many responses of a stream.
         silent_after: After so many responses of a stream, nothing comes and nothing ends.
     """
@@ -284,6 +287,7 @@ class Link:
     after: Callable[[AskResponse], None] | None = None
     before_part: Callable[[ManyRequest], None] | None = None
     after_part: Callable[[ManyResponse], ManyResponse | None] | None = None
+    after_change: Callable[[ChangesResponse], None] | None = None
     down: bool = False
     dies_after: int | None = None
     silent_after: int | None = None
@@ -342,6 +346,24 @@ class Link:
                 self._check_up(self.dies_after == count)
                 if self.silent_after == count:
                     await asyncio.Event().wait()
+        except Aborted as error:
+            raise _rpc_error(error.code, error.details, error.reason) from error
+
+    async def Changes(self, request: ChangesRequest) -> AsyncIterator[ChangesResponse]:  # noqa: N802 - gRPC's name
+        self._check_up(self.down)
+        servicer = servicers.Exchange(*self.federation.holding(self.holder))
+        received = ChangesRequest.FromString(request.SerializeToString())
+        count = 0
+        try:
+            async for response in servicer.Changes(
+                received, self.federation.context(self.requester)
+            ):
+                sent = ChangesResponse.FromString(response.SerializeToString())
+                if self.after_change:
+                    self.after_change(sent)
+                yield sent
+                count += 1
+                self._check_up(self.dies_after == count)
         except Aborted as error:
             raise _rpc_error(error.code, error.details, error.reason) from error
 
@@ -488,6 +510,18 @@ class Federation:
                 for entry in self.entries(body, "decided"):
                     held, again = conclude.decide_again(self.policy, entry)
                     assert again == held
+                self._check_told(body)
+
+    def _check_told(self, body: BodyId) -> None:
+        """Every change was told on a decision that its entry and its question lead to."""
+        node = self.node(body)
+        for entry in self.entries(body, "change_told"):
+            place = node.index.first("decided", entry.change_told.statement_hash)
+            assert place is not None
+            decided = parse_entry(node.traces.entry(place))
+            held, again = conclude.decide_told_again(self.policy, entry, decided)
+            assert again == held
+            assert held.permitted
 
     def close(self) -> None:
         for node in self._nodes.values():

@@ -14,15 +14,17 @@ from rich.progress import Progress
 
 from cloison.cli.answers import period_text, read_types
 from cloison.cli.ask import find_activity
+from cloison.cli.changes import changes_command
 from cloison.cli.console import messages, out, table
 from cloison.cli.explain import explain_command
+from cloison.cli.results import WORDS, values_text
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.french import french_count, french_euros, french_month
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month
-from cloison.programs.entitlement.answers import Source, Value
+from cloison.programs.entitlement.answers import Source
 from cloison.programs.entitlement.inputs import Benefit, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Outcome, Result, run
@@ -34,23 +36,9 @@ from cloison.wire.node import system_clock
 app = typer.Typer(help="Benefits from incomes asked across the bodies.", no_args_is_help=True)
 
 app.command("explain")(explain_command)
+app.command("changes")(changes_command)
 
 _PRIVATE = 0o600
-SET_ASIDE = {
-    SetAside.NO_PERMANENT_NIR: "a person has no permanent NIR",
-    SetAside.PERSON_NOT_ANSWERABLE: "a holder answers for no such person",
-    SetAside.MONTH_NOT_YET_DUE: "a month is not yet due",
-    SetAside.SOURCE_LATE: "a payer is late with a month",
-    SetAside.UNDER_CORRECTION: "a month is under correction",
-    SetAside.REFUSED: "the law refused a question",
-    SetAside.FAILED: "a question came to no decision",
-    SetAside.OWN_FILE_INCOMPLETE: "the body's own file is incomplete",
-    SetAside.AMOUNT_MISSING: "a payment was declared without its amount",
-    SetAside.UNKNOWN_CODE: "a code the calculator does not know",
-    SetAside.EARNINGS_NOT_ASKED: "earnings the record lets nobody be asked for",
-    SetAside.OBJECTED: "a person objected",
-    SetAside.DEPENDS_ON_MONTH_NOT_ASKED: "the rule would read a month that may not be asked",
-}
 
 
 @app.callback()
@@ -156,10 +144,7 @@ def show_summary(console: Console, benefit: Benefit, month: Month, outcome: Outc
         ("  median right", french_euros(round(median(rights))) if rights else "–"),
         ("  total", french_euros(sum(rights))),
         ("set aside", french_count(sum(summary.set_aside.values()))),
-        *(
-            (f"  {SET_ASIDE[SetAside(key)]}", french_count(n))
-            for key, n in summary.set_aside.items()
-        ),
+        *((f"  {WORDS[SetAside(key)]}", french_count(n)) for key, n in summary.set_aside.items()),
         ("questions", french_count(summary.asked)),
         ("  permitted", french_count(summary.permitted)),
         ("  refused", french_count(summary.refused)),
@@ -171,7 +156,7 @@ def show_summary(console: Console, benefit: Benefit, month: Month, outcome: Outc
 def show_result(console: Console, root: Path, result: Result) -> None:
     """One case: its amount or why there is none, and every input with its receipt."""
     if result.amount_cents is None:
-        why = SET_ASIDE[result.set_aside] if result.set_aside else ""
+        why = WORDS[result.set_aside] if result.set_aside else ""
         console.print(f"\n{result.reference}: set aside, {why}", markup=False)
         return
     console.print(
@@ -186,11 +171,6 @@ def show_result(console: Console, root: Path, result: Result) -> None:
 def source_row(source: Source, types: dict[str, FieldType]) -> Sequence[str]:
     """An input as the table shows it; `receipt` is the leaf of the holder's entry."""
     row = source.row
-    values = "\n".join(
-        f"{name} {_value(value, types.get(name))}"
-        for name, value in row.values.items()
-        if value not in {None, ""}
-    )
     version = f"{row.source} v{row.version}" if row.version else "–"
     leaf = "–" if source.receipt is None else str(source.receipt.leaf_index)
     return (
@@ -199,18 +179,7 @@ def source_row(source: Source, types: dict[str, FieldType]) -> Sequence[str]:
         source.role,
         period_text(row.period),
         row.status,
-        values,
+        values_text(row.values, types),
         version,
         leaf,
     )
-
-
-def _value(value: Value, kind: FieldType | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and kind is FieldType.CENTS:
-        return french_euros(value)
-    if kind is FieldType.DATE:
-        text = str(value)
-        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    return str(value)

@@ -141,8 +141,9 @@ def _purpose(entry: Entry) -> str:
 
 def _outcome(entry: Entry) -> tuple[str, str]:
     kind = entry.WhichOneof("kind")
-    if kind == "decided":
-        return _outcome_word(entry.decided.decision.outcome), entry.decided.decision.reason
+    if kind in {"decided", "change_told"}:
+        made = entry.decided.decision if kind == "decided" else entry.change_told.decision
+        return _outcome_word(made.outcome), made.reason
     if kind == "received":
         return _outcome_word(entry.received.outcome), entry.received.reason
     if kind == "case_closed":

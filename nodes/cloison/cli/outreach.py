@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from cloison.cli.ask import find_activity
 from cloison.cli.console import messages, out, table
-from cloison.cli.entitlement import SET_ASIDE
+from cloison.cli.results import WORDS
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError, StorageError
 from cloison.french import french_count, french_month
@@ -165,7 +165,7 @@ def show_campaign(console: Console, title: str, campaign: Campaign) -> None:
         ("a right is possible: letter deposited", campaign.informed),
         ("no right: data destroyed", campaign.no_entitlement),
         ("set aside: data destroyed", aside),
-        *((f"  {SET_ASIDE[SetAside(key)]}", n) for key, n in campaign.set_aside.items()),
+        *((f"  {WORDS[SetAside(key)]}", n) for key, n in campaign.set_aside.items()),
         ("questions", campaign.asked),
         ("  permitted", campaign.permitted),
         ("  refused", campaign.refused),

@@ -4,8 +4,10 @@ INVARIANT: a `decided` entry is `conclude` of its statement, its facts, its time
 it names. So every past decision can be decided again, with the same result.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
+from cloison.errors import IntegrityError
 from cloison.exchange.obligations import refuse_unmet
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.exchange.values import decision_from_proto, facts_from_proto
@@ -19,6 +21,40 @@ def conclude(policy: PolicySet, question: Question, facts: Facts, now: datetime)
     if facts.hindrance:
         return Decision(Outcome.DENY, facts.hindrance)
     return refuse_unmet(decide(policy, question, facts, now))
+
+
+def facts_of_change(decided: Facts, case_end: datetime) -> Facts:
+    """The facts a change is told on: those of the question, with its case's own end.
+
+    A cohort's decision promises a live case; the case it was kept under has an end.
+    """
+    if decided.case is None:
+        return decided
+    return replace(decided, case=replace(decided.case, valid_until=case_end))
+
+
+def decide_told_again(
+    policy: PolicySet, told: entry_pb2.Entry, decided: entry_pb2.Entry
+) -> tuple[Decision, Decision]:
+    """The decision a `change_told` entry holds, and the one made again from it and its question.
+
+    Args:
+        policy: The policy set the entry names.
+        told: Of kind `change_told`.
+        decided: The `decided` entry of the statement it names.
+
+    Raises:
+        InputError: the statement or the facts cannot be read.
+        IntegrityError: `BAD_ENTRY`: its facts are not the question's.
+    """
+    change = told.change_told
+    facts = facts_from_proto(change.facts)
+    asked = facts_from_proto(decided.decided.facts)
+    if facts.case is None or facts_of_change(asked, facts.case.valid_until) != facts:
+        raise IntegrityError("BAD_ENTRY", "change: its facts are not those of its question")
+    question = parse_statement(decided.decided.signed.statement).question
+    made = conclude(policy, question, facts, from_milliseconds(told.entry_time_ms))
+    return decision_from_proto(change.decision), made
 
 
 def decide_again(policy: PolicySet, entry: entry_pb2.Entry) -> tuple[Decision, Decision]:

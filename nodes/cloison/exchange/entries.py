@@ -3,7 +3,7 @@
 INVARIANT: an entry holds digests, hashes, codes and dates; never a NIR, never a value.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,7 +15,6 @@ from cloison.errors import IntegrityError
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.exchange.values import decision_to_proto, facts_to_proto
 from cloison.law.question import Decision, Facts
-from cloison.ledger.terms import Group, Term
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.v1 import contestation_pb2, entry_pb2, release_pb2, statement_pb2
@@ -287,105 +286,23 @@ def contestations_told_entry(
     return _bytes(entry)
 
 
+def change_told_entry(told: entry_pb2.ChangeTold, now: datetime) -> bytes:
+    """The holder is about to tell a peer that it would answer otherwise now."""
+    entry = _entry(now)
+    entry.change_told.CopyFrom(told)
+    return _bytes(entry)
+
+
+def change_heard_entry(heard: entry_pb2.ChangeHeard, now: datetime) -> bytes:
+    """The requester's node heard of a change and checked its receipt."""
+    entry = _entry(now)
+    entry.change_heard.CopyFrom(heard)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)
     entry.started.software = software
     entry.started.policy_set = policy_set
     return _bytes(entry)
-
-
-def part_key(statement_hash: bytes, batch_index: int) -> bytes:
-    """What an index finds a cohort's part by: `left` a holder, or `came` to a requester."""
-    return statement_hash + batch_index.to_bytes(8, "big")
-
-
-def index_terms(data: bytes) -> Iterator[Term | Group]:
-    """What an entry is found by: its statement, its case, its kind and each trace key."""
-    entry = parse_entry(data)
-    kind = entry.WhichOneof("kind") or ""
-    part = getattr(entry, kind)
-    yield from _OWN_TERMS.get(kind, _no_terms)(part)
-    if kind == "case_opened":
-        yield "opened", leaf_hash(data)
-    if kind == "cohort_part":
-        yield Group("trace", part.trace_keys)
-    else:
-        yield from (("trace", key) for key in getattr(part, "trace_keys", ()))
-
-
-def _no_terms(_part: object) -> Iterator[Term]:
-    return iter(())
-
-
-def _asked_terms(asked: entry_pb2.Asked) -> Iterator[Term]:
-    yield "asked", sha256(asked.signed.statement).digest()
-
-
-def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
-    statement = statement_pb2.Statement.FromString(decided.signed.statement)
-    yield "decided", sha256(decided.signed.statement).digest()
-    if statement.case_leaf_hash:
-        yield "case", statement.case_leaf_hash
-
-
-def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
-    yield "received", received.statement_hash
-
-
-def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
-    place = part_key(part.statement_hash, part.batch_index)
-    yield ("came" if part.received else "left"), place
-    if not part.received:  # a question under them is counted once, by who answers it
-        yield from (("case", leaf) for leaf in part.case_leaf_hashes)
-
-
-def _renewed_terms(renewed: entry_pb2.CaseRenewed) -> Iterator[Term]:
-    yield "renewed", renewed.case_leaf_hash
-
-
-def _closed_terms(closed: entry_pb2.CaseClosed) -> Iterator[Term]:
-    yield "closed", closed.case_leaf_hash
-
-
-def _deposited_terms(deposited: entry_pb2.Deposited) -> Iterator[Term]:
-    yield "deposited", deposited.content_hash
-
-
-def _objected_terms(objected: entry_pb2.Objected) -> Iterator[Term]:
-    yield "objected", objected.demand_hash
-
-
-def _destroyed_terms(destroyed: entry_pb2.Destroyed) -> Iterator[Term]:
-    yield "destruction", destroyed.destruction_id
-    yield from (("destroyed", leaf) for leaf in destroyed.case_leaf_hashes)
-    yield from (("destroyed", statement) for statement in destroyed.statement_hashes)
-    yield from (("destroyed", deposit) for deposit in destroyed.deposit_hashes)
-
-
-def _contested_terms(contested: entry_pb2.Contested) -> Iterator[Term]:
-    yield "contested", sha256(contested.signed.contestation).digest()
-
-
-def _answered_terms(answered: entry_pb2.ContestationAnswered) -> Iterator[Term]:
-    yield "answered", answered.contestation_hash
-
-
-def _told_terms(told: entry_pb2.ContestationsTold) -> Iterator[Term]:
-    yield from (("told", one) for one in told.contestation_hashes)
-
-
-_OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
-    "asked": _asked_terms,
-    "decided": _decided_terms,
-    "received": _received_terms,
-    "cohort_part": _part_terms,
-    "case_renewed": _renewed_terms,
-    "case_closed": _closed_terms,
-    "deposited": _deposited_terms,
-    "objected": _objected_terms,
-    "destroyed": _destroyed_terms,
-    "contested": _contested_terms,
-    "contestation_answered": _answered_terms,
-    "contestations_told": _told_terms,
-}

@@ -79,11 +79,14 @@ class LedgerIndex:
 
     def find(self, kind: str, key: bytes) -> list[int]:
         """The entries found under this term, oldest first."""
-        query = "SELECT leaf FROM term WHERE kind = ? AND key = ? ORDER BY leaf"
+        return sorted({*self.find_from(kind, key, 0), *self._grouped(kind, key)})
+
+    def find_from(self, kind: str, key: bytes, first: int) -> list[int]:
+        """As `find`, from this index on; groups are not looked into."""
+        query = "SELECT leaf FROM term WHERE kind = ? AND key = ? AND leaf >= ? ORDER BY leaf"
         with _guard(self._path):
-            kept = [int(row[0]) for row in self._database.execute(query, (kind, key))]
-        found = kept + self._held.get((kind, key), [])
-        return sorted({*found, *self._grouped(kind, key)})
+            kept = [int(row[0]) for row in self._database.execute(query, (kind, key, first))]
+        return kept + [leaf for leaf in self._held.get((kind, key), ()) if leaf >= first]
 
     def _grouped(self, kind: str, key: bytes) -> Iterator[int]:
         """The entries that have this key in a group: candidates by its first bytes, then read."""
@@ -106,6 +109,16 @@ class LedgerIndex:
             return int(row[0])
         held = self._held.get((kind, key))
         return held[0] if held else None
+
+    def last(self, kind: str, key: bytes) -> int | None:
+        """The newest entry found under this term; groups are not looked into."""
+        held = self._held.get((kind, key))
+        if held:
+            return held[-1]
+        query = "SELECT max(leaf) FROM term WHERE kind = ? AND key = ?"
+        with _guard(self._path):
+            (leaf,) = self._database.execute(query, (kind, key)).fetchone()
+        return None if leaf is None else int(leaf)
 
     def count(self, kind: str, key: bytes) -> int:
         """How many entries are found under this term; a second time without counting.

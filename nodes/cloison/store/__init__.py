@@ -4,7 +4,7 @@
   named in Python.
 * Rows are keyed by a keyed hash of the NIR; the NIR itself is kept, sealed, only where the
   catalogue says `keeps_nir`.
-* A correction is a new version; nothing is overwritten, and the past can be read `as_of` a time.
+* A correction is a new version; nothing is overwritten, and the past can be read `as_of` a load.
 * Absent is not zero: every period asked has a status, and one without records is empty only once
   those who declare the person have declared it.
 * Money is integer cents.
@@ -13,6 +13,7 @@
 """
 
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
+from cloison.store.changes import Change
 from cloison.store.contested import DeclaredLine, Redeclared
 from cloison.store.database import Database
 from cloison.store.kept_lines import KeptLine
@@ -41,6 +42,7 @@ __all__ = [
     "MOST_PLACE",
     "STATUS_NUMBERS",
     "Catalogue",
+    "Change",
     "Claim",
     "Database",
     "Dataset",

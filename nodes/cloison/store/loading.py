@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cloison.errors import InputError
 from cloison.identity import Nir
+from cloison.store.changes import Noted
 from cloison.store.database import Database
 from cloison.store.kept_lines import keep_lines
 from cloison.store.layouts import DatasetIds
@@ -87,6 +88,7 @@ class Loading:
         self._lines: list[tuple[int, str, str]] = []
         self._covered: set[tuple[int, int]] = set()
         self._changes = Changes(database, load_id)
+        self._noted = Noted(database, load_id)
         self.written = 0
 
     def declare(self, dataset: str, name: SlotName, source: str, kind: Kind, order: int) -> Slot:
@@ -119,7 +121,7 @@ class Loading:
             (slot.id,),
         ).fetchall()
         for dataset, subject, period, *_ in ended:
-            self._changes.touch(dataset, period, subject)
+            self._touch(dataset, period, subject)
         if not announce:
             ended = []
         self._run(
@@ -155,6 +157,11 @@ class Loading:
         ).fetchone()
         return None if row is None else str(row[0])
 
+    def _touch(self, dataset: int, period: int, person: bytes) -> None:
+        """A record of the person is written or ended: for the columns, and for who used it."""
+        self._changes.touch(dataset, period, person)
+        self._noted.add(dataset, period, person)
+
     def append(self, slot: Slot, place: int, record: NewRecord, corrects: str = "") -> None:
         """Writes a record of a declaration.
 
@@ -165,7 +172,7 @@ class Loading:
             corrects: The source of what it corrects, cited in its own.
         """
         ids = self._ids[slot.dataset]
-        self._changes.touch(ids.id, record.period, record.subject)
+        self._touch(ids.id, record.period, record.subject)
         self._waiting.append(
             (
                 ids.id,
@@ -244,7 +251,7 @@ class Loading:
                 "load files in the order they were sent",
             )
         if last.live:
-            self._changes.touch(dataset, last.period, last.subject)
+            self._touch(dataset, last.period, last.subject)
             self._run(
                 "UPDATE record SET until_load = ? WHERE dataset = ? AND subject = ?"
                 " AND period = ? AND record_key = ? AND version = ?",
@@ -254,7 +261,7 @@ class Loading:
     def _insert_line(
         self, ids: DatasetIds, line: bytes, version: int, record: NewRecord, source: str
     ) -> None:
-        self._changes.touch(ids.id, record.period, record.subject)
+        self._touch(ids.id, record.period, record.subject)
         self._run(
             _INSERT,
             (
@@ -307,6 +314,7 @@ class Loading:
         """Writes all that waits, and what it changed beside the columns."""
         self.flush()
         self._changes.flush()
+        self._noted.write()
 
     def flush(self) -> None:
         """Writes what waits; sorted, since neighbours in the tree are then neighbours in time."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from cloison.errors import StorageError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
-from cloison.store.database import Database, to_ms
+from cloison.store.database import Database
 from cloison.store.expectation import Expectation
 from cloison.store.layouts import DatasetIds, Getter, Layouts, unpack
 from cloison.store.periods import CURRENT, Granularity, check_granularity, window
@@ -84,7 +84,7 @@ class Records:
         last: Month,
         granularity: str,
         now: datetime,
-        as_of: datetime | None = None,
+        as_of: int | None = None,
     ) -> list[PersonData]:
         """As `Store.fetch`."""
         try:
@@ -105,7 +105,7 @@ class Records:
         last: Month,
         granularity: str,
         now: datetime,
-        as_of: datetime | None = None,
+        as_of: int | None = None,
     ) -> Plan:
         """What is the same for every person; raises as `Store.fetch`."""
         today = now.astimezone(UTC).date()
@@ -116,8 +116,7 @@ class Records:
         dataset = self._catalogue.dataset(name)
         shape = check_granularity(name, dataset, granularity)
         asked = window(dataset, first, last, today)
-        load = None if as_of is None else self._last_load(as_of)
-        covered = self._covered(name, dataset, asked.periods, load)
+        covered = self._covered(name, dataset, asked.periods, as_of)
         empty = {
             period: Status.NOTHING_DECLARED
             if period in covered and period in asked.over
@@ -128,10 +127,10 @@ class Records:
         expectation = None
         if dataset.expected is not None and asked.over:
             expectation = Expectation(
-                self._database, self._layouts, dataset, ids.id, empty, asked.over, load
+                self._database, self._layouts, dataset, ids.id, empty, asked.over, as_of
             )
         plan = Plan(
-            dataset, ids, fields, shape, empty, expectation, over=asked.over, as_of_load=load
+            dataset, ids, fields, shape, empty, expectation, over=asked.over, as_of_load=as_of
         )
         # What is not covered yet may be in a moment: another process loads.
         if as_of is None and covered.issuperset(asked.periods):
@@ -139,12 +138,6 @@ class Records:
                 self._plans.clear()
             self._plans[key] = plan
         return plan
-
-    def _last_load(self, as_of: datetime) -> int:
-        row = self._database.connection.execute(
-            "SELECT max(id) FROM load WHERE loaded_ms <= ?", (to_ms(as_of),)
-        ).fetchone()
-        return int(row[0] or 0)
 
     def _covered(
         self, name: str, dataset: Dataset, periods: tuple[int, ...], load: int | None

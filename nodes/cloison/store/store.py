@@ -9,6 +9,7 @@ from typing import Self
 from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue
+from cloison.store.changes import Change, Changes
 from cloison.store.claims import Claims
 from cloison.store.column_sources import sources
 from cloison.store.column_writing import ColumnWriter
@@ -48,6 +49,7 @@ class Store:
         self._row_key = row_key
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
+        self._changes = Changes(database)
         self._records = Records(database, catalogue, self._ids)
         self._columns = Columns(database, self._records, self._people)
         self._column_writer = ColumnWriter(database, sources(database, catalogue, self._ids))
@@ -81,7 +83,7 @@ class Store:
         last: Month,
         granularity: str,
         now: datetime,
-        as_of: datetime | None = None,
+        as_of: int | None = None,
     ) -> list[PersonData]:
         """What is held of each person, in their order; every period asked has a status.
 
@@ -97,7 +99,7 @@ class Store:
             last: Last month, included. What is in force now takes no notice of months.
             granularity: `month` or `window-total` for monthly data, `year`, `current`.
             now: Decides what is due.
-            as_of: Answers from what was loaded by then; None for all that is loaded.
+            as_of: Answers from what was loaded up to this load; None for all that is loaded.
 
         Raises:
             InputError: `UNKNOWN_DATASET`, `UNKNOWN_FIELD`, `BAD_GRANULARITY`, `BAD_WINDOW`.
@@ -137,6 +139,30 @@ class Store:
     def identities(self, person_row_keys: bytes | Bytes) -> ManyIdentities:
         """As `identity`, of many persons; raises as `fetch_many`."""
         return self._columns.identities(person_row_keys)
+
+    def last_load(self, by: datetime | None = None) -> int:
+        """The number of the last file loaded, by a time or of all; 0 where there is none.
+
+        Raises:
+            StorageError: `STORE_READ`.
+        """
+        return self._changes.last_load(by)
+
+    def changes(self, after: int, until: int) -> Iterator[Change]:
+        """Whose records of which period the loads after one, to another included, wrote or ended.
+
+        Raises:
+            StorageError: `STORE_READ`.
+        """
+        return self._changes.find(after, until)
+
+    def forget_changes(self, before: datetime) -> int:
+        """Drops what is known of changes loaded before then; how many parts.
+
+        Raises:
+            StorageError: `STORE_WRITE`.
+        """
+        return self._changes.forget(before)
 
     def identity(self, person_row_key: bytes) -> IdentityFacts | None:
         """What may bar an answer; None where the person is not known here."""

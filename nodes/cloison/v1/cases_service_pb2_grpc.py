@@ -58,8 +58,8 @@ class CasesServiceServicer:
 
     def Open(self, request, context):
         """Opens a case for each claim or household file of the body's own that the activity's record opens
-        such cases over, or for those named. One that has a live case for the same activity and month gets
-        that case again.
+        such cases over, or for those named. One that has a live case of the same activity, type and month
+        gets that case again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

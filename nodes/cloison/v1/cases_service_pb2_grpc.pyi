@@ -35,8 +35,8 @@ class CasesServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CasesServiceAsyncStub: ...
     Open: _grpc.UnaryStreamMultiCallable[_cases_service_pb2.OpenRequest, _cases_service_pb2.OpenResponse]
     """Opens a case for each claim or household file of the body's own that the activity's record opens
-    such cases over, or for those named. One that has a live case for the same activity and month gets
-    that case again.
+    such cases over, or for those named. One that has a live case of the same activity, type and month
+    gets that case again.
     """
     Renew: _grpc.UnaryUnaryMultiCallable[_cases_service_pb2.RenewRequest, _cases_service_pb2.RenewResponse]
     """Prolongs a case; its window does not move."""
@@ -50,8 +50,8 @@ class CasesServiceAsyncStub(CasesServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Open: _aio.UnaryStreamMultiCallable[_cases_service_pb2.OpenRequest, _cases_service_pb2.OpenResponse]  # type: ignore[assignment]
     """Opens a case for each claim or household file of the body's own that the activity's record opens
-    such cases over, or for those named. One that has a live case for the same activity and month gets
-    that case again.
+    such cases over, or for those named. One that has a live case of the same activity, type and month
+    gets that case again.
     """
     Renew: _aio.UnaryUnaryMultiCallable[_cases_service_pb2.RenewRequest, _cases_service_pb2.RenewResponse]  # type: ignore[assignment]
     """Prolongs a case; its window does not move."""
@@ -68,8 +68,8 @@ class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cases_service_pb2.OpenResponse], _abc.AsyncIterator[_cases_service_pb2.OpenResponse]]:
         """Opens a case for each claim or household file of the body's own that the activity's record opens
-        such cases over, or for those named. One that has a live case for the same activity and month gets
-        that case again.
+        such cases over, or for those named. One that has a live case of the same activity, type and month
+        gets that case again.
         """
 
     @_abc_1.abstractmethod

@@ -42,6 +42,8 @@ class Entry(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     OBJECTED_FIELD_NUMBER: _builtins.int
     DESTROYED_FIELD_NUMBER: _builtins.int
+    CHANGE_TOLD_FIELD_NUMBER: _builtins.int
+    CHANGE_HEARD_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
@@ -73,6 +75,10 @@ class Entry(_message.Message):
     @_builtins.property
     def destroyed(self) -> Global___Destroyed: ...
     @_builtins.property
+    def change_told(self) -> Global___ChangeTold: ...
+    @_builtins.property
+    def change_heard(self) -> Global___ChangeHeard: ...
+    @_builtins.property
     def contested(self) -> Global___Contested: ...
     @_builtins.property
     def contestation_answered(self) -> Global___ContestationAnswered: ...
@@ -95,15 +101,17 @@ class Entry(_message.Message):
         started: Global___Started | None = ...,
         objected: Global___Objected | None = ...,
         destroyed: Global___Destroyed | None = ...,
+        change_told: Global___ChangeTold | None = ...,
+        change_heard: Global___ChangeHeard | None = ...,
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -593,6 +601,136 @@ class Destroyed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Destroyed: _TypeAlias = Destroyed  # noqa: Y015
+
+@_typing.final
+class ChangeTold(_message.Message):
+    """The holder is about to tell a peer with a live case that it would now answer a question otherwise than it did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    POLICY_SET_FIELD_NUMBER: _builtins.int
+    PEER_CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    statement_hash: _builtins.bytes
+    """The question, and the entry of its answer: `decided`, or the `cohort_part` of a batch."""
+    leaf_index: _builtins.int
+    leaf_hash: _builtins.bytes
+    case_leaf_hash: _builtins.bytes
+    load: _builtins.int
+    """Number of the holder's last load that was compared."""
+    policy_set: _builtins.bytes
+    peer_checkpoint_hash: _builtins.bytes
+    """SHA-256 of the peer's last checkpoint seen here; empty at first contact."""
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Periods as the answer had them (YYYYMM; YYYY; 0 for what is current; a window total's first month), sorted."""
+
+    @_builtins.property
+    def facts(self) -> _decision_pb2.Facts:
+        """The facts of the question with the case's end, and the decision made of them again, at this entry's time."""
+
+    @_builtins.property
+    def decision(self) -> _decision_pb2.Decision: ...
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """One for each person whose data are no longer as answered, and each person those data name."""
+
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        statement_hash: _builtins.bytes = ...,
+        leaf_index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+        case_leaf_hash: _builtins.bytes = ...,
+        periods: _abc.Iterable[_builtins.int] | None = ...,
+        load: _builtins.int = ...,
+        facts: _decision_pb2.Facts | None = ...,
+        decision: _decision_pb2.Decision | None = ...,
+        policy_set: _builtins.bytes = ...,
+        peer_checkpoint_hash: _builtins.bytes = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash", "decision", b"decision", "facts", b"facts", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "load", b"load", "peer", b"peer", "peer_checkpoint_hash", b"peer_checkpoint_hash", "periods", b"periods", "policy_set", b"policy_set", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeTold: _TypeAlias = ChangeTold  # noqa: Y015
+
+@_typing.final
+class ChangeHeard(_message.Message):
+    """The requester's node heard of a change and checked its receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    ANSWER_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    ANSWER_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    PEER_CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    leaf_index: _builtins.int
+    """The holder's `change_told` entry."""
+    leaf_hash: _builtins.bytes
+    statement_hash: _builtins.bytes
+    """Of this node's own question and case."""
+    case_leaf_hash: _builtins.bytes
+    activity: _builtins.str
+    dataset: _builtins.str
+    answer_leaf_index: _builtins.int
+    """The entry of the answer that changed, in the holder's ledger."""
+    answer_leaf_hash: _builtins.bytes
+    peer_checkpoint_hash: _builtins.bytes
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As told."""
+
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The persons of the case."""
+
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        leaf_index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+        statement_hash: _builtins.bytes = ...,
+        case_leaf_hash: _builtins.bytes = ...,
+        activity: _builtins.str = ...,
+        dataset: _builtins.str = ...,
+        periods: _abc.Iterable[_builtins.int] | None = ...,
+        answer_leaf_index: _builtins.int = ...,
+        answer_leaf_hash: _builtins.bytes = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        peer_checkpoint_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "answer_leaf_hash", b"answer_leaf_hash", "answer_leaf_index", b"answer_leaf_index", "case_leaf_hash", b"case_leaf_hash", "dataset", b"dataset", "holder", b"holder", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "peer_checkpoint_hash", b"peer_checkpoint_hash", "periods", b"periods", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeHeard: _TypeAlias = ChangeHeard  # noqa: Y015
 
 @_typing.final
 class Started(_message.Message):

@@ -156,16 +156,20 @@ class ExchangeServiceChangesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AFTER_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     after: _builtins.int
-    """Checkpoint size after which changes are wanted."""
+    """Place in the holder's ledger from which on changes are wanted: one past the last heard, 0 at first."""
+    checkpoint: _builtins.bytes
+    """The requester's latest checkpoint."""
     def __init__(
         self,
         *,
         after: _builtins.int = ...,
+        checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checkpoint", b"checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,16 +179,19 @@ Global___ExchangeServiceChangesRequest: _TypeAlias = ExchangeServiceChangesReque
 class ExchangeServiceChangesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
-    case_leaf_hash: _builtins.bytes
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _receipt_pb2.Receipt:
+        """The holder's `change_told` entry, which says all there is to say."""
+
     def __init__(
         self,
         *,
-        case_leaf_hash: _builtins.bytes = ...,
+        receipt: _receipt_pb2.Receipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -83,7 +83,9 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Changes(self, request, context):
-        """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED.
+        """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+        NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+        `after` without a repeat and without a gap.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

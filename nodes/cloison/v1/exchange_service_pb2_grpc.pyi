@@ -40,7 +40,10 @@ class ExchangeServiceStub:
     Contest: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.ExchangeServiceContestRequest, _exchange_service_pb2.ExchangeServiceContestResponse]
     """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt."""
     Changes: _grpc.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]
-    """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+    """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+    NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+    `after` without a repeat and without a gap.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -54,7 +57,10 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     Contest: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.ExchangeServiceContestRequest, _exchange_service_pb2.ExchangeServiceContestResponse]  # type: ignore[assignment]
     """A person contests a line of an answer this holder gave the peer. Nothing leaves but the receipt."""
     Changes: _aio.UnaryStreamMultiCallable[_exchange_service_pb2.ExchangeServiceChangesRequest, _exchange_service_pb2.ExchangeServiceChangesResponse]  # type: ignore[assignment]
-    """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+    """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+    NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+    `after` without a repeat and without a gap.
+    """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Node to node. The client certificate names the requester's body."""
@@ -89,6 +95,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_service_pb2.ExchangeServiceChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_service_pb2.ExchangeServiceChangesResponse], _abc.AsyncIterator[_exchange_service_pb2.ExchangeServiceChangesResponse]]:
-        """Reserved: corrections to requesters with a live case. Answers UNIMPLEMENTED."""
+        """Tells the peer, of its own live cases only, which answers are no longer what the holder would give. No value, no
+        NIR: the requester asks again. Each `change_told` entry is on disk before it leaves; a cut stream goes on from
+        `after` without a repeat and without a gap.
+        """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,36 +22,47 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from cloison.v1 import cases_service_pb2 as cloison_dot_v1_dot_cases__service__pb2
 from cloison.v1 import contestation_pb2 as cloison_dot_v1_dot_contestation__pb2
 from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 from cloison.v1 import statement_pb2 as cloison_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cloison/v1/gateway_service.proto\x12\ncloison.v1\x1a\x1d\x63loison/v1/contestation.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\">\n\x18GatewayServiceAskRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.cloison.v1.AskItem\"@\n\x19GatewayServiceAskResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.cloison.v1.Answer\"E\n\x1cGatewayServiceContestRequest\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.cloison.v1.ContestItem\"E\n\x1dGatewayServiceContestResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\"\x7f\n\x1cGatewayServiceAskManyRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatementH\x00\x12(\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.cloison.v1.CohortBatchH\x00\x42\x06\n\x04part\"x\n\x1dGatewayServiceAskManyResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.cloison.v1.AnswerH\x00\x12)\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.cloison.v1.CohortAnswerH\x00\x42\x06\n\x04part\"\x91\x01\n\x0b\x43ohortBatch\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x0f\n\x07persons\x18\x03 \x01(\x0c\x12\x11\n\tsalt_seed\x18\x04 \x01(\x0c\x12\x18\n\x10\x63\x61se_leaf_hashes\x18\x05 \x03(\x0c\x12\'\n\x05\x63\x61ses\x18\x06 \x01(\x0b\x32\x18.cloison.v1.EntriesProof\"Y\n\x0c\x45ntriesProof\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\x0c\x12\x14\n\x0cleaf_indexes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"i\n\x0c\x43ohortAnswer\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x16\n\x0esealed_release\x18\x03 \x01(\x0c\x12$\n\x07receipt\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt2\xa8\x02\n\x0eGatewayService\x12R\n\x03\x41sk\x12$.cloison.v1.GatewayServiceAskRequest\x1a%.cloison.v1.GatewayServiceAskResponse\x12\x62\n\x07\x41skMany\x12(.cloison.v1.GatewayServiceAskManyRequest\x1a).cloison.v1.GatewayServiceAskManyResponse(\x01\x30\x01\x12^\n\x07\x43ontest\x12(.cloison.v1.GatewayServiceContestRequest\x1a).cloison.v1.GatewayServiceContestResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cloison/v1/gateway_service.proto\x12\ncloison.v1\x1a\x1e\x63loison/v1/cases_service.proto\x1a\x1d\x63loison/v1/contestation.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\">\n\x18GatewayServiceAskRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.cloison.v1.AskItem\"@\n\x19GatewayServiceAskResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.cloison.v1.Answer\"E\n\x1cGatewayServiceContestRequest\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.cloison.v1.ContestItem\"E\n\x1dGatewayServiceContestResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\"\x1e\n\x1cGatewayServiceChangesRequest\"~\n\x1dGatewayServiceChangesResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x17.cloison.v1.ChangedCaseH\x00\x12,\n\x07unheard\x18\x02 \x01(\x0b\x32\x19.cloison.v1.UnheardHolderH\x00\x42\x06\n\x04part\"\x99\x01\n\x0b\x43hangedCase\x12\x11\n\treference\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\r\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\x03 \x01(\x0c\x12\'\n\x07members\x18\x04 \x03(\x0b\x32\x16.cloison.v1.CaseMember\x12\'\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x16.cloison.v1.CaseChange\"\xa4\x01\n\nCaseChange\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0f\n\x07periods\x18\x03 \x03(\r\x12\x16\n\x0estatement_hash\x18\x04 \x01(\x0c\x12\x19\n\x11\x61nswer_leaf_index\x18\x05 \x01(\x04\x12\x18\n\x10\x61nswer_leaf_hash\x18\x06 \x01(\x0c\x12\x17\n\x0ftold_leaf_index\x18\x07 \x01(\x04\"E\n\rUnheardHolder\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Failure\"\x7f\n\x1cGatewayServiceAskManyRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatementH\x00\x12(\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.cloison.v1.CohortBatchH\x00\x42\x06\n\x04part\"x\n\x1dGatewayServiceAskManyResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.cloison.v1.AnswerH\x00\x12)\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.cloison.v1.CohortAnswerH\x00\x42\x06\n\x04part\"\x91\x01\n\x0b\x43ohortBatch\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x0f\n\x07persons\x18\x03 \x01(\x0c\x12\x11\n\tsalt_seed\x18\x04 \x01(\x0c\x12\x18\n\x10\x63\x61se_leaf_hashes\x18\x05 \x03(\x0c\x12\'\n\x05\x63\x61ses\x18\x06 \x01(\x0b\x32\x18.cloison.v1.EntriesProof\"Y\n\x0c\x45ntriesProof\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\x0c\x12\x14\n\x0cleaf_indexes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"i\n\x0c\x43ohortAnswer\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x16\n\x0esealed_release\x18\x03 \x01(\x0c\x12$\n\x07receipt\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt2\x8a\x03\n\x0eGatewayService\x12R\n\x03\x41sk\x12$.cloison.v1.GatewayServiceAskRequest\x1a%.cloison.v1.GatewayServiceAskResponse\x12\x62\n\x07\x41skMany\x12(.cloison.v1.GatewayServiceAskManyRequest\x1a).cloison.v1.GatewayServiceAskManyResponse(\x01\x30\x01\x12^\n\x07\x43ontest\x12(.cloison.v1.GatewayServiceContestRequest\x1a).cloison.v1.GatewayServiceContestResponse\x12`\n\x07\x43hanges\x12(.cloison.v1.GatewayServiceChangesRequest\x1a).cloison.v1.GatewayServiceChangesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.gateway_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GATEWAYSERVICEASKREQUEST']._serialized_start=133
-  _globals['_GATEWAYSERVICEASKREQUEST']._serialized_end=195
-  _globals['_GATEWAYSERVICEASKRESPONSE']._serialized_start=197
-  _globals['_GATEWAYSERVICEASKRESPONSE']._serialized_end=261
-  _globals['_GATEWAYSERVICECONTESTREQUEST']._serialized_start=263
-  _globals['_GATEWAYSERVICECONTESTREQUEST']._serialized_end=332
-  _globals['_GATEWAYSERVICECONTESTRESPONSE']._serialized_start=334
-  _globals['_GATEWAYSERVICECONTESTRESPONSE']._serialized_end=403
-  _globals['_GATEWAYSERVICEASKMANYREQUEST']._serialized_start=405
-  _globals['_GATEWAYSERVICEASKMANYREQUEST']._serialized_end=532
-  _globals['_GATEWAYSERVICEASKMANYRESPONSE']._serialized_start=534
-  _globals['_GATEWAYSERVICEASKMANYRESPONSE']._serialized_end=654
-  _globals['_COHORTBATCH']._serialized_start=657
-  _globals['_COHORTBATCH']._serialized_end=802
-  _globals['_ENTRIESPROOF']._serialized_start=804
-  _globals['_ENTRIESPROOF']._serialized_end=893
-  _globals['_COHORTANSWER']._serialized_start=895
-  _globals['_COHORTANSWER']._serialized_end=1000
-  _globals['_GATEWAYSERVICE']._serialized_start=1003
-  _globals['_GATEWAYSERVICE']._serialized_end=1299
+  _globals['_GATEWAYSERVICEASKREQUEST']._serialized_start=165
+  _globals['_GATEWAYSERVICEASKREQUEST']._serialized_end=227
+  _globals['_GATEWAYSERVICEASKRESPONSE']._serialized_start=229
+  _globals['_GATEWAYSERVICEASKRESPONSE']._serialized_end=293
+  _globals['_GATEWAYSERVICECONTESTREQUEST']._serialized_start=295
+  _globals['_GATEWAYSERVICECONTESTREQUEST']._serialized_end=364
+  _globals['_GATEWAYSERVICECONTESTRESPONSE']._serialized_start=366
+  _globals['_GATEWAYSERVICECONTESTRESPONSE']._serialized_end=435
+  _globals['_GATEWAYSERVICECHANGESREQUEST']._serialized_start=437
+  _globals['_GATEWAYSERVICECHANGESREQUEST']._serialized_end=467
+  _globals['_GATEWAYSERVICECHANGESRESPONSE']._serialized_start=469
+  _globals['_GATEWAYSERVICECHANGESRESPONSE']._serialized_end=595
+  _globals['_CHANGEDCASE']._serialized_start=598
+  _globals['_CHANGEDCASE']._serialized_end=751
+  _globals['_CASECHANGE']._serialized_start=754
+  _globals['_CASECHANGE']._serialized_end=918
+  _globals['_UNHEARDHOLDER']._serialized_start=920
+  _globals['_UNHEARDHOLDER']._serialized_end=989
+  _globals['_GATEWAYSERVICEASKMANYREQUEST']._serialized_start=991
+  _globals['_GATEWAYSERVICEASKMANYREQUEST']._serialized_end=1118
+  _globals['_GATEWAYSERVICEASKMANYRESPONSE']._serialized_start=1120
+  _globals['_GATEWAYSERVICEASKMANYRESPONSE']._serialized_end=1240
+  _globals['_COHORTBATCH']._serialized_start=1243
+  _globals['_COHORTBATCH']._serialized_end=1388
+  _globals['_ENTRIESPROOF']._serialized_start=1390
+  _globals['_ENTRIESPROOF']._serialized_end=1479
+  _globals['_COHORTANSWER']._serialized_start=1481
+  _globals['_COHORTANSWER']._serialized_end=1586
+  _globals['_GATEWAYSERVICE']._serialized_start=1589
+  _globals['_GATEWAYSERVICE']._serialized_end=1983
 # @@protoc_insertion_point(module_scope)

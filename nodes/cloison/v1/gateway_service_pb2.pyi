@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cloison.v1 import cases_service_pb2 as _cases_service_pb2
 from cloison.v1 import contestation_pb2 as _contestation_pb2
 from cloison.v1 import receipt_pb2 as _receipt_pb2
 from cloison.v1 import statement_pb2 as _statement_pb2
@@ -102,6 +103,151 @@ class GatewayServiceContestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GatewayServiceContestResponse: _TypeAlias = GatewayServiceContestResponse  # noqa: Y015
+
+@_typing.final
+class GatewayServiceChangesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GatewayServiceChangesRequest: _TypeAlias = GatewayServiceChangesRequest  # noqa: Y015
+
+@_typing.final
+class GatewayServiceChangesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    UNHEARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___ChangedCase: ...
+    @_builtins.property
+    def unheard(self) -> Global___UnheardHolder: ...
+    def __init__(
+        self,
+        *,
+        case: Global___ChangedCase | None = ...,
+        unheard: Global___UnheardHolder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "part", b"part", "unheard", b"unheard"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "part", b"part", "unheard", b"unheard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["case", "unheard"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___GatewayServiceChangesResponse: _TypeAlias = GatewayServiceChangesResponse  # noqa: Y015
+
+@_typing.final
+class ChangedCase(_message.Message):
+    """A case of the activity some of whose data are no longer as they were answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    month: _builtins.int
+    """The month the right concerns, YYYYMM."""
+    case_leaf_hash: _builtins.bytes
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_cases_service_pb2.CaseMember]:
+        """The case's persons as it was opened: role and NIR, nothing more."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseChange]: ...
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        month: _builtins.int = ...,
+        case_leaf_hash: _builtins.bytes = ...,
+        members: _abc.Iterable[_cases_service_pb2.CaseMember] | None = ...,
+        changes: _abc.Iterable[Global___CaseChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_leaf_hash", b"case_leaf_hash", "changes", b"changes", "members", b"members", "month", b"month", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangedCase: _TypeAlias = ChangedCase  # noqa: Y015
+
+@_typing.final
+class CaseChange(_message.Message):
+    """One `change_heard` entry, as the program needs it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASH_FIELD_NUMBER: _builtins.int
+    ANSWER_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    ANSWER_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    TOLD_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    dataset: _builtins.str
+    statement_hash: _builtins.bytes
+    answer_leaf_index: _builtins.int
+    """The entry of the answer that changed, and that of the telling, in the holder's ledger."""
+    answer_leaf_hash: _builtins.bytes
+    told_leaf_index: _builtins.int
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        dataset: _builtins.str = ...,
+        periods: _abc.Iterable[_builtins.int] | None = ...,
+        statement_hash: _builtins.bytes = ...,
+        answer_leaf_index: _builtins.int = ...,
+        answer_leaf_hash: _builtins.bytes = ...,
+        told_leaf_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_leaf_hash", b"answer_leaf_hash", "answer_leaf_index", b"answer_leaf_index", "dataset", b"dataset", "holder", b"holder", "periods", b"periods", "statement_hash", b"statement_hash", "told_leaf_index", b"told_leaf_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseChange: _TypeAlias = CaseChange  # noqa: Y015
+
+@_typing.final
+class UnheardHolder(_message.Message):
+    """A holder that could not be asked: what it has to tell is not in this answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    @_builtins.property
+    def failure(self) -> _receipt_pb2.Failure: ...
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        failure: _receipt_pb2.Failure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "holder", b"holder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnheardHolder: _TypeAlias = UnheardHolder  # noqa: Y015
 
 @_typing.final
 class GatewayServiceAskManyRequest(_message.Message):

@@ -51,6 +51,11 @@ class GatewayServiceStub:
                 request_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.SerializeToString,
                 response_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.FromString,
                 _registered_method=True)
+        self.Changes = channel.unary_stream(
+                '/cloison.v1.GatewayService/Changes',
+                request_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -79,6 +84,14 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Changes(self, request, context):
+        """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+        with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Contest,
                     request_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.FromString,
                     response_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.SerializeToString,
+            ),
+            'Changes': grpc.unary_stream_rpc_method_handler(
+                    servicer.Changes,
+                    request_deserializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +199,33 @@ class GatewayService:
             '/cloison.v1.GatewayService/Contest',
             cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestRequest.SerializeToString,
             cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceContestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Changes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cloison.v1.GatewayService/Changes',
+            cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesRequest.SerializeToString,
+            cloison_dot_v1_dot_gateway__service__pb2.GatewayServiceChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

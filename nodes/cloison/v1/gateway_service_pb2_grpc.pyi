@@ -41,6 +41,10 @@ class GatewayServiceStub:
     """Puts one statement about many persons. First message: `header`; then batches."""
     Contest: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GatewayServiceContestRequest, _gateway_service_pb2.GatewayServiceContestResponse]
     """Passes a person's contestation of a line on to the holder the line came from."""
+    Changes: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.GatewayServiceChangesRequest, _gateway_service_pb2.GatewayServiceChangesResponse]
+    """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+    with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -55,6 +59,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Puts one statement about many persons. First message: `header`; then batches."""
     Contest: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GatewayServiceContestRequest, _gateway_service_pb2.GatewayServiceContestResponse]  # type: ignore[assignment]
     """Passes a person's contestation of a line on to the holder the line came from."""
+    Changes: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.GatewayServiceChangesRequest, _gateway_service_pb2.GatewayServiceChangesResponse]  # type: ignore[assignment]
+    """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+    with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """A program to its own body's node. The client certificate names the activity
@@ -84,5 +92,15 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.GatewayServiceContestResponse, _abc.Awaitable[_gateway_service_pb2.GatewayServiceContestResponse]]:
         """Passes a person's contestation of a line on to the holder the line came from."""
+
+    @_abc_1.abstractmethod
+    def Changes(
+        self,
+        request: _gateway_service_pb2.GatewayServiceChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.GatewayServiceChangesResponse], _abc.AsyncIterator[_gateway_service_pb2.GatewayServiceChangesResponse]]:
+        """Asks the holders this activity reads for changes, then gives the claims that have any: of each its latest case
+        with a change, until that is past its end or withdrawn, or a case opened after the change was decided.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError
-from cloison.exchange.obligations import label_end
+from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.identity import ActivityPublicKeys, Nir, seal_release, seal_secret
 from cloison.law.question import CaseFacts, Decision, Facts
 from cloison.months import Month
+from cloison.store import IdentityFacts
 from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
 from cloison.wire.status import failure_of
 
@@ -32,12 +33,17 @@ class Person:
 
 @dataclass(slots=True)
 class Call:
-    """What the statements of one call share."""
+    """What the statements of one call share.
+
+    Attributes:
+        load: The last load there was before any of its data were read.
+    """
 
     peer: BodyId
     same_policy_set: bool
     peer_checkpoint_hash: bytes
     now: datetime
+    load: int
     wrapped: "WrappedSecrets"
     secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     of_case: Counter[bytes] = field(default_factory=Counter)
@@ -153,6 +159,17 @@ def promised_case(
         covers_persons=True,
         questions_before=questions_before,
     )
+
+
+def may_be_answered(known: IdentityFacts | None, decision: Decision, *, objected: bool) -> bool:
+    """A permanent NIR known here, alive, no objection where one counts.
+
+    An objection stands in the body's own file, or, `objected`, was made here.
+    """
+    if known is None or not known.permanent or known.dead:
+        return False
+    objection_counts = any(duty.kind == HONOUR_OBJECTION for duty in decision.obligations)
+    return not (objection_counts and (known.objected or objected))
 
 
 def fail(error: CloisonError) -> receipt_pb2.Answer:

@@ -22,8 +22,9 @@ from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.store import Claim, HouseholdFile
 from cloison.v1 import cases_service_pb2, receipt_pb2, statement_pb2
+from cloison.wire.case_files import CaseFile, CaseMember
 from cloison.wire.node import Node
-from cloison.wire.vault import CaseFile, CaseMember, utc_day
+from cloison.wire.vault import utc_day
 
 _Basis = Claim | HouseholdFile
 
@@ -117,7 +118,7 @@ class CaseDesk:
         node = self._node
         now = node.clock()
         live = {
-            basis.reference: node.vault.live_case(activity, month, basis.reference, now)
+            basis.reference: node.vault.live_case(activity, case_type, month, basis.reference, now)
             for basis in bases
         }
         new = [basis for basis in bases if live[basis.reference] is None]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import grpc
 
-from cloison.errors import PeerError
+from cloison.bodies import BodyId
+from cloison.errors import CloisonError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.receipt import verify_receipt
@@ -36,6 +37,9 @@ from cloison.wire.cohort_client import Batches, CohortStream, open_parts
 from cloison.wire.gateway import (
     AskFor,
     CasePromise,
+    Change,
+    ChangedClaim,
+    Changes,
     CohortReply,
     Contest,
     Deposit,
@@ -272,6 +276,18 @@ class GatewayClient:
             raise PeerError("BAD_RECEIPT", "receipt: of another contestation")
         return ReceiptRef(holder, checked.leaf_index, checked.leaf_hash, checked.head.size)
 
+    def changes(self) -> Changes:
+        """The claims with changes. Raises `CloisonError` as the node says."""
+        claims: list[ChangedClaim] = []
+        unheard: dict[BodyId, CloisonError] = {}
+        with told():
+            for one in self._gateway.Changes(gateway_service_pb2.GatewayServiceChangesRequest()):
+                if one.HasField("unheard"):
+                    unheard[BodyId(one.unheard.holder)] = error_of(one.unheard.failure)
+                else:
+                    claims.append(_changed(one.case))
+        return Changes(tuple(claims), unheard)
+
     def renew_case(self, case: OpenedCase, valid_until: datetime) -> OpenedCase:
         """Moves a case's end; the case as it is asked under from then on."""
         request = cases_service_pb2.RenewRequest(
@@ -315,6 +331,31 @@ def _opened(opened: cases_service_pb2.OpenResponse) -> OpenedCase:
         ),
         valid_until=from_milliseconds(opened.valid_until_ms),
         renewal=opened.renewal.SerializeToString() if opened.HasField("renewal") else b"",
+    )
+
+
+def _changed(case: gateway_service_pb2.ChangedCase) -> ChangedClaim:
+    return ChangedClaim(
+        reference=case.reference,
+        month=Month.from_number(case.month),
+        case_leaf_hash=case.case_leaf_hash,
+        persons=tuple((member.role, parse_nir(member.person.nir)) for member in case.members),
+        changes=tuple(
+            Change(
+                holder=BodyId(one.holder),
+                dataset=one.dataset,
+                periods=tuple(one.periods),
+                statement_hash=one.statement_hash,
+                answer=ReceiptRef(
+                    BodyId(one.holder),
+                    one.answer_leaf_index,
+                    one.answer_leaf_hash,
+                    one.told_leaf_index + 1,
+                ),
+                told_leaf=one.told_leaf_index,
+            )
+            for one in case.changes
+        ),
     )
 
 

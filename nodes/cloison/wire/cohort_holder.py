@@ -24,8 +24,8 @@ from cloison.exchange.entries import (
     cohort_part_entry,
     decided_entry,
     parse_entry,
-    part_key,
 )
+from cloison.exchange.index_terms import part_key
 from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.statement import Cohort, Statement, parse_statement
 from cloison.exchange.values import decision_from_proto, decision_to_proto
@@ -44,6 +44,7 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
+from cloison.wire.answered_batches import answered_batch
 from cloison.wire.answering import (
     Call,
     Heard,
@@ -218,6 +219,7 @@ class CohortHolder:
         digests: Sequence[bytes],
     ) -> gateway_service_pb2.CohortAnswer:
         node, statement, now = self._node, opened.statement, self._node.clock()
+        load = node.store.last_load()
         cases = self._check_cases(opened, batch, people, now)
         self._check_still_permitted(opened, cases, now)
         persons = row_keys(node.row_secret, people.nirs)
@@ -230,6 +232,10 @@ class CohortHolder:
             named = [data.named[at : at + 16] for at in range(0, len(data.named), 16)]
             trace_keys = node.vault.trace_keys([*persons, *named], utc_day(now))
             node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
+            if cases and self._call.peer != node.body:  # whom a correction must reach
+                places = np.unique(data.table.column(0).to_numpy())
+                answered = [(persons[at], people.cases[at]) for at in places]
+                self._remember(opened, batch.index, load, answered, cases)
         entry = cohort_part_entry(
             statement.hash,
             batch.index,
@@ -245,6 +251,20 @@ class CohortHolder:
         (receipt,) = node.append([entry])
         return gateway_service_pb2.CohortAnswer(
             index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
+        )
+
+    def _remember(
+        self,
+        opened: _Open,
+        index: int,
+        load: int,
+        answered: Sequence[tuple[bytes, int]],
+        cases: Sequence[ProvedCase],
+    ) -> None:
+        longest = self._holder.longest(opened.statement.question.activity, opened.cohort.case_type)
+        ends = [(case.leaf_hash, case.within(longest).valid_until) for case in cases]
+        self._node.vault.answered.batches.keep(
+            answered_batch(opened.statement, index, load, answered, ends)
         )
 
     def _check_still_permitted(

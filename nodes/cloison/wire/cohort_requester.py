@@ -11,9 +11,9 @@ from cloison.exchange import limits
 from cloison.exchange.entries import (
     asked_entry,
     cohort_part_entry,
-    part_key,
     received_entry,
 )
+from cloison.exchange.index_terms import part_key
 from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.receipt import verify_answer, verify_part
 from cloison.exchange.statement import Cohort, Statement

@@ -7,16 +7,18 @@ from hashlib import sha256
 
 from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
-from cloison.exchange.entries import deposited_entry, parse_entry, part_key
+from cloison.exchange.entries import deposited_entry, parse_entry
+from cloison.exchange.index_terms import part_key
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.law import Activity
 from cloison.ledger.tree import leaf_hash
 from cloison.store import Output
 from cloison.v1 import decision_pb2, entry_pb2, release_pb2, store_service_pb2
+from cloison.wire.case_files import CaseFile
 from cloison.wire.demands import DEPOSIT, check_fresh, read_demand
 from cloison.wire.node import Node
 from cloison.wire.status import failure_of
-from cloison.wire.vault import CaseFile, utc_day
+from cloison.wire.vault import utc_day
 
 _Cited = tuple[release_pb2.Label, bytes]
 """The label of what is cited, and the leaf hash of the holder's entry."""

@@ -21,10 +21,11 @@ from cloison.law.durations import end_of
 from cloison.law.records import ObjectionRight
 from cloison.months import Month
 from cloison.v1 import entry_pb2, receipt_pb2, store_service_pb2
+from cloison.wire.case_files import CaseFile
 from cloison.wire.demands import DESTRUCTION, OBJECTION, check_fresh, read_demand
 from cloison.wire.node import Node
 from cloison.wire.plans import Objecting, Plan, Why, portions
-from cloison.wire.vault import CaseFile, utc_day
+from cloison.wire.vault import utc_day
 
 AT_ONCE = 400
 """Releases whose label ended that one `expire` takes."""

@@ -204,6 +204,49 @@ class CohortReply:
     parts: Iterator[CohortPart]
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a holder told of an answer: it would be another now, in these periods.
+
+    Attributes:
+        periods: As the answer had them: YYYYMM; YYYY; 0 for what is current; a total's first month.
+        statement_hash: Of the question whose answer it was.
+        answer: The entry of that answer, under the head the telling was proved under at least.
+        told_leaf: The holder's entry that tells it.
+    """
+
+    holder: BodyId
+    dataset: str
+    periods: tuple[int, ...]
+    statement_hash: bytes
+    answer: ReceiptRef
+    told_leaf: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedClaim:
+    """A claim with changes that no later decision took in.
+
+    Attributes:
+        case_leaf_hash: Of its latest case that has a change.
+        persons: Role and NIR of each person of that case, in its order.
+    """
+
+    reference: str
+    month: Month
+    case_leaf_hash: bytes
+    persons: tuple[tuple[str, Nir], ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The claims with changes; and the holders that could not be asked, with the reason."""
+
+    claims: tuple[ChangedClaim, ...]
+    unheard: Mapping[BodyId, CloisonError]
+
+
 class Gateway(Protocol):
     """A program's door to its own body's node, and to nothing else."""
 
@@ -237,6 +280,9 @@ class Gateway(Protocol):
 
     def contest(self, contest: Contest) -> ReceiptRef:
         """Passes a contestation on to the line's holder; where it stands in the holder's ledger."""
+
+    def changes(self) -> Changes:
+        """Hears the holders, then gives the claims with changes not yet taken in."""
 
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Closes the cases, each as one of `ClosedAs`."""

@@ -15,7 +15,6 @@ from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.conclude import conclude
 from cloison.exchange.entries import Made, decided_entry
-from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.receipt import envelope_bytes
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import (
@@ -33,6 +32,7 @@ from cloison.identity import (
 from cloison.law.question import Action, CaseFacts, Decision, Facts
 from cloison.store import PersonData
 from cloison.v1 import receipt_pb2, statement_pb2
+from cloison.wire.answered import answered_under
 from cloison.wire.answering import (
     Call,
     Heard,
@@ -42,6 +42,7 @@ from cloison.wire.answering import (
     fail,
     make_facts,
     make_label,
+    may_be_answered,
     seal,
 )
 from cloison.wire.node import Node
@@ -69,6 +70,7 @@ class Holder:
             same_policy_set=policy_set == self._node.policy.hash,
             peer_checkpoint_hash=self._node.heads.see(peer, checkpoint),
             now=self._node.clock(),
+            load=self._node.store.last_load(),
             wrapped=self.wrapped,
         )
 
@@ -231,6 +233,7 @@ class Holder:
             label = make_label(heard.statement, decision, call.now)
             release = build_release(heard.statement, label, heard.statement.person_digests, data)
             sealed = seal(call, heard, release.SerializeToString())  # 8
+            self._remember(call, heard, facts)
         traced = [person.row_key for person in heard.persons]
         traced.extend(named for one in data for named in one.named)
         trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))
@@ -247,6 +250,15 @@ class Holder:
         self._node.vault.keep_answer(heard.statement.hash, answer.SerializeToString(), call.now)
         entry = decided_entry(made, envelope_bytes(answer), label, trace_keys, call.now)
         return Ready(entry, sealed, envelopes)
+
+    def _remember(self, call: Call, heard: Heard, facts: Facts) -> None:
+        """Whom a correction must reach: another body, while the case it asked under lasts."""
+        if facts.case is not None and call.peer != self._node.body:
+            leaf = heard.statement.case_leaf_hash
+            persons = tuple(person.row_key for person in heard.persons)
+            self._node.vault.answered.keep(
+                answered_under(heard.statement, leaf, facts.case.valid_until, persons, call.load)
+            )
 
     def _facts(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Facts:
         """Step 4. A proof that does not hold is a refusal, with its reason and an entry."""
@@ -313,14 +325,12 @@ class Holder:
         An objection stands in the body's own file, or was made here to an activity of the purpose.
         """
         known = self._node.store.identity(person.row_key)
-        if known is None or not known.permanent or known.dead:
+        if known is None or known.traits_digest != person.traits:
             return False
-        if known.traits_digest != person.traits:
-            return False
-        if all(duty.kind != HONOUR_OBJECTION for duty in decision.obligations):
-            return True
-        return not (
-            known.objected or self._node.vault.objections.any_of([person.row_key], [purpose])
+        return may_be_answered(
+            known,
+            decision,
+            objected=self._node.vault.objections.any_of([person.row_key], [purpose]),
         )
 
     def fetch(self, heard: Heard, now: datetime) -> list[PersonData]:

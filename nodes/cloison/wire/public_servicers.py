@@ -113,15 +113,20 @@ def _parties(data: bytes) -> frozenset[str]:
     if kind == "asked":
         statement = parse_statement(entry.asked.signed.statement)
         return frozenset({statement.requester, statement.holder})
-    if kind == "decided":
-        return frozenset({entry.decided.peer})
-    if kind == "received":
-        return frozenset({entry.received.holder})
-    if kind == "contested":
-        return frozenset({entry.contested.peer})
-    if kind == "contestation_answered":
-        return frozenset({entry.contestation_answered.peer})
-    return frozenset({entry.cohort_part.peer}) if kind == "cohort_part" else frozenset()
+    field = _PEERS.get(kind or "")
+    return frozenset({getattr(getattr(entry, kind or ""), field)}) if field else frozenset()
+
+
+_PEERS = {
+    "decided": "peer",
+    "received": "holder",
+    "cohort_part": "peer",
+    "contested": "peer",
+    "contestation_answered": "peer",
+    "change_told": "peer",
+    "change_heard": "holder",
+}
+"""By kind of entry, which field names the other body."""
 
 
 class Register(register_service_pb2_grpc.RegisterServiceServicer):

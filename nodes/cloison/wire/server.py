@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ from cloison.v1 import (
 )
 from cloison.wire import public_servicers, servicers
 from cloison.wire.cases import CaseDesk
+from cloison.wire.change_listener import ChangeListener
 from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.contestation_sender import ContestationSender
 from cloison.wire.contestations import ContestationDesk
@@ -52,6 +54,8 @@ from cloison.wire.settings import DATABASES, NodeSettings, open_node
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _EXPIRE_TICKS = 60
+_HEAR_SECONDS = 3600.0
+_LOAD_TIME = timedelta(days=1)
 _LONG_LOG_BYTES = 64 * 1024 * 1024
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
@@ -79,6 +83,7 @@ class _Served:
     server: grpc.aio.Server
     checks: HealthServicer
     channels: tuple[grpc.aio.Channel, ...]
+    listener: ChangeListener
 
 
 def channel_options(body: BodyId) -> tuple[tuple[str, str | int], ...]:
@@ -107,11 +112,12 @@ async def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         upkeep = asyncio.create_task(_upkeep(node, settings.state, stop))
+        hearing = asyncio.create_task(_hear(served.listener, _holders(node, settings), stop))
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((upkeep, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((upkeep, hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
         await _stop(served)
         stop.set()
-        await upkeep  # a node that cannot write its ledger says so, and ends
+        await asyncio.gather(upkeep, hearing)  # a node that cannot write its ledger says so, ends
     finally:
         node.close()
 
@@ -131,7 +137,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         body: exchange_service_pb2_grpc.ExchangeServiceStub(channel)
         for body, channel in channels.items()
     }
-    _add_services(server, node, peers)
+    requester = _add_services(server, node, peers)
     checks = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -151,14 +157,14 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
     await server.start()
     for name in ("", *SERVICES):
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return _Served(server, checks, tuple(channels.values()))
+    return _Served(server, checks, tuple(channels.values()), ChangeListener(node, requester))
 
 
 def _add_services(
     server: grpc.aio.Server,
     node: Node,
     peers: "dict[BodyId, exchange_service_pb2_grpc.ExchangeServiceAsyncStub]",
-) -> None:
+) -> Requester:
     holder = Holder(node)
     requester = Requester(node, holder, peers)
     cohorts = CohortRequester(node, requester, holder)
@@ -183,13 +189,34 @@ def _add_services(
     register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
         public_servicers.Register(node), server
     )
+    return requester
+
+
+def _holders(node: Node, settings: NodeSettings) -> list[BodyId]:
+    """The bodies whose data this one's activities read, its own apart."""
+    own = [one for one in node.policy.activities.values() if one.body == node.body]
+    read = {BodyId(reads.holder) for record in own for reads in record.reads} - {node.body}
+    return sorted(read & settings.addresses.keys())
+
+
+async def _hear(listener: ChangeListener, holders: Sequence[BodyId], stop: asyncio.Event) -> None:
+    """Every hour: what these have to tell. A program that wants it sooner asks (`Changes`)."""
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        await asyncio.wait((stopping,), timeout=_HEAR_SECONDS)
+        if not stop.is_set():
+            hearing = asyncio.create_task(listener.hear_all(holders))
+            await asyncio.wait((stopping, hearing), return_when=asyncio.FIRST_COMPLETED)
+            hearing.cancel()  # on a stop: it goes on from there the next time
+            with suppress(asyncio.CancelledError):
+                await hearing
 
 
 async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
-    So are contestations closed that a load answered.
-    Every minute, and each second while there are more: what ended is destroyed, and entered so.
+    So are contestations closed that a load answered. Every minute, and each second while there are
+    more: what ended is destroyed, and entered so. Every minute: see `forget`.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -217,6 +244,8 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         destruction.finish()
         if more or ticks % _EXPIRE_TICKS == 0:
             more = _expire(destruction)
+        if ticks % _EXPIRE_TICKS == 0:
+            forget(node)
 
 
 def _expire(destruction: DestructionDesk) -> bool:
@@ -227,6 +256,17 @@ def _expire(destruction: DestructionDesk) -> bool:
         if error.reason != "DESTRUCTION_PENDING":
             raise
         return False
+
+
+def forget(node: Node) -> None:
+    """Lets go of what was kept to tell of changes in answers whose case is over."""
+    now = node.clock()
+    with node.vault.transaction():
+        node.vault.answered.forget(now)
+    records = node.policy.activities.values()
+    days = max((one.validity_days for record in records for one in record.case_types), default=0)
+    # A load is dated by its beginning, and may end while questions are answered.
+    node.store.forget_changes(now - timedelta(days=days) - _LOAD_TIME)
 
 
 async def _settle(log: Log) -> None:

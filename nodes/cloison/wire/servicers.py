@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
-
 from cloison.errors import InputError
 from cloison.exchange.statement import from_milliseconds
 from cloison.months import Month
@@ -28,6 +26,8 @@ from cloison.wire.calls import (
     streamed,
 )
 from cloison.wire.cases import CaseDesk
+from cloison.wire.change_listener import ChangeListener
+from cloison.wire.change_teller import ChangeTeller
 from cloison.wire.cohort import next_part
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.cohort_requester import CohortRequester
@@ -55,6 +55,7 @@ class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
     ) -> None:
         self._node, self._requester, self._cohorts = node, requester, cohorts
         self._contestations = contestations
+        self._listener = ChangeListener(node, requester)
 
     @answered
     async def Ask(
@@ -85,6 +86,16 @@ class Gateway(gateway_service_pb2_grpc.GatewayServiceServicer):
         receipt = await self._contestations.send(activity, request.item)
         return gateway_service_pb2.GatewayServiceContestResponse(receipt=receipt)
 
+    @streamed
+    async def Changes(
+        self, request: gateway_service_pb2.GatewayServiceChangesRequest, context: Context
+    ) -> AsyncIterator[gateway_service_pb2.GatewayServiceChangesResponse]:
+        """The claims with a change that no later decision took in."""
+        del request  # it asks for all there are
+        activity = program_of(self._node, context)
+        async for response in self._listener.changed(activity):
+            yield response
+
 
 class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Node to node."""
@@ -92,6 +103,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     def __init__(self, node: Node, holder: Holder) -> None:
         self._node, self._holder = node, holder
         self._contestations = ContestationDesk(node)
+        self._changes = ChangeTeller(node)
 
     @answered
     async def Ask(
@@ -136,13 +148,15 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         receipt = self._contestations.take(body_node(self._node, context), request.item)
         return exchange_service_pb2.ExchangeServiceContestResponse(receipt=receipt)
 
+    @streamed
     async def Changes(
         self, request: exchange_service_pb2.ExchangeServiceChangesRequest, context: Context
     ) -> AsyncIterator[exchange_service_pb2.ExchangeServiceChangesResponse]:
-        """Reserved."""
-        del request
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "changes: reserved")
-        yield exchange_service_pb2.ExchangeServiceChangesResponse()
+        """What changed of what this peer was answered, each once its entry is on disk."""
+        peer = body_node(self._node, context)
+        call = self._holder.call(peer, b"", request.checkpoint)
+        async for receipt in self._changes.tell(call, request.after):
+            yield exchange_service_pb2.ExchangeServiceChangesResponse(receipt=receipt)
 
 
 class Cases(cases_service_pb2_grpc.CasesServiceServicer):

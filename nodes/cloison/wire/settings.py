@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
-from cloison.exchange.entries import index_terms, started_entry
+from cloison.exchange.entries import started_entry
+from cloison.exchange.index_terms import index_terms
 from cloison.identity import AgentDirectory, ledger_origin, load_public_activities, load_secret
 from cloison.law import PolicySet
 from cloison.ledger.index import LedgerIndex

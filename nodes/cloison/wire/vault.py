@@ -6,14 +6,12 @@
 * Erasing a person's row unlinks every trace of them; the ledger's tree stays.
 """
 
-import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,6 +21,8 @@ from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_key
 from cloison.months import Month
 from cloison.store import Database
+from cloison.wire.answered import AnsweredTable
+from cloison.wire.case_files import CaseFile, CasePlace, members_from_json, members_to_json
 from cloison.wire.cohort_records import CohortRecords
 from cloison.wire.contestation_rows import ContestationRows
 from cloison.wire.objection_records import ObjectionRecords
@@ -41,44 +41,11 @@ _SLOW_SECONDS = 0.0005
 _CaseRow = tuple[bytes, int, int | None, str, str, int, bytes, int, int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class CaseMember:
-    """A person of a case file, with the salt of their digest in the entry."""
-
-    role: str
-    nir: Nir
-    birth_name: str
-    birth_date: str
-    salt: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFile:
-    """A case this body opened."""
-
-    leaf_hash: bytes
-    leaf_index: int
-    renewal_index: int | None
-    activity: str
-    type: str
-    month: Month
-    reference: str
-    valid_until: datetime
-    closed: bool
-    members: tuple[CaseMember, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CasePlace:
-    """Where a case stands in this body's ledger: its entry, and that of its latest renewal."""
-
-    leaf_index: int
-    renewal_index: int | None
-    closed: bool
-
-
 class Vault:
     """One SQLite file beside the store. Not shared between processes.
+
+    Attributes:
+        answered: What this node, as holder, answered under cases that may still be live.
 
     Args:
         path: The database; created if absent.
@@ -98,6 +65,7 @@ class Vault:
         self.objections = ObjectionRecords(self._database)
         self.plans = PlanRecords(self._database)
         self.contestations = ContestationRows(self._database)
+        self.answered = AnsweredTable(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
@@ -123,6 +91,7 @@ class Vault:
         try:
             with self._database.transaction():
                 yield
+                self.answered.write()
                 changes = self._database.total_changes
                 self._dirty = self._dirty or changes != self._changes
                 self._changes = changes
@@ -131,6 +100,7 @@ class Vault:
             self._keys.clear()
             self._closed.clear()
             self.objections.reread()
+            self.answered.take_back()
             raise
 
     @contextmanager
@@ -294,7 +264,9 @@ class Vault:
             self._claim(case.activity, case.month, case.reference),
             to_milliseconds(case.valid_until),
             int(case.closed),
-            self._database.seal(_to_json(case.reference, case.members), _CASE + case.leaf_hash),
+            self._database.seal(
+                members_to_json(case.reference, case.members), _CASE + case.leaf_hash
+            ),
         )
 
     def case(self, leaf_hash: bytes) -> CaseFile | None:
@@ -303,12 +275,14 @@ class Vault:
         return self._case(row) if row else None
 
     def live_case(
-        self, activity: str, month: Month, reference: str, now: datetime
+        self, activity: str, case_type: str, month: Month, reference: str, now: datetime
     ) -> CaseFile | None:
-        """The case of a claim, if one is open and not past its end."""
+        """The case of this type of a claim, if one is open and not past its end."""
         row = self._ask(
-            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND valid_until_ms > ? LIMIT 1",
+            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND type = ?"
+            " AND valid_until_ms > ? LIMIT 1",
             self._claim(activity, month, reference),
+            case_type,
             to_milliseconds(now),
         ).fetchone()
         return self._case(row) if row else None
@@ -320,6 +294,14 @@ class Vault:
             self._claim(activity, month, reference),
         ).fetchone()
         return self._case(row) if row else None
+
+    def closed_cases(self, activity: str, month: Month, reference: str) -> list[CaseFile]:
+        """The closed cases of a claim."""
+        rows = self._ask(
+            "SELECT * FROM case_file WHERE claim = ? AND closed = 1",
+            self._claim(activity, month, reference),
+        ).fetchall()
+        return [self._case(row) for row in rows]
 
     def _claim(self, activity: str, month: Month, reference: str) -> bytes:
         return self._database.hide(f"{activity}\n{month.number}\n{reference}", _CLAIM)
@@ -354,7 +336,7 @@ class Vault:
 
     def _case(self, row: _CaseRow) -> CaseFile:
         leaf, index, renewal, activity, kind, month, _, until, closed, sealed = row
-        reference, members = _from_json(self._database.unseal(sealed, _CASE + leaf))
+        reference, members = members_from_json(self._database.unseal(sealed, _CASE + leaf))
         return CaseFile(
             leaf_hash=leaf,
             leaf_index=index,
@@ -377,19 +359,6 @@ class Vault:
         self._syncer.shutdown()
         os.close(self._log)
         self._database.close()
-
-
-def _to_json(reference: str, members: Sequence[CaseMember]) -> bytes:
-    rows = [[m.role, m.nir, m.birth_name, m.birth_date, m.salt.hex()] for m in members]
-    return json.dumps([reference, rows]).encode("utf-8")
-
-
-def _from_json(data: bytes) -> tuple[str, tuple[CaseMember, ...]]:
-    reference, rows = json.loads(data)
-    return reference, tuple(
-        CaseMember(role, Nir(nir), name, born, bytes.fromhex(salt))
-        for role, nir, name, born, salt in rows
-    )
 
 
 def utc_day(time: datetime) -> date:

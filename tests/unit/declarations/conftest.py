@@ -66,7 +66,8 @@ class Body:
     ) -> PersonData:
         months = Month.parse(first), Month.parse(last)
         person = [row_key(ROW_KEY, Nir(nir))]
-        (data,) = self.store.fetch(dataset, person, fields, *months, granularity, now, as_of)
+        load = None if as_of is None else self.store.last_load(as_of)
+        (data,) = self.store.fetch(dataset, person, fields, *months, granularity, now, load)
         return data
 
 

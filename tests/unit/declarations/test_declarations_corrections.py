@@ -295,6 +295,7 @@ def test_load_difference_that_cannot_count_is_refused(
     fault = cnav.fault(folder.lines(dated(*arguments)))
     assert (fault.line, fault.reason) == (20, reason)
     assert both(cnav) == [[140_000], []]
+    assert cnav.store.last_load() == 1  # and so reaches nobody
 
 
 def test_load_difference_to_another_payers_month_is_refused(cnav: Body, folder: Folder) -> None:

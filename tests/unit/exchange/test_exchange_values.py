@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, StorageError
 from cloison.exchange import entries
+from cloison.exchange.index_terms import index_terms
 from cloison.exchange.obligations import label_end, refuse_unmet
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import parse_statement
@@ -216,6 +217,10 @@ def made_entries() -> dict[str, bytes]:
     destroyed = entry_pb2.Destroyed(
         destruction_id=b"\x06" * 16, statement_hashes=[STATEMENT.hash], trace_keys=TRACE
     )
+    told = entry_pb2.ChangeTold(
+        peer="caf", leaf_hash=b"\x05" * 32, case_leaf_hash=opened, trace_keys=TRACE
+    )
+    heard = entry_pb2.ChangeHeard(holder="cnav", activity="caf-ppa", trace_keys=TRACE)
     return {
         "asked": entries.asked_entry(signed, TRACE, NOW),
         "decided": decided,
@@ -247,6 +252,8 @@ def made_entries() -> dict[str, bytes]:
         "contestations_told": entries.contestations_told_entry(
             "cnav-rectification", "a" * 32, [b"\x07" * 32], TRACE, NOW
         ),
+        "change_told": entries.change_told_entry(told, NOW),
+        "change_heard": entries.change_heard_entry(heard, NOW),
     }
 
 
@@ -261,7 +268,7 @@ def test_entries_of_every_kind_are_made_and_read() -> None:
 
 def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     made = made_entries()
-    found = {name: dict(entries.index_terms(raw)) for name, raw in made.items()}
+    found = {name: dict(index_terms(raw)) for name, raw in made.items()}
     assert found["asked"]["asked"] == found["decided"]["decided"] == STATEMENT.hash
     assert found["received"]["received"] == STATEMENT.hash
     assert found["decided"]["case"] == b"\x07" * 32
@@ -276,10 +283,15 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     assert found["contestation_answered"]["answered"] == b"\x07" * 32
     assert found["contestations_told"]["told"] == b"\x07" * 32
     assert found["failures"] == found["started"] == {}
+    assert found["change_told"].items() >= {
+        ("change_told", b"caf"),
+        ("told_of", b"\x05" * 32 + b"\x03" * 32),
+    }
+    assert found["change_heard"].items() >= {("heard", b"cnav"), ("heard_for", b"caf-ppa")}
     traced = [name for name in made if "trace" in found[name]]
     asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
     contested = ["contested", "contestation_answered", "contestations_told"]
-    assert traced == [*asked, "objected", "destroyed", *contested]
+    assert traced == [*asked, "objected", "destroyed", "change_told", "change_heard", *contested]
 
 
 @pytest.mark.parametrize(

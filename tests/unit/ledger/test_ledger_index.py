@@ -53,6 +53,21 @@ def test_first_and_count_agree_with_find(index: LedgerIndex) -> None:
     assert (index.first("first", b"z"), index.count("first", b"z")) == (None, 0)
 
 
+def test_find_from_an_index_on_and_last_see_kept_and_held_terms(
+    index: LedgerIndex, log: Log
+) -> None:
+    index.flush()
+    assert index.last("first", b"a") == 2
+    index.add(append(log, b"apricot"), [b"apricot"])
+    assert [index.find_from("first", b"a", first) for first in (0, 2, 3, 4)] == [
+        [0, 2, 3],
+        [2, 3],
+        [3],
+        [],
+    ]
+    assert (index.last("first", b"a"), index.last("first", b"z")) == (3, None)
+
+
 def test_add_indexes_what_was_committed(index: LedgerIndex, log: Log) -> None:
     index.add(append(log, b"apricot"), [b"apricot"])
     assert index.find("first", b"a") == [0, 2, 3]

@@ -6,7 +6,7 @@ period, with `nothing declared` where they hold nothing.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -15,7 +15,7 @@ import pyarrow as pa
 from stdnum.fr import nir as nir_numbers
 
 from cloison.bodies import BodyId
-from cloison.errors import PeerError
+from cloison.errors import InputError, PeerError
 from cloison.identity import Nir
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.months import Month
@@ -23,6 +23,7 @@ from cloison.v1 import release_pb2
 from cloison.wire.gateway import (
     AskFor,
     CasePromise,
+    Changes,
     CohortPart,
     CohortReply,
     Contest,
@@ -81,6 +82,9 @@ class FakeGateway:
     destroyed: list[tuple[str, str]] = field(default_factory=list)
     case_type: str = "claim"
     contests: list[Contest] = field(default_factory=list)
+    heard: Changes = field(default_factory=lambda: Changes((), {}))
+    kept: list[tuple[AskFor, release_pb2.Release]] = field(default_factory=list)
+    _ended: set[bytes] = field(default_factory=set)
 
     def add(
         self,
@@ -131,11 +135,16 @@ class FakeGateway:
     def open_cases(
         self, case_type: str, month: Month, references: Sequence[str] = (), most: int = 0
     ) -> Iterator[OpenedCase]:
-        """The cases added, all or those named."""
-        assert case_type == self.case_type
+        """The cases added, all or those named; a review is another case of the same claim."""
+        assert case_type in (self.case_type, "review")
         assert month == Month.of(2026, 6)
+        unknown = set(references) - {case.reference for case in self.cases}
+        if unknown:
+            raise InputError("UNKNOWN_CLAIM", f"claim `{min(unknown)}`: not open")
         found = (case for case in self.cases if not references or case.reference in references)
-        return islice(found, most or None)
+        for case in islice(found, most or None):
+            leaf = sha256(f"{case_type}{case.reference}".encode()).digest()
+            yield case if case_type == self.case_type else replace(case, leaf_hash=leaf)
 
     def ask(self, questions: Sequence[AskFor]) -> list[Reply]:
         """Answers each question on its own."""
@@ -183,10 +192,15 @@ class FakeGateway:
         self.contests.append(contest)
         return ReceiptRef(contest.question.holder, 700, b"\7" * 32, 1_000)
 
+    def changes(self) -> Changes:
+        """What a test said was heard."""
+        return self.heard
+
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Keeps how each ended; a case ends once."""
         for case in cases:
-            assert case.reference not in self.closed
+            assert case.leaf_hash not in self._ended
+            self._ended.add(case.leaf_hash)
             self.closed[case.reference] = outcome
 
     def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
@@ -210,8 +224,22 @@ class FakeGateway:
             return Reply(statement, decision, receipt, None)
         release = self._release(question, question.persons)
         if question.received is None:
+            release.statement_hash = statement
+            self.kept.append((question, release))
             return Reply(statement, decision, receipt, release)
-        return Reply(statement, decision, receipt, None, envelopes=(release,))
+        envelopes = self._read_back(question)
+        return Reply(statement, decision, receipt, None, envelopes=envelopes or (release,))
+
+    def _read_back(self, question: AskFor) -> tuple[release_pb2.Release, ...]:
+        """The releases that lie wholly within what is asked, oldest first."""
+        nirs = {member.nir for member in question.persons}
+        return tuple(
+            release
+            for kept, release in self.kept
+            if question.received is not None
+            and (kept.holder, kept.dataset) == (question.received.holder, question.dataset)
+            and {member.nir for member in kept.persons} <= nirs
+        )
 
     def _release(self, question: AskFor, persons: Sequence[Member]) -> release_pb2.Release:
         return release_pb2.Release(

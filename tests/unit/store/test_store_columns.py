@@ -306,6 +306,7 @@ def test_a_store_made_before_columns_is_read_from_its_records(
     with sqlite3.connect(tmp_path / "store.sqlite") as old:
         old.execute("DROP TABLE column_period")
         old.execute("DROP TABLE column_change")
+        old.execute("DROP TABLE change")
         old.execute("PRAGMA user_version = 5")
     old.close()
     later = open_store(tmp_path)

@@ -85,7 +85,8 @@ class Payroll:
         granularity: str = "month",
     ) -> list[Status]:
         months = Month.from_number(first), Month.from_number(last)
-        (data,) = self.store.fetch("pay", [person], ("gross",), *months, granularity, now, as_of)
+        load = None if as_of is None else self.store.last_load(as_of)
+        (data,) = self.store.fetch("pay", [person], ("gross",), *months, granularity, now, load)
         return [period.status for period in data.periods]
 
     def march(self, person: bytes = ANNE, **options: datetime | None) -> Status:

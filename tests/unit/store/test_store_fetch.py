@@ -71,7 +71,8 @@ def fetch(
     now: datetime = NOW,
     as_of: datetime | None = None,
 ) -> PersonData:
-    (data,) = store.fetch("pay", [ANNE], fields, first, last, granularity, now, as_of)
+    load = None if as_of is None else store.last_load(as_of)
+    (data,) = store.fetch("pay", [ANNE], fields, first, last, granularity, now, load)
     return data
 
 

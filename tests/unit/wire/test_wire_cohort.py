@@ -17,6 +17,7 @@ from tests.federation import (
     CNAV,
     DENIS,
     DGFIP,
+    LAST,
     MONTH,
     NOBODY,
     Federation,
@@ -39,8 +40,10 @@ from cloison.law import PolicySet
 from cloison.law.decide import decide
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.ledger.tree import leaf_hash
+from cloison.store import NewRecord, SlotName
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
+from cloison.wire.change_listener import ChangeListener
 from cloison.wire.cohort import BatchPersons, next_part, part_of, read_persons, write_persons
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.destruction import DestructionDesk
@@ -952,3 +955,35 @@ def test_cohort_of_which_a_person_objects_meanwhile_is_destroyed(
     (entry,) = federation.entries(CAF, "destroyed")
     assert (entry.destroyed.why, entry.destroyed.releases) == ("objection", 2)
     assert federation.node(CAF).store.doomed_of_statement(entry.destroyed.statement_hashes[0]) == []
+
+
+def correct_denis(federation: Federation) -> None:
+    node = federation.node(CNAV)
+    with node.store.loading("correction", b"c" * 32, federation.clock()) as loading:
+        slot = loading.declare(
+            "monthly_resources", SlotName("01/2", LAST.number), "dsn-2", "replace", 2
+        )
+        payload = '["73282932000074","salary",1,1,1,1,0,"1",null,null,"01"]'
+        loading.append(slot, 0, NewRecord(node.row_key(DENIS.nir), LAST.number, payload))
+
+
+def test_changes_of_a_person_of_a_cohort_name_their_case_and_batch(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.ask(cohort.plain())
+    correct_denis(federation)
+    run(ChangeListener(federation.node(CAF), federation.requester(CAF)).hear(CNAV))
+    (heard,) = federation.entries(CAF, "change_heard")
+    second = federation.raw_entries(CNAV)[heard.change_heard.answer_leaf_index]
+    assert heard.change_heard.case_leaf_hash == cohort.cases[1].leaf_hash
+    assert parse_entry(second).cohort_part.batch_index == 1
+
+
+def test_changes_of_a_cohort_past_the_end_of_its_cases_are_not_told(
+    federation: Federation, cohort: Cohort
+) -> None:
+    cohort.ask(cohort.plain())
+    correct_denis(federation)
+    federation.clock.now = cohort.cases[1].valid_until
+    run(ChangeListener(federation.node(CAF), federation.requester(CAF)).hear(CNAV))
+    assert federation.entries(CNAV, "change_told") == []

@@ -388,14 +388,14 @@ def test_bytes_that_are_no_message_are_refused(running: Running) -> None:
     assert status_of(running, call) is grpc.StatusCode.UNKNOWN  # before any code of ours
 
 
-def test_changes_reserved_is_unimplemented(running: Running) -> None:
+def test_changes_asked_by_a_program_is_denied(running: Running) -> None:
     async def call() -> None:
-        async with running.channel(CNAV, running.own(CAF)) as channel:
+        async with running.channel(CNAV, running.own(CAF, "caf-ppa")) as channel:
             stub = exchange_service_pb2_grpc.ExchangeServiceStub(channel)
             async for _ in stub.Changes(exchange_service_pb2.ExchangeServiceChangesRequest()):
                 pass
 
-    assert status_of(running, call) is grpc.StatusCode.UNIMPLEMENTED
+    assert status_of(running, call) is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_port_in_use_is_said_and_nothing_is_shared(running: Running) -> None:

@@ -14,7 +14,8 @@ from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, PeerError, StorageError
 from cloison.identity import Nir
 from cloison.months import Month
-from cloison.wire.vault import CaseFile, CaseMember, Vault
+from cloison.wire.case_files import CaseFile, CaseMember
+from cloison.wire.vault import Vault
 
 KEY = b"v" * 32
 MONTH = Month.of(2026, 3)
@@ -52,20 +53,24 @@ def alter(path: Path, sql: str, *values: bytes) -> None:
 
 def test_case_is_found_by_its_claim_until_it_is_closed(vault: Vault) -> None:
     vault.keep_case(CASE)
-    assert vault.case(ONE) == vault.live_case("caf-ppa", MONTH, "DOSSIER-4711", NOW) == CASE
+    claim = ("caf-ppa", "claim", MONTH, "DOSSIER-4711")
+    assert vault.case(ONE) == vault.live_case(*claim, NOW) == CASE
     vault.close_case(ONE)
-    assert vault.live_case("caf-ppa", MONTH, "DOSSIER-4711", NOW) is None
+    assert vault.live_case(*claim, NOW) is None
 
 
 @pytest.mark.parametrize(
     "claim",
     [
-        ("caf-rsa", MONTH, "DOSSIER-4711"),
-        ("caf-ppa", Month.of(2026, 4), "DOSSIER-4711"),
-        ("caf-ppa", MONTH, "DOSSIER-4712"),
+        ("caf-rsa", "claim", MONTH, "DOSSIER-4711"),
+        ("caf-ppa", "review", MONTH, "DOSSIER-4711"),
+        ("caf-ppa", "claim", Month.of(2026, 4), "DOSSIER-4711"),
+        ("caf-ppa", "claim", MONTH, "DOSSIER-4712"),
     ],
 )
-def test_live_case_of_another_claim_is_none(vault: Vault, claim: tuple[str, Month, str]) -> None:
+def test_live_case_of_another_claim_is_none(
+    vault: Vault, claim: tuple[str, str, Month, str]
+) -> None:
     vault.keep_case(CASE)
     assert vault.live_case(*claim, NOW) is None
 

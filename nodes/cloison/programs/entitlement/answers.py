@@ -21,6 +21,11 @@ _WAITING = {
     release_pb2.PERIOD_STATUS_UNDER_CORRECTION: SetAside.UNDER_CORRECTION,
     release_pb2.PERIOD_STATUS_LATE: SetAside.SOURCE_LATE,
 }
+_SHOWN = {
+    release_pb2.PERIOD_STATUS_NOT_YET_DUE: "not yet due",
+    release_pb2.PERIOD_STATUS_UNDER_CORRECTION: "under correction",
+    release_pb2.PERIOD_STATUS_LATE: "late",
+}
 _ANSWERED = {
     release_pb2.PERIOD_STATUS_DECLARED: "declared",
     release_pb2.PERIOD_STATUS_NOTHING_DECLARED: "nothing declared",
@@ -165,6 +170,29 @@ def sources(answer: Answer) -> list[Source]:
             answer.reply.receipt_of(row.person),
         )
         for row in rows(answer)
+    ]
+
+
+def shown_sources(answer: Answer) -> list[Source]:
+    """Every record of an answer and every period without one, whatever its status: to be read.
+
+    Empty where nothing was answered.
+    """
+    release, receipt = answer.reply.release, answer.reply.receipt
+    if release is None or len(release.persons) != len(answer.question.persons):
+        return []
+    fields = tuple(release.fields)
+    found = []
+    for place, one in enumerate(release.persons):
+        for period in one.periods:
+            if period.status in _SHOWN:
+                found.append(Row(place, period.period, _SHOWN[period.status], "", 0, {}))
+            else:
+                found += rows_of(place, period, fields)
+    question = answer.question
+    return [
+        Source(question.holder, question.dataset, person(answer, row).role, row, receipt)
+        for row in found
     ]
 
 

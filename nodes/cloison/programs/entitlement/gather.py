@@ -78,6 +78,11 @@ class Gatherer:
             for file, answers in zip(files, outside, strict=True)
         ]
 
+    def with_other_answers(self, file: File, outside: tuple[Answer, ...]) -> File:
+        """The same case and own files, had the holders answered this."""
+        other = replace(file, outside=outside, household=None, set_aside=None)
+        return _go_on(_go_on(other, self._know), self._complete)
+
     def _know(self, file: File) -> File:
         household = own_household(file.case, file.own, self.needs.reading)
         if not self.needs.can_ask_earnings(household):

@@ -71,7 +71,7 @@ def run(
         InputError: `RECORD_INCOMPLETE`: the activity's record names no case type or no output.
         CloisonError: The node refused to open, deposit or close.
     """
-    case_type, output = _declared(needs)
+    case_type, output = declared(needs)
     cases = list(gateway.open_cases(case_type, month, references))
     promise = CasePromise(case_type, month) if together else None
     gatherer = Gatherer(gateway, needs, month, Tally(), promise)
@@ -79,16 +79,12 @@ def run(
     for some in limits.slices(cases, _CASES_TOGETHER if together else _CASES_AT_ONCE):
         files += gatherer.gather(some)
         progress(len(files), len(cases))
-    about = {
-        "benefit": needs.benefit.value,
-        "month": str(month),
-        "legislation": openfisca_adapter.legislation(),
-    }
-    results = _conclude(gateway, output, about, files, _amounts(needs, month, files))
+    amounts = compute_files(needs, month, files)
+    results = conclude_files(gateway, needs, month, output, files, amounts)
     return Outcome(results, _summary(results, gatherer.tally))
 
 
-def _amounts(needs: Needs, month: Month, files: Sequence[File]) -> list[int | None]:
+def compute_files(needs: Needs, month: Month, files: Sequence[File]) -> list[int | None]:
     """One simulation for every household there is; None for a case set aside."""
     households = [file.household for file in files if file.household is not None]
     window = needs.window(month)
@@ -96,14 +92,20 @@ def _amounts(needs: Needs, month: Month, files: Sequence[File]) -> list[int | No
     return [None if file.household is None else next(amounts) for file in files]
 
 
-def _conclude(
+def conclude_files(
     gateway: Gateway,
+    needs: Needs,
+    month: Month,
     output: str,
-    about: Mapping[str, str],
     files: Sequence[File],
     amounts: Sequence[int | None],
 ) -> tuple[Result, ...]:
     """Deposits every amount, then closes every case: those decided and those set aside."""
+    about = {
+        "benefit": needs.benefit.value,
+        "month": str(month),
+        "legislation": openfisca_adapter.legislation(),
+    }
     found = [tuple(_found(file)) if file.household else () for file in files]
     deposits = [
         Deposit(
@@ -146,7 +148,7 @@ def _summary(results: Sequence[Result], tally: Tally) -> Summary:
     )
 
 
-def _declared(needs: Needs) -> tuple[str, str]:
+def declared(needs: Needs) -> tuple[str, str]:
     """The case type and the output the activity's record names first."""
     activity = needs.activity
     if not activity.case_types or not activity.outputs:
