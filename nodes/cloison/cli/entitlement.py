@@ -48,6 +48,7 @@ _WORDS = {
     SetAside.AMOUNT_MISSING: "a payment was declared without its amount",
     SetAside.UNKNOWN_CODE: "a code the calculator does not know",
     SetAside.DEPENDS_ON_MONTH_NOT_ASKED: "the rule would read a month that may not be asked",
+    SetAside.ENGINE_REFUSED: "the engine refuses an input",
 }
 
 

@@ -192,7 +192,7 @@ def spoil_own(dataset: str, **values: str | int) -> Callable[[FakeGateway], None
     return spoil
 
 
-def spoil_income(**values: str) -> Callable[[FakeGateway], None]:
+def spoil_income(**values: str | int) -> Callable[[FakeGateway], None]:
     def spoil(gateway: FakeGateway) -> None:
         (member,) = gateway.add("BAD", FakePerson())
         gateway.held["cnav", "monthly_resources", member.nir] = [(WINDOW[0].number, values)]
@@ -247,8 +247,22 @@ SPOILED = {
     ),
     "unknown nature": (spoil_income(nature="lottery", mns="1"), SetAside.UNKNOWN_CODE),
     "no amount": (spoil_income(nature="salary"), SetAside.AMOUNT_MISSING),
+    "an amount of no one": (spoil_income(nature="salary", mns=2**60), SetAside.ENGINE_REFUSED),
     "february only": (spoil_february_only, SetAside.DEPENDS_ON_MONTH_NOT_ASKED),
 }
+
+
+def test_run_household_the_engine_refuses_holds_no_other_back(
+    gateway: FakeGateway, needs: Needs
+) -> None:
+    gateway.add("C1", FakePerson(income=pay(140_000)))
+    spoil_income(nature="salary", mns=2**60)(gateway)
+    gateway.add("C2", FakePerson(income=pay(140_000)))
+    outcome = run(gateway, needs, JUNE)
+
+    assert [one.amount_cents for one in outcome.results] == [246_90, None, 246_90]
+    assert gateway.closed == {"C1": "decided", "C2": "decided", "BAD": "set-aside"}
+    assert [reference for _, reference, *_ in gateway.deposits] == ["C1", "C2"]
 
 
 @pytest.mark.parametrize("name", SPOILED)

@@ -44,6 +44,8 @@ class SetAside(StrEnum):
     """A code the calculator has no meaning for."""
     DEPENDS_ON_MONTH_NOT_ASKED = "DEPENDS_ON_MONTH_NOT_ASKED"
     """The rule as coded would read a month the law does not let the program ask."""
+    ENGINE_REFUSED = "ENGINE_REFUSED"
+    """The engine takes no such input, or answers with no amount."""
 
 
 class Role(StrEnum):

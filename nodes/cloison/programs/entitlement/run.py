@@ -1,12 +1,13 @@
-"""One run of the calculator: open, gather, compute all at once, deposit, close."""
+"""One run of the calculator: open, then slice by slice gather, compute, deposit, close."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloison.errors import InputError
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
+from cloison.programs.entitlement.amounts import HOUSEHOLDS_A_SIMULATION, amounts
 from cloison.programs.entitlement.answers import Source, sources
 from cloison.programs.entitlement.gather import File, Gatherer, Tally, slices
 from cloison.programs.entitlement.inputs import SetAside
@@ -60,7 +61,8 @@ def run(
 ) -> Outcome:
     """Computes, deposits and closes, for the claims named or for every open one.
 
-    A case set aside is closed too.
+    A case set aside is closed too. What a slice of cases found is deposited before the next is
+    asked about: a run that ends early has lost none of it, and another goes on with the rest.
     `progress` is told how many cases are gathered, and how many there are.
 
     Raises:
@@ -70,56 +72,63 @@ def run(
     case_type, output = _declared(needs)
     cases = list(gateway.open_cases(case_type, month, references))
     gatherer = Gatherer(gateway, needs, month, Tally())
-    files: list[File] = []
-    for some in slices(cases, _CASES_AT_ONCE):
-        files += gatherer.gather(some)
-        progress(len(files), len(cases))
     about = {
         "benefit": needs.benefit.value,
         "month": str(month),
         "legislation": openfisca_adapter.legislation(),
     }
-    results = _conclude(gateway, output, about, files, _amounts(needs, month, files))
-    return Outcome(results, _summary(results, gatherer.tally))
+    results: list[Result] = []
+    for slice_ in slices(cases, HOUSEHOLDS_A_SIMULATION):
+        files: list[File] = []
+        for some in slices(slice_, _CASES_AT_ONCE):
+            files += gatherer.gather(some)
+            progress(len(results) + len(files), len(cases))
+        results += _conclude(gateway, output, about, computed(needs, month, files))
+    return Outcome(tuple(results), _summary(results, gatherer.tally))
 
 
-def _amounts(needs: Needs, month: Month, files: Sequence[File]) -> list[int | None]:
-    """One simulation for every household there is; None for a case set aside."""
+def computed(
+    needs: Needs, month: Month, files: Sequence[File]
+) -> list[tuple[File, int | None, tuple[Source, ...]]]:
+    """Each file with its amount in cents and its sources; None and nothing for one set aside."""
     households = [file.household for file in files if file.household is not None]
-    window = needs.window(month)
-    amounts = iter(openfisca_adapter.compute(needs.benefit, window, households))
-    return [None if file.household is None else next(amounts) for file in files]
+    found = iter(amounts(needs.benefit, needs.window(month), households))
+    done: list[tuple[File, int | None, tuple[Source, ...]]] = []
+    for file in files:
+        amount = file.set_aside if file.household is None else next(found)
+        if isinstance(amount, int):
+            done.append((file, amount, tuple(_found(file))))
+        else:
+            done.append((replace(file, household=None, set_aside=amount), None, ()))
+    return done
 
 
 def _conclude(
     gateway: Gateway,
     output: str,
     about: Mapping[str, str],
-    files: Sequence[File],
-    amounts: Sequence[int | None],
-) -> tuple[Result, ...]:
+    done: Sequence[tuple[File, int | None, tuple[Source, ...]]],
+) -> list[Result]:
     """Deposits every amount, then closes every case: those decided and those set aside."""
-    found = [tuple(_found(file)) if file.household else () for file in files]
     deposits = [
         Deposit(
             output,
             file.case,
-            {**about, "amount_cents": amount, "inputs": [one.record() for one in sources_]},
+            {**about, "amount_cents": amount, "inputs": [one.record() for one in found]},
             tuple(answer.reply for answer in file.answers),
         )
-        for file, amount, sources_ in zip(files, amounts, found, strict=True)
+        for file, amount, found in done
         if amount is not None
     ]
     receipts = iter(gateway.deposit(deposits))
-    results = tuple(
+    results = [
         Result(file.case.reference, file, None, file.set_aside)
         if amount is None
-        else Result(file.case.reference, file, amount, None, sources_, next(receipts))
-        for file, amount, sources_ in zip(files, amounts, found, strict=True)
-    )
-    computed = [amount is not None for amount in amounts]
-    for outcome, kept in (("decided", True), ("set-aside", False)):
-        cases = [file.case for file, one in zip(files, computed, strict=True) if one is kept]
+        else Result(file.case.reference, file, amount, None, found, next(receipts))
+        for file, amount, found in done
+    ]
+    for outcome, decided in (("decided", True), ("set-aside", False)):
+        cases = [file.case for file, amount, _ in done if (amount is not None) is decided]
         gateway.close_cases(cases, outcome)
     return results
 
