@@ -45,7 +45,9 @@ part = "all"
 _RULE = """
 @id("r{number}")
 @article("art. {number}")
-{effect} (principal == Activity::"{activity}", action == Action::"ask", resource == Dataset::"{dataset}")
+{effect} (
+  principal == Activity::"{activity}", action == Action::"ask", resource == Dataset::"{dataset}"
+)
 when {{ context.purpose == Purpose::"{purpose}" }}
 when {{ context.case.live && context.case.own && context.case.covers_persons }}
 when {{ context.case.months_back_first <= {number} && context.case.months_back_last >= 999 }}

@@ -44,8 +44,8 @@ def measure(folder: Path, console: Console) -> Section:
     return Section(
         "Growth: what a look-up costs as more is held",
         (
-            f"medians of {_ROUNDS} interleaved rounds of {_QUESTIONS:,} look-ups of people at "
-            f"random; a person has {_MONTHS} rows",
+            f"medians of {_ROUNDS} interleaved rounds of {_QUESTIONS:,} look-ups, people at random",
+            f"a person has {_MONTHS} rows",
         ),
         (
             _table("Three months of a person, store just opened", "rows", first),
@@ -110,10 +110,8 @@ def _question(store: Store, persons: int, seed: int) -> Callable[[int], object]:
     asked = [[_row_key(draw.randrange(persons), persons)] for _ in range(count)]
 
     def ask(place: int) -> None:
-        (answer,) = store.fetch(
-            _DATASET, asked[place], _FIELDS, _LAST - 2, _LAST, "month", _NOW
-        )
-        if sum(len(period.records) for period in answer.periods) != 3:  # noqa: PLR2004
+        (answer,) = store.fetch(_DATASET, asked[place], _FIELDS, _LAST - 2, _LAST, "month", _NOW)
+        if sum(len(period.records) for period in answer.periods) != 3:
             raise RuntimeError("a question was not answered with its three months")
 
     return ask
@@ -130,15 +128,14 @@ def _filled(path: Path, persons: int) -> Store:
     store = Store.open(path, catalogue, bytes(32), bytes(range(32)))
     months = [month.number for month in (_LAST - _MONTHS + 1).to(_LAST)]
     with store.loading("bench", bytes(32), _NOW) as loading:
-        slots = [
-            loading.declare(_DATASET, str(number), "bench", "normal", 1) for number in months
-        ]
+        slots = [loading.declare(_DATASET, str(number), "bench", "normal", 1) for number in months]
         for number in months:
             loading.cover(_DATASET, number)
         ids = store._ids[_DATASET]
         load = loading._load
         fields = catalogue.dataset(_DATASET).fields
-        payload = pack([{"mns": 140_000, "nature": "salary"}.get(name) for name in fields])
+        values: dict[str, int | str] = {"mns": 140_000, "nature": "salary"}
+        payload = pack([values.get(name) for name in fields])
 
         def rows() -> Iterator[tuple[object, ...]]:
             same = [

@@ -57,7 +57,7 @@ def interleaved(
     """
     found: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
-        names = list(sides) if number % 2 else list(reversed(sides))
+        names = list(sides)[:: 1 if number % 2 else -1]
         for name in names:
             call = sides[name]
             start = perf_counter_ns()
@@ -79,5 +79,5 @@ def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 def at_most(what: str, bar: float, value: float, unit: str = "") -> Bar:
     """A bar met by what is no larger."""
-    shown = f"{value:,.2f}{unit}" if value < 100 else f"{value:,.0f}{unit}"  # noqa: PLR2004
+    shown = f"{value:,.2f}{unit}" if value < 100 else f"{value:,.0f}{unit}"
     return Bar(what, f"≤ {bar:g}{unit}", shown, value <= bar)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
-from typing import Literal
 
 import typst
 
@@ -16,7 +15,6 @@ from cloison.french import typeset
 from cloison.pages.pieces import is_web, mark_pieces, row_id
 from cloison.programs.explanation.document import Cell, Document, Grid, Line, Part
 
-_STANDARDS: list[Literal["a-2a", "ua-1"]] = ["a-2a", "ua-1"]
 _BREAK_EVERY = 16
 _MAY_BREAK = "\u200b"
 """A zero-width space: the template sets a possible line end for it, and no character."""
@@ -35,12 +33,12 @@ def notice_pdf(document: Document, made_time: datetime) -> bytes:
         InputError: `PDF_NOT_MADE`: the notice has a character that no font here can show.
     """
     try:
-        made = typst.compile(
+        return typst.compile(
             files("cloison.pages").joinpath("templates/notice.typ").read_bytes(),
             format="pdf",
             ignore_system_fonts=True,
             sys_inputs={"notice": json.dumps(_document(document)), "may-break": _MAY_BREAK},
-            pdf_standards=_STANDARDS,
+            pdf_standards=["a-2a", "ua-1"],
             timestamp=made_time.replace(microsecond=0),
         )
     except typst.TypstError as error:
@@ -50,9 +48,6 @@ def notice_pdf(document: Document, made_time: datetime) -> bytes:
             "notice: not made as a PDF: it cannot be set so that every reader can read it",
             "a character that the fonts lack is the usual cause: write it with `--html`",
         ) from error
-    if not isinstance(made, bytes):
-        raise TypeError(type(made).__name__)
-    return made
 
 
 def _document(document: Document) -> Json:

@@ -22,8 +22,8 @@ _MIGRATION = re.compile(r"([0-9]{4})_[a-z_]+\.sql")
 
 # WAL with NORMAL survives a killed process; after a power cut the last transactions may be missing,
 # and the ledger, which is flushed before every answer, says which. A small cache over mmap is
-# quicker than a large one (measured: 9 µs a look-up against 31). The map is as large as SQLite has it
-# at most: a look-up beyond it costs a system call a page.
+# quicker than a large one (measured: 9 µs a look-up against 31). The map is as large as SQLite
+# lets it be: a look-up beyond it costs a system call a page.
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",

@@ -15,6 +15,7 @@ of OpenFisca's variables an answered value becomes, and which variables it must 
   ASS) stand in the declared pensions and unemployment, so their own variables are zero.
 """
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
@@ -81,7 +82,12 @@ _NO_DATE = np.datetime64("1970-01-01", "D")
 @cache
 def system() -> Any:
     """French law as OpenFisca knows it; loading takes seconds, so it is done once."""
-    return FranceTaxBenefitSystem()
+    loaded = FranceTaxBenefitSystem()
+    # It stays until the end: the collector, which passes while answers are read, need not walk its
+    # millions of objects each time.
+    gc.collect()
+    gc.freeze()
+    return loaded
 
 
 class Refused(Exception):  # noqa: N818 - found out for whom, a case set aside: an outcome
