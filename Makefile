@@ -23,7 +23,7 @@ soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 7200
 
 bench: $(STAMP)
-	$(BIN)/python -m tests.bench.run
+	$(BIN)/python -m tests.bench.run $(SECTIONS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -57,6 +57,10 @@ class Bar:
     measured: str
     met: bool
 
+    def record(self) -> dict[str, object]:
+        """As `summary.json` holds it."""
+        return {"what": self.what, "bar": self.bar, "measured": self.measured, "met": self.met}
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -156,11 +160,12 @@ def show(result: Result, console: Console) -> None:
         f"own node → holder and back, mutual TLS; medians of {result.rounds} interleaved rounds of "
         f"{result.round_seconds:g} s; {result.seconds:.0f} s in all\n"
     )
-    for table in (_asks(result), _cpu(result), _steps(result), _bars(result)):
+    for table in (_asks(result), _cpu(result), _steps(result), bar_table(bars(result))):
         console.print(table)
 
 
-def _table(title: str, first: str, columns: Sequence[str]) -> Table:
+def plain_table(title: str, first: str, columns: Sequence[str]) -> Table:
+    """A table whose first column names the row; the others are numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     table.add_column(first)
     for column in columns:
@@ -169,7 +174,7 @@ def _table(title: str, first: str, columns: Sequence[str]) -> Table:
 
 
 def _asks(result: Result) -> Table:
-    table = _table(
+    table = plain_table(
         "Throughput and latency",
         "callers",
         ["Cloison /s", "p50 ms", "p99 ms", "relay /s", "p50 ms", "p99 ms", "ratio"],
@@ -185,7 +190,7 @@ def _row(one: Figures) -> list[str]:
 
 
 def _cpu(result: Result) -> Table:
-    table = _table(
+    table = plain_table(
         "CPU of each process, µs a question (Cloison / relay)",
         "callers",
         ["program", "own node", "holder", "together", "cores busy"],
@@ -215,9 +220,10 @@ def _steps(result: Result) -> Table:
     return table
 
 
-def _bars(result: Result) -> Table:
-    table = _table("Against the bars of the design", "what", ["bar", "measured", ""])
-    for bar in bars(result):
+def bar_table(bars_: Sequence[Bar]) -> Table:
+    """Every bar, and whether it was met."""
+    table = plain_table("Against the bars of the design", "what", ["bar", "measured", ""])
+    for bar in bars_:
         word = Text("met", "green") if bar.met else Text("missed", "bold red")
         table.add_row(bar.what, bar.bar, bar.measured, word)
     return table
@@ -239,10 +245,7 @@ def summary(result: Result) -> dict[str, object]:
         "ask": ask,
         "echo": {**_rounded(result.echo), "server_us": round(result.echo_server, 1)},
         "steps_us": _nested(result.steps),
-        "bars": [
-            {"what": bar.what, "bar": bar.bar, "measured": bar.measured, "met": bar.met}
-            for bar in bars(result)
-        ],
+        "bars": [bar.record() for bar in bars(result)],
     }
 
 
@@ -279,11 +282,9 @@ def _nested(steps: Iterable[Step]) -> Mapping[str, Mapping[str, float]]:
     return nested
 
 
-def write(result: Result, path: Path, **sections: Mapping[str, object]) -> None:
+def write(summary: Mapping[str, object], path: Path) -> None:
     """Writes the summary whole, or leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    draft.write_text(
-        json.dumps({**summary(result), **sections}, indent=2, ensure_ascii=False) + "\n", "utf-8"
-    )
+    draft.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
     draft.replace(path)

@@ -1,6 +1,7 @@
-"""`make bench`: one question with everything on, against a bare relay; files loaded; the profile.
+"""`make bench`: each bar of the design measured against what it is compared with, in one run.
 
-Run as `python -m tests.bench.run`. Takes about four minutes on two cores.
+Run as `python -m tests.bench.run [SECTION …]`; each section takes about two minutes on two cores.
+`ask` is one question with everything on, against a bare relay, and where the time goes.
 """
 
 import argparse
@@ -10,16 +11,29 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
-from tests.bench import asking, federation, load, loading, relay, report, steps
+from tests.bench import (
+    asking,
+    decision,
+    entitlement,
+    federation,
+    growth,
+    load,
+    loading,
+    many,
+    relay,
+    report,
+    steps,
+)
 from tests.bench.load import Ask, Measured
 from tests.bench.processes import ROOT, cpu_seconds, machine_cpu_seconds
 from tests.bench.report import Line, Result, Spent
+from tests.bench.section import Measure
 
 from cloison.bodies import BodyId
 from cloison.cli.places import Place
@@ -239,26 +253,46 @@ def run(given: argparse.Namespace, folder: Path, console: Console) -> Result:
     )
 
 
+SECTIONS: Mapping[str, Measure] = {
+    "ask_many": many.measure,
+    "load": loading.measure,
+    "entitlement": entitlement.measure,
+    "growth": growth.measure,
+    "decision": decision.measure,
+}
+"""Beside `ask`, by name. A section is a function: a folder in, a `Section` out."""
+
+
 def main() -> None:
-    """Measures, prints, writes `var/bench/summary.json`."""
+    """Measures the sections named, or all; prints, and writes `var/bench/summary.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"of: ask {' '.join(SECTIONS)}; all if none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     parser.add_argument("--profile", type=Path, help="leave BODY.prof of each node in this folder")
     given = parser.parse_args()
+    names = given.sections or ["ask", *SECTIONS]
+    if unknown := set(names) - {"ask", *SECTIONS}:
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
     console = Console(width=None if sys.stdout.isatty() else _COLUMNS)
     home = ROOT / "var/bench"
     home.mkdir(parents=True, exist_ok=True)
-    # Where a node's state would be: on a memory disk every entry would be durable for free.
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
-    try:
-        result = run(given, folder, console)
-        loads = loading.measure(folder, console)
-    finally:
-        shutil.rmtree(folder)
-    report.show(result, console)
-    loads.show(console)
-    report.write(result, home / "summary.json", load=loads.summary())
+    summary: dict[str, object] = {"machine": report.machine()}
+    for name in names:
+        # Where a node's state would be: on a memory disk every entry would be durable for free.
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=home))
+        try:
+            if name == "ask":
+                result = run(given, folder, console)
+                report.show(result, console)
+                summary |= report.summary(result)
+            else:
+                section = SECTIONS[name](folder, console)
+                section.show(console)
+                summary[name] = section.summary()
+        finally:
+            shutil.rmtree(folder)
+    report.write(summary, home / "summary.json")
     console.print(f"written to {(home / 'summary.json').relative_to(ROOT)}", highlight=False)
 
 

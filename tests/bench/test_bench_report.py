@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.bench.load import Figures
-from tests.bench.report import Line, Result, Sizes, Spent, Step, write
+from tests.bench.report import Line, Result, Sizes, Spent, Step, summary, write
 
 _OURS, _BARE = Figures(1500.0, 2.0, 9.0), Figures(3000.0, 1.0, 4.0)
 _CPU = Spent(100.0, 200.0, 300.0)
@@ -26,7 +26,7 @@ def _written(folder: Path) -> dict[str, object]:
         round_seconds=1.0,
         seconds=30.0,
     )
-    write(result, folder / "bench/summary.json")
+    write(summary(result), folder / "bench/summary.json")
     found: dict[str, object] = json.loads((folder / "bench/summary.json").read_text("utf-8"))
     return found
 

@@ -17,6 +17,7 @@ from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month
 from cloison.pages.notice import notice_page
+from cloison.pages.notice_pdf import notice_pdf
 from cloison.programs.entitlement.inputs import Benefit
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Result, run
@@ -40,7 +41,10 @@ def explain_command(
     root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
     address: Annotated[str | None, typer.Option(help="host:port, if not the node.toml's.")] = None,
     html: Annotated[
-        Path | None, typer.Option(help="A new private file: the notice as a page, ready to print.")
+        Path | None, typer.Option(help="A new private file: the notice as a web page.")
+    ] = None,
+    pdf: Annotated[
+        Path | None, typer.Option(help="A new private file: the notice to print or send.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -53,8 +57,9 @@ def explain_command(
     Example: cloison entitlement explain --case REFERENCE --benefit ppa --month 2026-06
     """
     right = Month.parse(month)
-    if html is not None and html.exists():
-        raise InputError("OUT_EXISTS", f"file `{html}`: is already there", "name a new file")
+    for path in (html, pdf):
+        if path is not None and path.exists():
+            raise InputError("OUT_EXISTS", f"file `{path}`: is already there", "name a new file")
     base = find_root(root or Path.cwd())
     policy = PolicySet.parse(read_policy(base))
     record = find_activity(policy.activities, f"{body}-{benefit.value}")
@@ -64,12 +69,15 @@ def explain_command(
     document = notice_document(notice, policy)
     if html is not None:
         write_new(html, notice_page(document).encode(), _PRIVATE)
+    if pdf is not None:
+        write_new(pdf, notice_pdf(document, notice.made_time), _PRIVATE)
+    written = [path for path in (html, pdf) if path is not None]
     if as_json:
         typer.echo(json.dumps(notice_record(notice), ensure_ascii=False, indent=2))
-    elif html is None:
+    elif not written:
         show_document(out(), document)
-    else:
-        typer.echo(f"notice written to {html}")
+    for path in () if as_json else written:
+        typer.echo(f"notice written to {path}")
 
 
 def compute_one(gateway: Gateway, needs: Needs, month: Month, reference: str) -> Result:

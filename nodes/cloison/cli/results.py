@@ -21,6 +21,7 @@ WORDS = {
     SetAside.EARNINGS_NOT_ASKED: "earnings the record lets nobody be asked for",
     SetAside.OBJECTED: "a person objected",
     SetAside.DEPENDS_ON_MONTH_NOT_ASKED: "the rule would read a month that may not be asked",
+    SetAside.ENGINE_REFUSED: "the engine refuses an input",
 }
 
 

@@ -37,14 +37,18 @@ def build_release(
         fields=statement.question.fields,
     )
     for digest, one in zip(person_digests, data, strict=True):
-        person = release.persons.add(person_digest=digest)
-        for period in one.periods:
-            answer = person.periods.add(period=period.period, status=_STATUSES[period.status])
-            for record in period.records:
-                row = answer.records.add(source=record.source, version=record.version)
-                for value in record.values:
-                    set_value(row.values.add(), value)
+        build_periods(release.persons.add(person_digest=digest), one)
     return release
+
+
+def build_periods(person: release_pb2.PersonRelease, data: PersonData) -> None:
+    """What is held of one person, period by period, into their part of a release."""
+    for period in data.periods:
+        answer = person.periods.add(period=period.period, status=_STATUSES[period.status])
+        for record in period.records:
+            row = answer.records.add(source=record.source, version=record.version)
+            for value in record.values:
+                set_value(row.values.add(), value)
 
 
 def set_value(target: release_pb2.Value, value: int | str | bool | None) -> None:

@@ -1,16 +1,13 @@
 """The notice as one HTML page that stands alone: no script, no other file, ready for print."""
 
-import re
 from collections.abc import Iterator
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cloison.french import typeset
+from cloison.pages.pieces import is_web, mark_pieces, row_id
 from cloison.programs.explanation.document import Document
-
-_MARK = re.compile(r"\[([DEP][0-9]+)\]", re.ASCII)
-_LINE = re.compile(r"[DEPQ][0-9]+", re.ASCII)
 
 
 def notice_page(document: Document) -> str:
@@ -23,7 +20,7 @@ def notice_page(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"marked": _marked, "row_id": _row_id, "web": _is_web}
+    environment.filters |= {"marked": _marked, "row_id": row_id, "web": is_web}
     return environment.get_template("notice.html.j2").render(document=document)
 
 
@@ -38,15 +35,7 @@ def _marked(text: str) -> Markup:
 
 
 def _pieces(text: str) -> Iterator[Markup]:
-    for place, piece in enumerate(_MARK.split(text)):
-        link = Markup('<a href="#{0}">[{0}]</a>')
-        yield link.format(piece) if place % 2 else escape(piece)
-
-
-def _row_id(text: str) -> str:
-    """The name of a row others lead to; empty for the others."""
-    return text if _LINE.fullmatch(text) else ""
-
-
-def _is_web(address: str) -> bool:
-    return address.startswith(("https://", "http://"))
+    link = Markup('<a href="#{0}">[{0}]</a>')
+    return (
+        link.format(piece) if is_mark else escape(piece) for piece, is_mark in mark_pieces(text)
+    )

@@ -200,6 +200,10 @@ def spoil_income(**values: str) -> Callable[[FakeGateway], None]:
     return spoil
 
 
+def spoil_huge(gateway: FakeGateway) -> None:
+    gateway.add("BAD", FakePerson(income=pay(2**60)))
+
+
 def spoil_february_only(gateway: FakeGateway) -> None:
     gateway.add("BAD", FakePerson(income={("salary", WINDOW[0]): 140_000}))
 
@@ -258,8 +262,23 @@ SPOILED = {
     ),
     "unknown nature": (spoil_income(nature="lottery", mns="1"), SetAside.UNKNOWN_CODE),
     "no amount": (spoil_income(nature="salary"), SetAside.AMOUNT_MISSING),
+    "an amount of no one": (spoil_huge, SetAside.ENGINE_REFUSED),
     "february only": (spoil_february_only, SetAside.DEPENDS_ON_MONTH_NOT_ASKED),
 }
+
+
+def test_run_household_the_engine_refuses_holds_no_other_back(
+    gateway: FakeGateway, needs: Needs
+) -> None:
+    gateway.add("C1", FakePerson(income=pay(140_000)))
+    spoil_huge(gateway)
+    gateway.add("C2", FakePerson(income=pay(140_000)))
+    outcome = run(gateway, needs, JUNE)
+
+    assert [one.amount_cents for one in outcome.results] == [246_90, None, 246_90]
+    assert outcome.summary.set_aside == {"ENGINE_REFUSED": 1}
+    assert gateway.closed == {"C1": "decided", "C2": "decided", "BAD": "set-aside"}
+    assert [reference for _, reference, *_ in gateway.deposits] == ["C1", "C2"]
 
 
 @pytest.mark.parametrize("name", SPOILED)

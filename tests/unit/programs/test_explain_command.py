@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.unit.pages.spoken import read_aloud
+from tests.unit.programs import on_paper
 from tests.unit.programs.fake_gateway import FakeGateway, FakePerson
 from tests.unit.programs.notices import JUNE, recompute
 
@@ -60,13 +62,38 @@ def test_entitlement_explain_html_is_a_private_file_and_nothing_of_it_is_printed
     assert "246,90" not in capsys.readouterr().out
 
 
-def test_entitlement_explain_html_that_is_there_asks_nothing(
-    caf: FakeGateway, tmp_path: Path
+@pytest.mark.usefixtures("caf")
+def test_entitlement_explain_pdf_alone_gives_the_amount_and_is_private(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "notice.html"
+    path = tmp_path / "notice.pdf"
+    assert command_line.run([*EXPLAIN, "C1", "--pdf", str(path)]) == 0
+
+    assert on_paper.recompute(read_aloud(path.read_bytes())) == 246_90
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert capsys.readouterr().out == f"notice written to {path}\n"
+
+
+@pytest.mark.usefixtures("caf")
+def test_entitlement_explain_pdf_of_a_case_set_aside_says_why_and_gives_no_amount(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "notice.pdf"
+    assert command_line.run([*EXPLAIN, "C2", "--pdf", str(path)]) == 0
+
+    said = read_aloud(path.read_bytes()).text
+    assert "Pourquoi il n'y a pas de montant" in said
+    assert "€" not in said
+
+
+@pytest.mark.parametrize("form", ["html", "pdf"])
+def test_entitlement_explain_file_that_is_there_asks_nothing(
+    caf: FakeGateway, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "notice"
     path.touch()
 
-    assert command_line.run([*EXPLAIN, "C1", "--html", str(path)]) == 3
+    assert command_line.run([*EXPLAIN, "C1", f"--{form}", str(path)]) == 3
     assert caf.asked == []
     assert path.read_bytes() == b""
 

@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from tests.unit.pages.spoken import read_aloud
+from tests.unit.programs import on_paper
 from tests.unit.programs.fake_gateway import FakeGateway, FakePerson, Values
 from tests.unit.programs.notices import (
     JUNE,
@@ -23,11 +25,13 @@ from tests.unit.programs.notices import (
 from cloison.errors import InputError, IntegrityError
 from cloison.law import PolicySet
 from cloison.law.question import Decision, Outcome
+from cloison.pages.notice_pdf import notice_pdf
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.inputs import Benefit, SetAside
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import run
 from cloison.programs.explanation import notice as notices
+from cloison.programs.explanation.document import notice_document
 from cloison.programs.explanation.engine import Engine, _references
 from cloison.programs.explanation.notice import Notice, make_notice
 from cloison.programs.explanation.record import notice_record
@@ -111,9 +115,12 @@ def test_notice_of_every_kind_of_household_alone_gives_its_amount(
     computed = [one for one in results if one.amount_cents is not None]
 
     for result in computed:
-        notice = notice_record(make_notice(policy, record, JUNE, result, NOW))
+        made = make_notice(policy, record, JUNE, result, NOW)
+        notice = notice_record(made)
         assert recompute(notice) == result.amount_cents, result.reference
         assert not_detailed(notice) == [], result.reference
+        paper = read_aloud(notice_pdf(notice_document(made, policy), NOW))
+        assert on_paper.recompute(paper) == result.amount_cents, result.reference
     assert len(computed) >= 4
 
 

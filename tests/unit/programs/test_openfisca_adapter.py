@@ -1,5 +1,6 @@
 """The adapter against the golden values of reference/law.md §3.6, and against OpenFisca itself."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from openfisca_core.simulation_builder import SimulationBuilder
 from tests.unit.programs.direct_openfisca import run_directly, run_situation
 from tests.unit.programs.households import (
+    FLAT,
     JUNE,
     MONTHS,
     WINDOWS,
     YEAR,
+    child,
     household,
     mixed,
     person,
@@ -20,7 +23,12 @@ from tests.unit.programs.households import (
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.inputs import Activity, Benefit, Household, Nature, Role
-from cloison.programs.entitlement.openfisca_adapter import compute, legislation, simulate
+from cloison.programs.entitlement.openfisca_adapter import (
+    Refused,
+    compute,
+    legislation,
+    simulate,
+)
 from cloison.programs.entitlement.unasked import depends_on_unasked
 
 WORKING = {Activity.EMPLOYEE, Activity.SELF_EMPLOYED, Activity.STUDENT}
@@ -218,3 +226,21 @@ def test_simulate_unmarried_couple_is_one_family_and_two_tax_units() -> None:
 
     assert [one.populations["foyer_fiscal"].count for one in (apart, together)] == [2, 1]
     assert apart.populations["famille"].count == 1
+
+
+# --- what OpenFisca does not take
+
+REFUSED = {
+    "two partners": household(person(), person(Role.PARTNER), person(Role.PARTNER)),
+    "no applicant": household(child(2015)),
+    "nobody": household(),
+    "zone that is none": household(person(), home=replace(FLAT, zone=9)),
+    "amount beyond a number": household(person(monthly=2**63)),
+    "amounts whose sum would wrap": household(person(monthly=2**59)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_compute_what_openfisca_does_not_take_is_refused(name: str) -> None:
+    with pytest.raises(Refused):
+        compute(Benefit.PPA, MONTHS, [REFUSED[name]])

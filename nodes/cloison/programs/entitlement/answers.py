@@ -1,8 +1,9 @@
 """Reading a reply strictly: either every month asked has an answer, or the reason it has none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
@@ -38,14 +39,6 @@ class NotComputable(Exception):  # noqa: N818 - a case set aside is an outcome, 
     def __init__(self, reason: SetAside) -> None:
         super().__init__(reason.value)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A question and its reply."""
-
-    question: AskFor
-    reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +88,19 @@ class Row:
             raise NotComputable(SetAside.UNKNOWN_CODE) from error
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A question and its reply."""
+
+    question: AskFor
+    reply: Reply
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """As `rows` gives them; read once, for several steps look at them."""
+        return _read(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where an input of a result came from: holder, period, version, and the holder's entry."""
@@ -141,6 +147,10 @@ def rows(answer: Answer) -> list[Row]:
     Raises:
         NotComputable: A person or period is missing, not yet due, late or under correction.
     """
+    return answer.rows
+
+
+def _read(answer: Answer) -> list[Row]:
     check(answer)
     release = answer.reply.release
     if release is None or len(release.persons) != len(answer.question.persons):
@@ -148,12 +158,10 @@ def rows(answer: Answer) -> list[Row]:
     if answer.reply.parts and not all(person.periods for person in release.persons):
         raise NotComputable(SetAside.PERSON_NOT_ANSWERABLE)  # a cohort tells it by silence
     fields = tuple(release.fields)
-    found = [
-        row
-        for place, person in enumerate(release.persons)
-        for period in person.periods
-        for row in rows_of(place, period, fields)
-    ]
+    found: list[Row] = []
+    for place, person in enumerate(release.persons):
+        for period in person.periods:
+            found += rows_of(place, period, fields)
     _whole(answer.question, found)
     return found
 
@@ -201,26 +209,27 @@ def person(answer: Answer, row: Row) -> Member:
     return answer.question.persons[row.person]
 
 
-def rows_of(
-    place: int, period: release_pb2.PeriodRelease, fields: tuple[str, ...]
-) -> Iterator[Row]:
+def rows_of(place: int, period: release_pb2.PeriodRelease, fields: tuple[str, ...]) -> list[Row]:
     """The records of one person and period.
 
     Raises:
         NotComputable: Not yet due, late, under correction, or not to be read.
     """
-    if period.status in _WAITING:
-        raise NotComputable(_WAITING[period.status])
-    if period.status not in _ANSWERED:
-        raise NotComputable(SetAside.FAILED)
-    status = _ANSWERED[period.status]
-    if not period.records:
-        yield Row(place, period.period, status, "", 0, {})
-    for record in period.records:
-        if len(record.values) != len(fields):
+    number = period.status
+    status = _ANSWERED.get(number)
+    if status is None:
+        raise NotComputable(_WAITING.get(number, SetAside.FAILED))
+    when, records = period.period, period.records
+    if not records:
+        return [Row(place, when, status, "", 0, {})]
+    found = []
+    for record in records:
+        values = record.values
+        if len(values) != len(fields):
             raise NotComputable(SetAside.FAILED)
-        values = dict(zip(fields, map(_value, record.values), strict=True))
-        yield Row(place, period.period, status, record.source, record.version, values)
+        read = dict(zip(fields, map(_value, values), strict=True))
+        found.append(Row(place, when, status, record.source, record.version, read))
+    return found
 
 
 def _value(value: release_pb2.Value) -> Value:
@@ -235,19 +244,21 @@ def _value(value: release_pb2.Value) -> Value:
 def _whole(question: AskFor, found: list[Row]) -> None:
     """Each person has exactly the periods asked."""
     persons = range(len(question.persons))
-    expected = {(place, period) for place in persons for period in _periods(question)}
+    periods = _periods(question.granularity, question.first, question.last)
+    expected = {(place, period) for place in persons for period in periods}
     if {(row.person, row.period) for row in found} != expected:
         raise NotComputable(SetAside.FAILED)
 
 
-def _periods(question: AskFor) -> set[int]:
-    if question.granularity is Granularity.MONTH:
-        return {month.number for month in question.first.to(question.last)}
-    if question.granularity is Granularity.WINDOW_TOTAL:
-        return {question.first.number}
-    if question.granularity is Granularity.YEAR:
-        return set(range(question.first.year, question.last.year + 1))
-    return {0}
+@lru_cache(maxsize=256)
+def _periods(granularity: Granularity, first: Month, last: Month) -> frozenset[int]:
+    if granularity is Granularity.MONTH:
+        return frozenset(month.number for month in first.to(last))
+    if granularity is Granularity.WINDOW_TOTAL:
+        return frozenset({first.number})
+    if granularity is Granularity.YEAR:
+        return frozenset(range(first.year, last.year + 1))
+    return frozenset({0})
 
 
 def month_of(row: Row) -> Month:

@@ -143,10 +143,10 @@ class _MonthOfReviews:
             File(file.case) if answers is None else self._gatherer.with_other_answers(file, answers)
             for file, answers in zip(files, before, strict=True)
         ]
-        amounts = compute_files(self._needs, self._month, [*files, *earlier])
+        done = compute_files(self._needs, self._month, [*files, *earlier])
         _, output = declared(self._needs)
         results = conclude_files(
-            self._gateway, self._needs, self._month, output, files, amounts[: len(files)]
+            self._gateway, self._needs, self._month, output, done[: len(files)]
         )
         return [
             Review(
@@ -160,8 +160,8 @@ class _MonthOfReviews:
                 comparable=answers is not None,
                 receipt=result.receipt,
             )
-            for (claim, _), file, answers, result, earlier_cents in zip(
-                pairs, files, before, results, amounts[len(files) :], strict=True
+            for (claim, _), file, answers, result, (_, earlier_cents, _) in zip(
+                pairs, files, before, results, done[len(files) :], strict=True
             )
         ]
 

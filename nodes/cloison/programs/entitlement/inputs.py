@@ -48,6 +48,8 @@ class SetAside(StrEnum):
     """A person of the household objected."""
     DEPENDS_ON_MONTH_NOT_ASKED = "DEPENDS_ON_MONTH_NOT_ASKED"
     """The rule as coded would read a month the law does not let the program ask."""
+    ENGINE_REFUSED = "ENGINE_REFUSED"
+    """The engine takes no such input, or answers with no amount."""
 
 
 class Role(StrEnum):

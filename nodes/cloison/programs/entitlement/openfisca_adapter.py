@@ -15,10 +15,11 @@ of OpenFisca's variables an answered value becomes, and which variables it must 
   ASS) stand in the declared pensions and unemployment, so their own variables are zero.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ from cloison.programs.entitlement.inputs import (
 )
 
 Euros = npt.NDArray[np.float64]
+_Key = TypeVar("_Key")
 
 OUTPUT = {Benefit.PPA: "ppa", Benefit.RSA: "rsa", Benefit.AL: "aide_logement"}
 
@@ -73,13 +75,23 @@ _ACTIVITY = {
     Activity.INACTIVE: "inactif",
     Activity.CHILD: "inactif",
 }
+_MOST_CENTS = 2**53  # beyond, a sum could wrap and euros are no longer exact: no amount of anyone's
 _NO_DATE = np.datetime64("1970-01-01", "D")
 
 
 @cache
 def system() -> Any:
     """French law as OpenFisca knows it; loading takes seconds, so it is done once."""
-    return FranceTaxBenefitSystem()
+    loaded = FranceTaxBenefitSystem()
+    # It stays until the end: the collector, which passes while answers are read, need not walk its
+    # millions of objects each time.
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+class Refused(Exception):  # noqa: N818 - found out for whom, a case set aside: an outcome
+    """OpenFisca does not compute these households together; caught once, by `amounts`."""
 
 
 class _People:
@@ -136,6 +148,16 @@ class _People:
         """Euros of each household."""
         return np.fromiter(map(cents, self.households), np.int64, len(self.households)) / 100
 
+    def spread_persons(self, cents: Callable[[Person], Mapping[_Key, int]]) -> "_Spread[_Key]":
+        """What each person has under each key."""
+        return _Spread(list(map(cents, self.persons)))
+
+    def spread_households(
+        self, cents: Callable[[Household], Mapping[_Key, int]]
+    ) -> "_Spread[_Key]":
+        """What each household has under each key."""
+        return _Spread(list(map(cents, self.households)))
+
     def of_units(self, cents: Callable[[TaxUnit], int]) -> Euros:
         """Euros of each tax unit."""
         values = np.zeros(self.units)
@@ -143,6 +165,27 @@ class _People:
             for place, unit in enumerate(household.tax_units):
                 values[start + place] = cents(unit) / 100
         return values
+
+
+class _Spread(Generic[_Key]):
+    """Sparse amounts as one array a key, each amount read once: most people have few of them."""
+
+    def __init__(self, rows: Sequence[Mapping[_Key, int]]) -> None:
+        self._count = len(rows)
+        self._cents: dict[_Key, npt.NDArray[np.int64]] = {}
+        for place, row in enumerate(rows):
+            for key, cents in row.items():
+                column = self._cents.get(key)
+                if column is None:
+                    column = self._cents[key] = np.zeros(self._count, np.int64)
+                if not -_MOST_CENTS < cents < _MOST_CENTS:
+                    raise OverflowError
+                column[place] = cents
+
+    def euros(self, *keys: _Key) -> Euros:
+        """The sum of what stands under these keys, in euros; zero where nothing does."""
+        found = [self._cents[key] for key in keys if key in self._cents]
+        return np.sum(found, axis=0) / 100 if found else np.zeros(self._count)
 
 
 _FAMILY_ROLE = {Role.APPLICANT: "demandeur", Role.PARTNER: "conjoint", Role.CHILD: "enfant"}
@@ -166,12 +209,20 @@ def compute(benefit: Benefit, window: Window, households: Sequence[Household]) -
 
     Returns:
         What OpenFisca answers for the same inputs, rounded to the cent.
+
+    Raises:
+        Refused: OpenFisca takes no such input, or answers with no amount; it does not say of whom.
     """
     if not households:
         return []
-    simulation = simulate(benefit, window, households)
-    euros = simulation.calculate(OUTPUT[benefit], str(window.month))
-    return [int(cents) for cents in np.rint(euros.astype(np.float64) * 100)]
+    try:
+        simulation = simulate(benefit, window, households)
+        euros = simulation.calculate(OUTPUT[benefit], str(window.month))
+        return [int(cents) for cents in np.rint(euros.astype(np.float64) * 100)]
+    except MemoryError:
+        raise
+    except Exception as error:  # OpenFisca's errors have no root of their own
+        raise Refused from error
 
 
 def simulate(benefit: Benefit, window: Window, households: Sequence[Household]) -> Any:
@@ -248,15 +299,11 @@ def _months(people: _People, window: Window) -> list[_Input]:
     year = str(window.month.year - 2)
     earned = people.of_persons(lambda person: person.self_employed_cents)
     inputs: list[_Input] = [("rpns_autres_revenus", year, earned)]
+    paid = people.spread_persons(lambda person: person.months)
     for month in window.months:
         for nature, variable in _NET.items():
-            values = people.of_persons(partial(_paid_in_month, nature, month))
-            inputs.append((variable, str(month), values))
+            inputs.append((variable, str(month), paid.euros((nature, month))))
     return inputs
-
-
-def _paid_in_month(nature: Nature, month: Month, person: Person) -> int:
-    return person.months.get((nature, month), 0)
 
 
 def _own_benefits(benefit: Benefit, people: _People, window: Window) -> list[_Input]:
@@ -264,25 +311,25 @@ def _own_benefits(benefit: Benefit, people: _People, window: Window) -> list[_In
     reference = {month: month for month in window.months}
     families = reference if benefit is Benefit.PPA else {window.month: window.month - 1}
     zeros = np.zeros(len(people.persons))
+    paid = people.spread_households(lambda household: household.paid)
     inputs: list[_Input] = [
         (variable, str(month), zeros) for month in reference for variable in _PAID_BY_OTHERS
     ]
     for at, paid_at in families.items():
         inputs.append(("aspa", str(at), np.zeros(len(people.households))))
-        for variable, paid in _FAMILY_BENEFITS.items():
-            inputs.append((variable, str(at), _paid(people, paid, paid_at)))
-    return inputs + [("aah", str(month), _paid_to_applicant(people, month)) for month in reference]
+        for variable, one in _FAMILY_BENEFITS.items():
+            inputs.append((variable, str(at), paid.euros((one, paid_at))))
+    return inputs + [
+        ("aah", str(month), _on_applicants(people, paid.euros((PaidBenefit.AAH, month))))
+        for month in reference
+    ]
 
 
-def _paid(people: _People, benefit: PaidBenefit, month: Month) -> Euros:
-    return people.of_households(lambda household: household.paid.get((benefit, month), 0))
-
-
-def _paid_to_applicant(people: _People, month: Month) -> Euros:
-    """The file's AAH, on its applicant."""
+def _on_applicants(people: _People, euros: Euros) -> Euros:
+    """What a household is paid, on its applicant."""
     values = np.zeros(len(people.persons))
     applicants = np.unique(people.family, return_index=True)[1]
-    values[applicants] = _paid(people, PaidBenefit.AAH, month)
+    values[applicants] = euros
     return values
 
 
@@ -290,19 +337,16 @@ def _totals(people: _People, window: Window) -> list[_Input]:
     """Trap 3: totals of the window by category; M-1 and M only by the body's own file."""
     period = f"month:{window.first}:{len(window.months)}"
     month, before = str(window.month), window.month - 1
+    paid = people.spread_households(lambda household: household.paid)
+    totals = people.spread_persons(lambda person: person.totals)
     inputs: list[_Input] = [
-        ("rsa", str(before), _paid(people, PaidBenefit.RSA, before)),
-        ("aah", month, _paid_to_applicant(people, before)),
+        ("rsa", str(before), paid.euros((PaidBenefit.RSA, before))),
+        ("aah", month, _on_applicants(people, paid.euros((PaidBenefit.AAH, before)))),
         ("ass", month, np.zeros(len(people.persons))),
     ]
     for variable, natures in _TAXABLE.items():
-        values = people.of_persons(partial(_total, natures))
-        inputs.append((variable, period, values))
+        inputs.append((variable, period, totals.euros(*natures)))
     return inputs
-
-
-def _total(natures: Iterable[Nature], person: Person) -> int:
-    return sum(person.totals.get(nature, 0) for nature in natures)
 
 
 def _notices(people: _People, month: Month) -> list[_Input]:

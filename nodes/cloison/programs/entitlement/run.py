@@ -1,13 +1,14 @@
-"""One run of the calculator: open, gather, compute all at once, deposit, close."""
+"""One run of the calculator: open, then slice by slice gather, compute, deposit, close."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloison.errors import InputError
 from cloison.exchange import limits
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
+from cloison.programs.entitlement.amounts import HOUSEHOLDS_A_SIMULATION, amounts
 from cloison.programs.entitlement.answers import Source, sources
 from cloison.programs.entitlement.gather import File, Gatherer, Tally
 from cloison.programs.entitlement.inputs import SetAside
@@ -15,7 +16,9 @@ from cloison.programs.entitlement.needs import Needs
 from cloison.wire.gateway import CasePromise, Deposit, Gateway, ReceiptRef
 
 _CASES_AT_ONCE = 256
-_CASES_TOGETHER = 2_000
+
+Computed = tuple[File, int | None, tuple[Source, ...]]
+"""A file, its amount in cents and the sources of its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def run(
 ) -> Outcome:
     """Computes, deposits and closes, for the claims named or for every open one.
 
-    A case set aside is closed too.
+    A case set aside is closed too. What a slice of cases found is deposited before the next is
+    asked about: a run that ends early has lost none of it, and another goes on with the rest.
     `progress` is told how many cases are gathered, and how many there are.
 
     Raises:
@@ -75,21 +79,29 @@ def run(
     cases = list(gateway.open_cases(case_type, month, references))
     promise = CasePromise(case_type, month) if together else None
     gatherer = Gatherer(gateway, needs, month, Tally(), promise)
-    files: list[File] = []
-    for some in limits.slices(cases, _CASES_TOGETHER if together else _CASES_AT_ONCE):
-        files += gatherer.gather(some)
-        progress(len(files), len(cases))
-    amounts = compute_files(needs, month, files)
-    results = conclude_files(gateway, needs, month, output, files, amounts)
-    return Outcome(results, _summary(results, gatherer.tally))
+    at_once = HOUSEHOLDS_A_SIMULATION if together else _CASES_AT_ONCE
+    results: list[Result] = []
+    for slice_ in limits.slices(cases, HOUSEHOLDS_A_SIMULATION):
+        files: list[File] = []
+        for some in limits.slices(slice_, at_once):
+            files += gatherer.gather(some)
+            progress(len(results) + len(files), len(cases))
+        results += conclude_files(gateway, needs, month, output, compute_files(needs, month, files))
+    return Outcome(tuple(results), _summary(results, gatherer.tally))
 
 
-def compute_files(needs: Needs, month: Month, files: Sequence[File]) -> list[int | None]:
-    """One simulation for every household there is; None for a case set aside."""
+def compute_files(needs: Needs, month: Month, files: Sequence[File]) -> list[Computed]:
+    """Each file with its amount in cents and its sources; None and nothing for one set aside."""
     households = [file.household for file in files if file.household is not None]
-    window = needs.window(month)
-    amounts = iter(openfisca_adapter.compute(needs.benefit, window, households))
-    return [None if file.household is None else next(amounts) for file in files]
+    found = iter(amounts(needs.benefit, needs.window(month), households))
+    done: list[Computed] = []
+    for file in files:
+        amount = file.set_aside if file.household is None else next(found)
+        if isinstance(amount, int):
+            done.append((file, amount, tuple(_found(file))))
+        else:
+            done.append((replace(file, household=None, set_aside=amount), None, ()))
+    return done
 
 
 def conclude_files(
@@ -97,36 +109,33 @@ def conclude_files(
     needs: Needs,
     month: Month,
     output: str,
-    files: Sequence[File],
-    amounts: Sequence[int | None],
-) -> tuple[Result, ...]:
+    done: Sequence[Computed],
+) -> list[Result]:
     """Deposits every amount, then closes every case: those decided and those set aside."""
     about = {
         "benefit": needs.benefit.value,
         "month": str(month),
         "legislation": openfisca_adapter.legislation(),
     }
-    found = [tuple(_found(file)) if file.household else () for file in files]
     deposits = [
         Deposit(
             output,
             file.case,
-            {**about, "amount_cents": amount, "inputs": [one.record() for one in sources_]},
+            {**about, "amount_cents": amount, "inputs": [one.record() for one in found]},
             tuple(answer.reply for answer in file.answers),
         )
-        for file, amount, sources_ in zip(files, amounts, found, strict=True)
+        for file, amount, found in done
         if amount is not None
     ]
     receipts = iter(gateway.deposit(deposits))
-    results = tuple(
+    results = [
         Result(file.case.reference, file, None, file.set_aside)
         if amount is None
-        else Result(file.case.reference, file, amount, None, sources_, next(receipts))
-        for file, amount, sources_ in zip(files, amounts, found, strict=True)
-    )
-    computed = [amount is not None for amount in amounts]
-    for outcome, kept in (("decided", True), ("set-aside", False)):
-        cases = [file.case for file, one in zip(files, computed, strict=True) if one is kept]
+        else Result(file.case.reference, file, amount, None, found, next(receipts))
+        for file, amount, found in done
+    ]
+    for outcome, decided in (("decided", True), ("set-aside", False)):
+        cases = [file.case for file, amount, _ in done if (amount is not None) is decided]
         gateway.close_cases(cases, outcome)
     return results
 

@@ -188,6 +188,10 @@ WHY = {
         "La règle, telle qu'elle est codée, lirait un mois que la loi ne permet pas de demander.",
         "Ce mois n'est pas compté comme zéro.",
     ),
+    SetAside.ENGINE_REFUSED: (
+        "Le moteur de calcul n'accepte pas une des données reçues.",
+        "Aucune donnée n'est écartée ni corrigée pour obtenir un montant.",
+    ),
 }
 """For each reason: what is missing, and what was not done about it."""
 NEXT = {
