@@ -43,7 +43,16 @@ from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import computed
 from cloison.store import Store, load_catalogue
 from cloison.v1 import release_pb2
-from cloison.wire.gateway import AskFor, CohortReply, Deposit, Member, OpenedCase, ReceiptRef, Reply
+from cloison.wire.gateway import (
+    AskFor,
+    CasePromise,
+    CohortReply,
+    Deposit,
+    Member,
+    OpenedCase,
+    ReceiptRef,
+    Reply,
+)
 
 HOUSEHOLDS, PERSONS, SEED = 10_000, 4_000, 20260601
 BAR = 1.2
@@ -95,7 +104,13 @@ class Bodies:
         receipt = ReceiptRef(one.holder, len(self.kept), bytes(32), 1)
         return Reply(bytes(32), _PERMIT, receipt, release)
 
-    def ask_many(self, question: AskFor, persons: Iterator[Member], size: int) -> CohortReply:
+    def ask_many(
+        self,
+        question: AskFor,
+        persons: Iterator[Member],
+        size: int,
+        promise: CasePromise | None = None,
+    ) -> CohortReply:
         """Not of this bench."""
         raise NotImplementedError
 

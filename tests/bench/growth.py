@@ -25,6 +25,7 @@ from cloison.months import Month
 from cloison.store import Store, load_catalogue
 from cloison.store.layouts import pack
 from cloison.store.loading import _INSERT
+from cloison.store.slots import SlotName
 
 ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 ENTRIES = (10_000, 100_000, 1_000_000)
@@ -128,7 +129,10 @@ def _filled(path: Path, persons: int) -> Store:
     store = Store.open(path, catalogue, bytes(32), bytes(range(32)))
     months = [month.number for month in (_LAST - _MONTHS + 1).to(_LAST)]
     with store.loading("bench", bytes(32), _NOW) as loading:
-        slots = [loading.declare(_DATASET, str(number), "bench", "normal", 1) for number in months]
+        slots = [
+            loading.declare(_DATASET, SlotName("bench", number), "bench", "normal", 1)
+            for number in months
+        ]
         for number in months:
             loading.cover(_DATASET, number)
         ids = store._ids[_DATASET]
