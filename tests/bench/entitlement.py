@@ -20,6 +20,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from time import process_time
+from typing import cast
 
 from rich.console import Console
 from tests.bench.processes import ROOT
@@ -29,6 +30,7 @@ from tests.bench.section import Section, at_most, table_of
 from cloison.bodies import BodyId
 from cloison.cli.root import read_policy
 from cloison.declarations import load_files
+from cloison.exchange import limits
 from cloison.exchange.release import build_periods
 from cloison.identity import row_key
 from cloison.law import Decision, Outcome, PolicySet
@@ -37,10 +39,10 @@ from cloison.population.make import make_population
 from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.amounts import HOUSEHOLDS_A_SIMULATION
 from cloison.programs.entitlement.answers import Answer
-from cloison.programs.entitlement.gather import File, Gatherer, Tally, _go_on, slices
+from cloison.programs.entitlement.gather import File, Gatherer, Tally, _go_on
 from cloison.programs.entitlement.inputs import Benefit, Household, SetAside
 from cloison.programs.entitlement.needs import Needs
-from cloison.programs.entitlement.run import computed
+from cloison.programs.entitlement.run import compute_files
 from cloison.store import Store, load_catalogue
 from cloison.v1 import release_pb2
 from cloison.wire.gateway import (
@@ -238,7 +240,7 @@ def _spent(profile: cProfile.Profile) -> dict[str, float]:
 
 
 def _take_turns(bodies: Bodies, needs: Needs, console: Console, profile: cProfile.Profile) -> Times:
-    gatherer = Gatherer(bodies, needs, _MONTH, Tally())
+    gatherer = Gatherer(cast("Gateway", bodies), needs, _MONTH, Tally())
     claims = gatherer.gather(list(bodies.open_cases(needs.benefit.value, _MONTH)))
     files = list(islice(cycle(claims), HOUSEHOLDS))
     console.print(
@@ -249,7 +251,7 @@ def _take_turns(bodies: Bodies, needs: Needs, console: Console, profile: cProfil
     everybody = [file.household for file in files if file.household is not None]
     times.set_aside = len(files) - len(everybody)
     times.at_once = _alone(needs, everybody)
-    for number, some in enumerate(slices(files, HOUSEHOLDS_A_SIMULATION)):
+    for number, some in enumerate(limits.slices(files, HOUSEHOLDS_A_SIMULATION)):
         households = [file.household for file in some if file.household is not None]
         if number < _TURNS:
             times.slices.append(_alone(needs, households))
@@ -272,7 +274,7 @@ def _ours(
         profile.enable()
     start = process_time()
     known = [_go_on(file, gatherer._know) for file in answered]
-    computed(gatherer.needs, _MONTH, [_go_on(file, gatherer._complete) for file in known])
+    compute_files(gatherer.needs, _MONTH, [_go_on(file, gatherer._complete) for file in known])
     spent = process_time() - start
     if profile is not None:
         profile.disable()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -43,7 +44,17 @@ class Section:
         return {**self.figures, "bars": [bar.record() for bar in self.bars]}
 
 
-Measure = Callable[[Path, Console], Section]
+class Shown(Protocol):
+    """What every section can do."""
+
+    def show(self, console: Console) -> None:
+        """Prints it."""
+
+    def summary(self) -> dict[str, object]:
+        """As `summary.json` holds it."""
+
+
+Measure = Callable[[Path, Console], Shown]
 """Measures one section in an empty folder, which the caller deletes."""
 
 
