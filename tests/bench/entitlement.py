@@ -50,6 +50,7 @@ from cloison.wire.gateway import (
     CasePromise,
     CohortReply,
     Deposit,
+    Gateway,
     Member,
     OpenedCase,
     ReceiptRef,
