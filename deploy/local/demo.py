@@ -79,6 +79,7 @@ STORE, LOADED = "store.sqlite", "loaded"
 DATA_KEYS = ("row.key", "vault.key")
 LEDGERS = ("traces", "register")
 LOADED_AT_ONCE = 2
+MANY_PERSONS = 20_000
 LOAD_COLUMNS = ("files", "known before", "lines", "declarations", "records")
 WIDTH = 120
 
@@ -194,8 +195,8 @@ def _load(demo: Demo, body: str, files: Sequence[Path]) -> list[str]:
     return re.split(" {2,}", done.stdout.strip().splitlines()[-1].strip())
 
 
-def compute_benefits(demo: Demo) -> dict[Benefit, calculator.Outcome]:
-    """Every open claim at the family fund, one run a benefit."""
+def compute_benefits(demo: Demo, *, together: bool) -> dict[Benefit, calculator.Outcome]:
+    """Every open claim at the family fund, one run a benefit; many persons are asked together."""
     outcomes = {}
     for benefit in Benefit:
         record = demo.policy.activities[f"{BODY}-{benefit.value}"]
@@ -205,7 +206,9 @@ def compute_benefits(demo: Demo) -> dict[Benefit, calculator.Outcome]:
         ):
             task = bar.add_task(f"{benefit.value.upper()}: cases asked", total=None)
             show = partial(_advance, bar, task)
-            outcomes[benefit] = calculator.run(gateway, Needs.of(record), MONTH, progress=show)
+            outcomes[benefit] = calculator.run(
+                gateway, Needs.of(record), MONTH, progress=show, together=together
+            )
         show_summary(demo.console, benefit, MONTH, outcomes[benefit])
     return outcomes
 
@@ -421,16 +424,16 @@ def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
         with demo.step(3, "Four nodes up, over mutual TLS"):
             start(demo.place, nodes)
             demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes))
-        return ask_everything(demo)
+        return ask_everything(demo, together=persons > MANY_PERSONS)
     finally:
         with demo.step(9, "Down"):
             demo.say(f"stopped: {', '.join(stop(nodes)) or 'none ran'}")
 
 
-def ask_everything(demo: Demo) -> dict[str, Any]:
+def ask_everything(demo: Demo, *, together: bool) -> dict[str, Any]:
     """What happens while the nodes are up, as the summary has it."""
     with demo.step(4, f"Entitlement for every open claim, {french_month(MONTH)}"):
-        outcomes = compute_benefits(demo)
+        outcomes = compute_benefits(demo, together=together)
     with demo.step(5, "One person's result, with the source and receipt of every input"):
         show_one(demo, outcomes)
     with demo.step(6, "The same incomes for control targeting, asked from afar and locally"):

@@ -68,6 +68,9 @@ class OpenResponse(_message.Message):
     RENEWAL_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     case_leaf_hash: _builtins.bytes
+    """Empty, as all that follows: no case, for the body's own files name nobody in the claim's household, or more than a case may have.
+    Where claims are named, that is an error instead.
+    """
     valid_until_ms: _builtins.int
     @_builtins.property
     def proof(self) -> _statement_pb2.CaseProof: ...

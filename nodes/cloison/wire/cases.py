@@ -57,7 +57,12 @@ class CaseDesk:
         iterator = islice(bases, most or None) if named is None else bases
         validity = timedelta(days=declared.validity_days)
         while group := list(islice(iterator, limits.ITEMS_PER_CALL)):
-            yield from self._open_group(activity, case_type, month, validity, group)
+            # Of all there are, one that can be no case must not hold up the others.
+            whole = [basis for basis in group if named is not None or _can_be_case(basis)]
+            for basis in group:
+                if basis not in whole and declared.over is Over.CLAIM:
+                    yield cases_service_pb2.OpenResponse(reference=basis.reference)
+            yield from self._open_group(activity, case_type, month, validity, whole)
 
     def _bases(
         self, record: Activity, declared: CaseType, month: Month, references: list[str] | None
@@ -299,6 +304,10 @@ def _declared(record: Activity, case_type: str) -> CaseType:
             f"case type `{shown(case_type[:64])}`: not declared by activity `{record.id}`",
         )
     return declared
+
+
+def _can_be_case(basis: _Basis) -> bool:
+    return 1 <= len(basis.members) <= limits.PERSONS_PER_CASE
 
 
 def _members(basis: _Basis) -> tuple[CaseMember, ...]:

@@ -44,7 +44,8 @@ BATCH = "batch"
 class OpenedCase:
     """A live case. `proof` is a serialised `CaseProof`; `reference` names the claim or file.
 
-    `renewal` is the proof of its latest renewal, empty where there was none.
+    `renewal` is the proof of its latest renewal, empty where there was none. Without `leaf_hash`
+    there is no case: the body's own files name nobody in the household, or more than one may have.
     """
 
     reference: str

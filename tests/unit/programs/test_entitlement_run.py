@@ -1,6 +1,7 @@
 """A run end to end, over an in-memory gateway: what is asked, computed, set aside, deposited."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -436,3 +437,15 @@ def test_run_record_without_case_type_or_output_is_refused(
 
     with pytest.raises(InputError, match="no case type or no output"):
         run(gateway, Needs.of(record), JUNE)
+
+
+def test_run_claim_without_a_case_is_set_aside_and_the_others_go_on(
+    gateway: FakeGateway, policy: PolicySet
+) -> None:
+    gateway.add("C1", FakePerson(income=pay(140_000)))
+    gateway.cases.insert(0, replace(gateway.cases[0], reference="C0", leaf_hash=b"", members=()))
+
+    found = outcome_of(gateway, policy, "caf-ppa")
+
+    assert [one.set_aside for one in found.results] == [SetAside.OWN_FILE_INCOMPLETE, None]
+    assert gateway.closed == {"C1": "decided"}

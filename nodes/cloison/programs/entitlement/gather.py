@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from cloison.exchange import limits
 from cloison.identity import is_temporary
 from cloison.months import Month
 from cloison.programs.entitlement.answers import Answer, NotComputable
@@ -112,7 +113,11 @@ class Gatherer:
         """Asks every case's questions in full batches, and gives each case its answers."""
         every = [question for of_case in questions for question in of_case]
         replies = (
-            self.gateway.ask(every)
+            [
+                reply
+                for batch in limits.slices(every, limits.ITEMS_PER_CALL)
+                for reply in self.gateway.ask(batch)
+            ]
             if self.promise is None
             else ask_together(self.gateway, every, self.promise)
         )
@@ -135,6 +140,8 @@ def _go_on(file: File, step: Callable[[File], File]) -> File:
 
 
 def _admit(file: File) -> File:
+    if not file.case.leaf_hash:
+        raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
     if any(is_temporary(member.nir) for member in file.case.members):
         raise NotComputable(SetAside.NO_PERMANENT_NIR)
     return replace(file, case=order_members(file.case))

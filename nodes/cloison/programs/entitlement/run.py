@@ -136,7 +136,7 @@ def conclude_files(
     ]
     for outcome, decided in (("decided", True), ("set-aside", False)):
         cases = [file.case for file, amount, _ in done if (amount is not None) is decided]
-        gateway.close_cases(cases, outcome)
+        gateway.close_cases([case for case in cases if case.leaf_hash], outcome)
     return results
 
 
