@@ -292,7 +292,7 @@ def _early(file: File) -> SetAside | None:
 
 
 def _alone(needs: Needs, households: Sequence[Household]) -> float:
-    """Seconds of OpenFisca: a simulation from arrays that are there, and the one variable."""
+    """Seconds of OpenFisca: a simulation from arrays that are there, the one variable, its end."""
     people = openfisca_adapter._People(households)
     window = needs.window(_MONTH)
     inputs = openfisca_adapter._inputs(needs.benefit, window, people)
@@ -302,6 +302,8 @@ def _alone(needs: Needs, households: Sequence[Household]) -> float:
     for variable, period, values in inputs:
         simulation.set_input(variable, period, values)
     simulation.calculate(openfisca_adapter.OUTPUT[needs.benefit], str(window.month))
+    del simulation
+    gc.collect()
     return process_time() - start
 
 

@@ -157,12 +157,17 @@ def _read(answer: Answer) -> list[Row]:
         raise NotComputable(SetAside.FAILED)
     if answer.reply.parts and not all(person.periods for person in release.persons):
         raise NotComputable(SetAside.PERSON_NOT_ANSWERABLE)  # a cohort tells it by silence
-    fields = tuple(release.fields)
+    question, fields = answer.question, tuple(release.fields)
+    expected = _periods(question.granularity, question.first, question.last)
     found: list[Row] = []
     for place, person in enumerate(release.persons):
+        seen = set()
         for period in person.periods:
-            found += rows_of(place, period, fields)
-    _whole(answer.question, found)
+            rows = rows_of(place, period, fields)
+            seen.add(rows[0].period)
+            found += rows
+        if seen != expected:
+            raise NotComputable(SetAside.FAILED)
     return found
 
 
@@ -241,17 +246,9 @@ def _value(value: release_pb2.Value) -> Value:
     return value.boolean if kind == "boolean" else None
 
 
-def _whole(question: AskFor, found: list[Row]) -> None:
-    """Each person has exactly the periods asked."""
-    persons = range(len(question.persons))
-    periods = _periods(question.granularity, question.first, question.last)
-    expected = {(place, period) for place in persons for period in periods}
-    if {(row.person, row.period) for row in found} != expected:
-        raise NotComputable(SetAside.FAILED)
-
-
 @lru_cache(maxsize=256)
 def _periods(granularity: Granularity, first: Month, last: Month) -> frozenset[int]:
+    """What each person of the answer must have, and nothing else."""
     if granularity is Granularity.MONTH:
         return frozenset(month.number for month in first.to(last))
     if granularity is Granularity.WINDOW_TOTAL:
@@ -264,6 +261,9 @@ def _periods(granularity: Granularity, first: Month, last: Month) -> frozenset[i
 def month_of(row: Row) -> Month:
     """The month of a row of monthly data."""
     try:
-        return Month.from_number(row.period)
+        return _month(row.period)
     except InputError as error:
         raise NotComputable(SetAside.FAILED) from error
+
+
+_month = lru_cache(maxsize=256)(Month.from_number)

@@ -95,18 +95,23 @@ def with_incomes(case: OpenedCase, own: Household, answers: Sequence[Answer]) ->
                 totals[nir][_nature(row)] += row.amount("net_fiscal")
             elif row.values:
                 months[nir][_nature(row), month_of(row)] += row.amount("mns")
-    alimony = _first_of_each_notice(notices, "alimony_received")
+    first = _first_of_each_notice(notices)
     persons = tuple(
-        replace(
-            one,
+        Person(
+            one.role,
+            one.birth_date,
+            one.activity,
+            one.unemployed_since,
             months=dict(months[member.nir]),
             totals=dict(totals[member.nir]),
             self_employed_cents=sum(row.cents("self_employed") for row in notices[member.nir]),
-            alimony_received_cents=alimony.get(member.nir, 0),
+            alimony_received_cents=sum(
+                row.cents("alimony_received") for row in first.get(member.nir, ())
+            ),
         )
         for one, member in zip(own.persons, case.members, strict=True)
     )
-    return replace(own, persons=persons, tax_units=_tax_units(case, own, notices))
+    return replace(own, persons=persons, tax_units=_tax_units(case, own, first))
 
 
 def _of(answers: Iterable[Answer], dataset: str) -> list[Answer]:
@@ -162,35 +167,33 @@ def _nature(row: Row) -> Nature:
     return _code(Nature, row.text("nature"))
 
 
-def _first_of_each_notice(notices: Mapping[Nir, Sequence[Row]], field: str) -> dict[Nir, int]:
-    """An amount of the whole notice, put on its first declarant who was asked about."""
+def _first_of_each_notice(notices: Mapping[Nir, Sequence[Row]]) -> dict[Nir, list[Row]]:
+    """Each notice once, under its first declarant who was asked about: amounts of it as a whole."""
     seen: set[str] = set()
-    amounts: dict[Nir, int] = {}
+    first: dict[Nir, list[Row]] = {}
     for nir, of_person in notices.items():
         for row in of_person:
-            if row.values and row.text("notice") not in seen:
-                seen.add(row.text("notice"))
-                amounts[nir] = amounts.get(nir, 0) + row.cents(field)
-    return amounts
+            if row.values and (notice := row.text("notice")) not in seen:
+                seen.add(notice)
+                first.setdefault(nir, []).append(row)
+    return first
 
 
 def _tax_units(
-    case: OpenedCase, own: Household, notices: Mapping[Nir, Sequence[Row]]
+    case: OpenedCase, own: Household, first: Mapping[Nir, Sequence[Row]]
 ) -> tuple[TaxUnit, ...]:
-    """One unit for a couple taxed together, else one an adult; none where no notice was asked."""
-    if not notices:
-        return ()
-    amounts = {
-        field: _first_of_each_notice(notices, field)
-        for field in ("capital", "property", "alimony_paid")
-    }
+    """One unit for a couple taxed together, else one an adult."""
     adults = [member.nir for member in case.members[: len(own.adults)]]
     units = [adults] if own.taxed_together else [[nir] for nir in adults]
-    return tuple(
-        TaxUnit(
-            *(sum(amounts[field].get(nir, 0) for nir in unit) for field in amounts),
+    return tuple(_tax_unit([row for nir in unit for row in first.get(nir, ())]) for unit in units)
+
+
+def _tax_unit(notices: Sequence[Row]) -> TaxUnit:
+    return TaxUnit(
+        *(
+            sum(row.cents(field) for row in notices)
+            for field in ("capital", "property", "alimony_paid")
         )
-        for unit in units
     )
 
 

@@ -152,7 +152,7 @@ class Household:
         persons: Applicant first, then the partner if there is one, then the children.
         paid: Cents the body itself paid, by benefit and month; its own file is complete, so what
             is absent was not paid.
-        tax_units: One a unit, the applicant's first; empty where notices were not needed.
+        tax_units: One a unit, the applicant's first; all nil where notices were not needed.
     """
 
     reference: str

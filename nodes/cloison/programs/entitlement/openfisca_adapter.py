@@ -223,6 +223,10 @@ def compute(benefit: Benefit, window: Window, households: Sequence[Household]) -
         raise
     except Exception as error:  # OpenFisca's errors have no root of their own
         raise Refused from error
+    finally:
+        # A simulation points to itself and holds hundreds of MB: gone before the next is built.
+        simulation = None
+        gc.collect()
 
 
 def simulate(benefit: Benefit, window: Window, households: Sequence[Household]) -> Any:
