@@ -29,6 +29,7 @@ from cloison.programs.entitlement.needs import Needs
 MONTH = Month.of(2026, 6)
 SERVICES = {
     "cloison.v1.CasesService",
+    "cloison.v1.ContestationsService",
     "cloison.v1.ExchangeService",
     "cloison.v1.GatewayService",
     "cloison.v1.LedgerService",

@@ -291,7 +291,7 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     traced = [name for name in made if "trace" in found[name]]
     asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
     contested = ["contested", "contestation_answered", "contestations_told"]
-    assert traced == [*asked, "objected", "destroyed", "change_told", "change_heard", *contested]
+    assert traced == [*asked, "objected", "destroyed", *contested, "change_told", "change_heard"]
 
 
 @pytest.mark.parametrize(

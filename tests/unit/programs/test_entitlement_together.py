@@ -46,6 +46,7 @@ def run_of(gateway: FakeGateway, policy: PolicySet, *, as_cohorts: bool) -> Foun
 def test_together_gives_the_same_amounts_and_inputs(world: FakeGateway, policy: PolicySet) -> None:
     single = run_of(world, policy, as_cohorts=False)
     world.closed.clear()
+    world._ended.clear()
     both = run_of(world, policy, as_cohorts=True)
     assert [one.amount_cents for one in both.results] == [
         one.amount_cents for one in single.results

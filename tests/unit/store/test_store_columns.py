@@ -307,6 +307,10 @@ def test_a_store_made_before_columns_is_read_from_its_records(
         old.execute("DROP TABLE column_period")
         old.execute("DROP TABLE column_change")
         old.execute("DROP TABLE change")
+        for index in ("received_case", "output_case", "output_until"):
+            old.execute(f"DROP INDEX {index}")
+        old.execute("ALTER TABLE received DROP COLUMN case_leaf_hash")
+        old.execute("ALTER TABLE output DROP COLUMN until_ms")
         old.execute("PRAGMA user_version = 5")
     old.close()
     later = open_store(tmp_path)
