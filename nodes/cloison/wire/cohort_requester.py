@@ -230,44 +230,51 @@ class Passing:
             raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
         if sent.last != answer.last:
             raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
-        now = node.clock()
-        question = statement.question
-        # What no single question can name all persons of is handed back to none, and where nobody
-        # may object it is never looked for: the ledger's trace keys then say who is in it.
-        few = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT or self._objections
-        node.store.keep_received(
-            statement.hash,
-            stored_label(self._label),
-            sent.row_keys if few else (),
-            question.fields,
-            question.first_month,
-            question.last_month,
-            sealed,
-            checked.leaf_hash,
-            now,
-            answer.index,
-        )
-        if node.index.first("came", part_key(statement.hash, answer.index)) is None:
-            with node.vault.transaction():
-                trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
-            entry = cohort_part_entry(
-                statement.hash,
-                answer.index,
-                sent.digests,
-                trace_keys,
-                sealed,
-                statement.holder,
-                now,
-                last=answer.last,
-                cases=sent.cases,
-                received=checked.leaf_hash,
-            )
-            node.append([entry])
+        self._keep(answer, sent, checked.leaf_hash)
         # After its entry: what came in is in the ledger before it is said to be destroyed.
-        if node.vault.objections.any_of(sent.row_keys, [question.purpose]):
+        if node.vault.objections.any_of(sent.row_keys, [statement.question.purpose]):
             DestructionDesk(node).arrived(statement.hash, Why.OBJECTION)
             raise PeerError("OBJECTED", "cohort: a person objected meanwhile", "ask anew")
         self.done = answer.last
+
+    def _keep(
+        self, answer: gateway_service_pb2.CohortAnswer, sent: _Sent, holder_leaf: bytes
+    ) -> None:
+        """The batch as sealed, then its entry; a batch that comes again is entered once."""
+        node, statement, now = self._node, self.statement, self._node.clock()
+        question = statement.question
+        # What no single question can name all persons of is handed back to none, and where nobody
+        # may object it is never looked for: the ledger's trace keys then say who is in it.
+        by_person = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT or self._objections
+        node.store.keep_received(
+            statement.hash,
+            stored_label(self._label),
+            sent.row_keys if by_person else (),
+            question.fields,
+            question.first_month,
+            question.last_month,
+            answer.sealed_release,
+            holder_leaf,
+            now,
+            answer.index,
+        )
+        if node.index.first("came", part_key(statement.hash, answer.index)) is not None:
+            return
+        with node.vault.transaction():
+            trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
+        entry = cohort_part_entry(
+            statement.hash,
+            answer.index,
+            sent.digests,
+            trace_keys,
+            answer.sealed_release,
+            statement.holder,
+            now,
+            last=answer.last,
+            cases=sent.cases,
+            received=holder_leaf,
+        )
+        node.append([entry])
 
 
 def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_service_pb2.EntriesProof:
