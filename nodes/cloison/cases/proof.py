@@ -155,13 +155,14 @@ def _opened(entry: entry_pb2.Entry, leaf: bytes) -> ProvedCase:
     if entry.WhichOneof("kind") != "case_opened":
         raise PeerError("BAD_CASE_PROOF", "case proof: the entry opens no case")
     opened = entry.case_opened
+    begun = from_milliseconds(entry.entry_time_ms)
     return ProvedCase(
         leaf_hash=leaf,
         type=limits.check_name("case type", opened.type),
         activity=limits.check_name("activity", opened.activity),
         month=Month.from_number(opened.month),
-        opened_time=from_milliseconds(entry.entry_time_ms),
-        set_time=from_milliseconds(entry.entry_time_ms),
+        opened_time=begun,
+        set_time=begun,
         valid_until=from_milliseconds(opened.valid_until_ms),
         person_digests=frozenset(opened.person_digests),
     )

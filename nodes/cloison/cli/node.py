@@ -1,6 +1,7 @@
 """`cloison node`: make a body's state, run its node."""
 
 import asyncio
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -84,6 +85,9 @@ def run_node(settings: NodeSettings, clock: Clock) -> None:
     address = settings.addresses[settings.body]
 
     def ready() -> None:
+        # What stands now stays: to walk through it again and again took 5 % of a cohort's time.
+        gc.collect()
+        gc.freeze()
         print(f"{settings.body}: ready on {address}", flush=True)
 
     asyncio.run(serve(settings, policy, clock, ready))

@@ -30,6 +30,7 @@ from cloison.identity.cohorts import (
     parse_nirs,
     person_digests,
     row_keys,
+    trace_keys,
     traits_digests,
 )
 from cloison.identity.digests import (
@@ -111,6 +112,7 @@ __all__ = [
     "seal_secret",
     "sign_batch",
     "trace_key",
+    "trace_keys",
     "traits_digest",
     "traits_digests",
     "verifier_key",

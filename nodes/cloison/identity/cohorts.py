@@ -4,11 +4,13 @@ Every function gives, for each person, just what its single form gives; tests ho
 """
 
 from collections.abc import Sequence
+from datetime import date
 from hashlib import sha256, shake_256
 from typing import cast
 
 import numpy as np
 
+from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.identity.digests import (
     PERSON_DOMAIN,
@@ -17,9 +19,10 @@ from cloison.identity.digests import (
     SALT_BYTES,
     TRAITS_DOMAIN,
     normal_name,
+    trace_message,
 )
 from cloison.identity.identifiers import MONTH, Nir, parse_nir
-from cloison.identity.keyed_hash import KeyedHash
+from cloison.identity.keyed_hash import digests_under, keyed_digests
 
 _SALTS = b"cloison/v1 cohort salts\n"
 _NIR_CHARACTERS = 15
@@ -52,7 +55,7 @@ def person_digests(salts: Sequence[bytes], nirs: Sequence[Nir]) -> list[bytes]:
     Raises:
         InputError: `BAD_SALT`: one is not.
     """
-    if any(len(salt) != SALT_BYTES for salt in salts):
+    if not {SALT_BYTES}.issuperset(map(len, salts)):
         raise InputError("BAD_SALT", "salt: one is not 32 bytes", "draw 32 random bytes for each")
     return [
         sha256(PERSON_DOMAIN + salt + nir.encode("ascii")).digest()
@@ -95,8 +98,8 @@ def _all_nirs(characters: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> bool:
 
 def row_keys(key: bytes, nirs: Sequence[Nir]) -> list[bytes]:
     """As `row_key`, of each person."""
-    digest = KeyedHash(key).digest
-    return [digest(ROW_DOMAIN + nir.encode("ascii"))[:ROW_KEY_BYTES] for nir in nirs]
+    digests = digests_under(key, [ROW_DOMAIN + nir.encode("ascii") for nir in nirs])
+    return [digest[:ROW_KEY_BYTES] for digest in digests]
 
 
 def traits_digests(
@@ -107,8 +110,14 @@ def traits_digests(
     Raises:
         InputError: `BAD_NAME`: one holds no letter.
     """
-    digest = KeyedHash(key).digest
-    return [
-        digest(TRAITS_DOMAIN + f"{nir}\n{normal_name(name)}\n{born}".encode())
-        for nir, name, born in zip(nirs, birth_names, birth_dates, strict=True)
+    names = map(normal_name, birth_names)
+    messages = [
+        TRAITS_DOMAIN + f"{nir}\n{name}\n{born}".encode()
+        for nir, name, born in zip(nirs, names, birth_dates, strict=True)
     ]
+    return digests_under(key, messages)
+
+
+def trace_keys(person_keys: Sequence[bytes], node: BodyId, day: date) -> list[bytes]:
+    """As `trace_key`, of each person."""
+    return keyed_digests(person_keys, trace_message(node, day))

@@ -77,7 +77,12 @@ def trace_key(person_key: bytes, node: BodyId, day: date) -> bytes:
         node: Whose ledger holds the trace.
         day: The day the trace is found under.
     """
-    return keyed_digest(person_key, _TRACE + f"{node}\n{day.isoformat()}".encode())
+    return keyed_digest(person_key, trace_message(node, day))
+
+
+def trace_message(node: BodyId, day: date) -> bytes:
+    """What a person's key hashes for the traces of one day at one node."""
+    return _TRACE + f"{node}\n{day.isoformat()}".encode()
 
 
 def agent_pseudonym(key: bytes, agent: str) -> str:

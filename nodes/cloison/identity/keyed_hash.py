@@ -1,9 +1,10 @@
 """HMAC-SHA-256 where one key hashes many short messages, or many keys one message.
 
-`hmac.digest` sets OpenSSL up anew for each message (3.3 µs); two copied SHA-256 states take 1.2.
+`hmac.digest` sets OpenSSL up anew for each message (2.2 to 3.3 µs); two plain SHA-256 take 1.2.
 Source: RFC 2104.
 """
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 _BLOCK_BYTES = 64
@@ -11,20 +12,11 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-class KeyedHash:
-    """HMAC-SHA-256 under one key of at most 64 bytes."""
-
-    def __init__(self, key: bytes) -> None:
-        block = _block(key)
-        self._inner = sha256(block.translate(_INNER))
-        self._outer = sha256(block.translate(_OUTER))
-
-    def digest(self, message: bytes) -> bytes:
-        """32 bytes."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
+def digests_under(key: bytes, messages: Iterable[bytes]) -> list[bytes]:
+    """32 bytes of each message, under one key of at most 64."""
+    block = _block(key)
+    inner, outer = block.translate(_INNER), block.translate(_OUTER)
+    return [sha256(outer + sha256(inner + message).digest()).digest() for message in messages]
 
 
 def keyed_digest(key: bytes, message: bytes) -> bytes:
@@ -32,6 +24,16 @@ def keyed_digest(key: bytes, message: bytes) -> bytes:
     block = _block(key)
     inner = sha256(block.translate(_INNER) + message).digest()
     return sha256(block.translate(_OUTER) + inner).digest()
+
+
+def keyed_digests(keys: Sequence[bytes], message: bytes) -> list[bytes]:
+    """As `keyed_digest`, of one message under each key."""
+    return [
+        sha256(
+            block.translate(_OUTER) + sha256(block.translate(_INNER) + message).digest()
+        ).digest()
+        for block in map(_block, keys)
+    ]
 
 
 def _block(key: bytes) -> bytes:

@@ -57,7 +57,7 @@ def verify_subset(
     growing = all(left < right for left, right in pairwise(indexes))
     if not inside or not growing or len(leaves) != len(indexes):
         raise _bad("places out of order, or outside the tree")
-    if any(len(item) != HASH_BYTES for item in (*leaves, *hashes, root)):
+    if not {HASH_BYTES}.issuperset(map(len, (*leaves, *hashes, root))):
         raise _bad(f"a hash is not {HASH_BYTES} bytes")
     given = iter(hashes)
     if _computed(leaves, indexes, 0, size, given) != root or next(given, None) is not None:

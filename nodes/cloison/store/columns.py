@@ -126,12 +126,28 @@ class Columns:
 
     def _from_files(self, plan: Plan, known: Mapping[int, PeriodFile], keys: Bytes) -> ManyData:
         partitions = self._partitions_of(plan.scope[0], known, plan.empty)
-        held = find(plan, keys, partitions)
+        held = find(plan, keys, partitions, self._expected(plan, keys))
         total = plan.granularity is Granularity.WINDOW_TOTAL
         table = lay_out_totals(plan, held) if total else lay_out(plan, held)
         named = named_others(held, keys)
         self._partitions.make_room(len(partitions))
         return ManyData(table, named)
+
+    def _expected(self, plan: Plan, keys: Bytes) -> Mask:
+        """Persons whom somebody may be expected to declare; all, where files do not say it."""
+        everybody = np.ones(len(keys), np.bool_)
+        if plan.expectation is None:
+            return everybody
+        number, first, _ = plan.scope
+        known = load_window(self._database, number, plan.expectation.since, first - 1)
+        held_bytes = sum(one.rows for one in known.values()) * _IDENTITY_BYTES
+        if any(one.behind for one in known.values()) or held_bytes > MOST_BYTES:
+            return everybody
+        found = self._changed_among(number, known, keys)
+        for partition in self._partitions_of(number, known, known):
+            if partition is not None:
+                found |= partition.find(*key_halves(keys)).held
+        return found
 
     def _from_records(self, plan: Plan, keys: Bytes) -> ManyData:
         persons = split_keys(keys)

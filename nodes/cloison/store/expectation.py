@@ -65,6 +65,10 @@ class Expectation:
         empty: By period, what it is for everybody: for a person whom nobody is expected to declare.
         over: Periods whose time to declare is over.
         as_of_load: What was loaded by then; None for all.
+
+    Attributes:
+        since: The first month whose records say who is expected. Of a person who has none from it
+            on, a period is what it is for everybody.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Expectation:
         self._until = None if dataset.expected is None else dataset.expected.until
         # By period that is over, the first month in which who declares it has declared the person.
         self._first = {period: (Month.from_number(period) - months).number for period in over}
+        self.since = min(self._first.values(), default=_NO_END)
         self._as_of = () if as_of_load is None else (as_of_load,)
         live = _NOW if as_of_load is None else _THEN
         self._sql = _SELECT.format(record=live.format("record"), declared=live.format("declared"))

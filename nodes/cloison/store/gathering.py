@@ -61,13 +61,14 @@ class Held:
     pieces: Mapping[int, Piece]
 
 
-def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Held:
+def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None], expected: Mask) -> Held:
     """Looks all persons up.
 
     Args:
         plan: The question.
         keys: Row keys, shape (n, 16).
         partitions: Of each period asked, in order; None where there are no rows.
+        expected: Persons whom the months before the window say somebody may declare.
     """
     first, rest = key_halves(keys)
     order = np.argsort(first)
@@ -85,16 +86,19 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None]) -> Hel
             lacking[order[found.held | found.corrected], place] = False
             counts[order, place] = found.count
             pieces[place] = _piece(partition, found, order)
-    _say_empty(plan, keys, lacking, statuses)
+    _say_empty(plan, keys, lacking, statuses, expected)
     return Held(statuses, counts, pieces)
 
 
-def _say_empty(plan: Plan, keys: Bytes, lacking: Mask, statuses: Statuses) -> None:
+def _say_empty(plan: Plan, keys: Bytes, lacking: Mask, statuses: Statuses, expected: Mask) -> None:
     """What a period without any record says, of each person and period: the one place for it."""
     persons, places = np.nonzero(lacking)
     everybody = np.array([STATUS_NUMBERS[status] for status in plan.empty.values()], np.int8)
     statuses[persons, places] = everybody[places]
     if plan.expectation is not None:
+        # Whom nobody declared, before or in the window, nobody is expected to declare.
+        some = (expected | ~lacking.all(axis=1))[persons]
+        persons, places = persons[some], places[some]
         periods = list(plan.empty)
         named = split_keys(keys[persons])
         pairs = [(key, periods[place]) for key, place in zip(named, places, strict=True)]

@@ -309,7 +309,7 @@ class CohortHolder:
                 raise PeerError(
                     "BAD_CASE_PROOF", "batch: a case is not what the statement promised"
                 )
-        if any(len(salt) != limits.SALT_BYTES for salt in people.case_salts):
+        if not {limits.SALT_BYTES}.issuperset(map(len, people.case_salts)):
             raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
         digests = person_digests(people.case_salts, people.nirs)
         for place, digest in zip(people.cases, digests, strict=True):

@@ -18,7 +18,7 @@ from pathlib import Path
 from cloison.bodies import BodyId
 from cloison.errors import PeerError, StorageError
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
-from cloison.identity import Nir, trace_key
+from cloison.identity import Nir, trace_keys
 from cloison.months import Month
 from cloison.store import Database
 from cloison.wire.answered import AnsweredTable
@@ -175,7 +175,7 @@ class Vault:
         persons = list(dict.fromkeys(row_keys))
         if len(persons) > _FEW:
             self._read_keys([person for person in persons if person not in self._keys])
-        return [trace_key(self._person_key(person), self._node, day) for person in persons]
+        return trace_keys([self._person_key(person) for person in persons], self._node, day)
 
     def _read_keys(self, persons: Sequence[bytes]) -> None:
         """Reads the keys of many persons at once; those not known yet are left for later."""

@@ -21,7 +21,7 @@ from cloison.identity import (
     traits_digest,
     traits_digests,
 )
-from cloison.identity.keyed_hash import KeyedHash, keyed_digest
+from cloison.identity.keyed_hash import digests_under, keyed_digest, keyed_digests
 
 KEY = bytes(range(32))
 
@@ -110,10 +110,12 @@ def test_a_seed_or_salt_of_another_length_is_refused() -> None:
 @given(st.binary(max_size=64), st.binary(max_size=200))
 def test_the_keyed_hash_is_hmac(key: bytes, message: bytes) -> None:
     known = hmac.digest(key, message, "sha256")
-    assert KeyedHash(key).digest(message) == keyed_digest(key, message) == known
+    assert keyed_digest(key, message) == known
+    assert digests_under(key, [message, message]) == keyed_digests([key, key], message)
+    assert keyed_digests([key], message) == [known]
 
 
 def test_a_key_longer_than_a_block_is_refused() -> None:
-    for make in (KeyedHash, lambda key: keyed_digest(key, b"")):
+    for make in (keyed_digest, digests_under):
         with pytest.raises(ValueError, match="at most 64"):
-            make(bytes(65))
+            make(bytes(65), b"")

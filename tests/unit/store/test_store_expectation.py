@@ -304,19 +304,46 @@ def test_fetch_any_history_gives_each_month_as_the_rule_says(
         payroll.declare(declarant, month, *sorted(persons), ends=ends)
     said = {one[:2]: one[2:] for one in history}
     found = {person: payroll.statuses(JANUARY, MAY, person) for person in (ANNE, BRUNO)}
-    store.settle()
-    first, last = Month.from_number(JANUARY), Month.from_number(MAY)
-    many = store.fetch_many("pay", ANNE + BRUNO, ("gross",), first, last, "month", NOW)
     store.close()
     assert found == {
         person: [expected_status(said, person, month) for month in MONTHS]
         for person in (ANNE, BRUNO)
     }
-    columns = zip(*(many.table.column(place).to_pylist() for place in range(3)), strict=True)
-    each = {(place, period): status for place, period, status in columns}
-    assert list(each.values()) == [
-        STATUS_NUMBERS[status] for person in (ANNE, BRUNO) for status in found[person]
-    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(history=HISTORIES, settled=st.integers(0, 8))
+def test_fetch_many_says_of_any_history_what_fetch_says(
+    history: list[tuple[str, int, set[bytes], int | None]],
+    settled: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    write: Callable[[str], Path],
+) -> None:
+    """Files hold the first declarations; the others stand beside them."""
+    path = tmp_path_factory.mktemp("history") / "pay.sqlite"
+    store = Store.open(path, load_catalogue(write(CATALOGUE)), ROW_KEY, VAULT_KEY)
+    payroll = Payroll(store)
+    for place, (declarant, month, persons, ends) in enumerate(history):
+        if place == settled:
+            store.settle()
+        payroll.declare(declarant, month, *sorted(persons), ends=ends)
+    for first in MONTHS:
+        for last in range(first, MAY + 1):
+            assert many_statuses(store, first, last) == [
+                (place, STATUS_NUMBERS[status])
+                for place, person in enumerate((ANNE, BRUNO))
+                for status in payroll.statuses(first, last, person)
+            ]
+    store.close()
+
+
+def many_statuses(store: Store, first: int, last: int) -> list[tuple[int, int]]:
+    """Place and status of each person and month asked, whatever records there are."""
+    months = Month.from_number(first), Month.from_number(last)
+    table = store.fetch_many("pay", ANNE + BRUNO, ("gross",), *months, "month", NOW).table
+    person, period, status = (table.column(place).to_pylist() for place in range(3))
+    each = {(one, when): what for one, when, what in zip(person, period, status, strict=True)}
+    return [(one, what) for (one, _), what in each.items()]
 
 
 @pytest.mark.parametrize(
