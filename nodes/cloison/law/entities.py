@@ -35,7 +35,7 @@ def build_entities(
     Raises:
         InputError: `BAD_POLICY_FILE`: the schema has no place for them.
     """
-    entities = list(_entities(purposes, activities, datasets))
+    entities = list(policy_entities(purposes, activities, datasets))
     try:
         return cedarpy.Entities.from_json_str(json.dumps(entities), schema)
     except ValueError as error:
@@ -49,16 +49,17 @@ def entity_ids(
 ) -> dict[str, frozenset[str]]:
     """The ids of every entity a question can name, actions included, by type."""
     found = {"Action": {action.value for action in Action}}
-    for entity in _entities(purposes, activities, datasets):
+    for entity in policy_entities(purposes, activities, datasets):
         found.setdefault(entity["uid"]["type"], set()).add(entity["uid"]["id"])
     return {kind: frozenset(ids) for kind, ids in found.items()}
 
 
-def _entities(
+def policy_entities(
     purposes: Mapping[str, Purpose],
     activities: Mapping[str, Activity],
     datasets: Mapping[tuple[str, str], Dataset],
 ) -> Iterator[_Entity]:
+    """Every entity a question can name, as Cedar's JSON has them."""
     bodies = {activity.body for activity in activities.values()} | {
         holder for holder, _ in datasets
     }

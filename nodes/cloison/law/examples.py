@@ -35,8 +35,13 @@ def run_examples(policy: PolicySet) -> Iterator[tuple[str, Example, tuple[Differ
 
 def decide_example(policy: PolicySet, example: Example) -> Decision:
     """What the law answers to an example, at noon of its day."""
-    now = datetime.combine(example.day, _NOON)
+    now = noon_of(example)
     return decide(policy, question_of(policy, example), facts_of(example, now), now)
+
+
+def noon_of(example: Example) -> datetime:
+    """When an example is decided."""
+    return datetime.combine(example.day, _NOON)
 
 
 def question_of(policy: PolicySet, example: Example) -> Question:
