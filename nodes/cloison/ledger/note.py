@@ -18,7 +18,11 @@ MAX_NOTE_BYTES = 65_536
 MAX_SIGNATURES = 64
 _KEY_NAME = re.compile(r"[^\s+\x00-\x1f]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
-_ED25519 = b"\x01"
+ED25519 = b"\x01"
+"""Algorithm of what signs a log's heads."""
+COSIGNATURE = b"\x04"
+"""Algorithm of what a witness cosigns them with."""
+_ALGORITHMS = {ED25519: "an Ed25519 key", COSIGNATURE: "an Ed25519 cosignature key"}
 _KEY_ID_BYTES = 4
 _PUBLIC_KEY_BYTES = 32
 _DASH = "\u2014"
@@ -74,24 +78,12 @@ class NoteVerifier:
             InputError: `BAD_VKEY`: another spelling, another algorithm, or a key id that is not
                 the key's.
         """
-        text = vkey.removesuffix("\n")
-        name, _, rest = text.partition("+")
-        key_id_text, _, key_text = rest.partition("+")
-        key = parse_base64(key_text)
-        well_formed = _KEY_ID.fullmatch(key_id_text) is not None and is_key_name(name)
-        if not well_formed or key is None or len(key) != 1 + _PUBLIC_KEY_BYTES:
-            raise InputError("BAD_VKEY", "verifier key: not well formed", "use name+hash+key")
-        if key[:1] != _ED25519:
-            raise InputError("BAD_VKEY", f"verifier key `{name}`: not an Ed25519 key")
-        verifier = cls(name, key[1:])
-        if verifier.key_id.hex() != key_id_text:
-            raise InputError("BAD_VKEY", f"verifier key `{name}`: the key id is not the key's")
-        return verifier
+        return cls(*parse_vkey(vkey, ED25519))
 
     @property
     def vkey(self) -> str:
         """The text `parse` reads, without newline."""
-        return f"{self.name}+{self.key_id.hex()}+{print_base64(_ED25519 + self.public_key)}"
+        return print_vkey(self.name, self.public_key, ED25519)
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """The signature is this key's over the message.
@@ -127,9 +119,36 @@ class NoteSigner:
         return Note(text, (line,)).encode()
 
 
-def key_id(name: str, public_key: bytes) -> bytes:
-    """First 4 bytes of SHA-256(name ‖ 0A ‖ 01 ‖ public key)."""
-    return sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:_KEY_ID_BYTES]
+def key_id(name: str, public_key: bytes, algorithm: bytes = ED25519) -> bytes:
+    """First 4 bytes of SHA-256(name ‖ 0A ‖ algorithm ‖ public key)."""
+    return sha256(name.encode() + b"\n" + algorithm + public_key).digest()[:_KEY_ID_BYTES]
+
+
+def print_vkey(name: str, public_key: bytes, algorithm: bytes) -> str:
+    """The text `parse_vkey` reads, without newline."""
+    hashed = key_id(name, public_key, algorithm).hex()
+    return f"{name}+{hashed}+{print_base64(algorithm + public_key)}"
+
+
+def parse_vkey(vkey: str, algorithm: bytes) -> tuple[str, bytes]:
+    """Name and public key of `name+hex(key id)+base64(algorithm ‖ public key)`.
+
+    Raises:
+        InputError: `BAD_VKEY`: another spelling, another algorithm, or a key id that is not
+            the key's.
+    """
+    text = vkey.removesuffix("\n")
+    name, _, rest = text.partition("+")
+    key_id_text, _, key_text = rest.partition("+")
+    key = parse_base64(key_text)
+    well_formed = _KEY_ID.fullmatch(key_id_text) is not None and is_key_name(name)
+    if not well_formed or key is None or len(key) != 1 + _PUBLIC_KEY_BYTES:
+        raise InputError("BAD_VKEY", "verifier key: not well formed", "use name+hash+key")
+    if key[:1] != algorithm:
+        raise InputError("BAD_VKEY", f"verifier key `{name}`: not {_ALGORITHMS[algorithm]}")
+    if key_id(name, key[1:], algorithm).hex() != key_id_text:
+        raise InputError("BAD_VKEY", f"verifier key `{name}`: the key id is not the key's")
+    return name, key[1:]
 
 
 def is_key_name(name: str) -> bool:
