@@ -461,6 +461,7 @@ class Federation:
         node.register._usable = False
         node.traces.close()
         node.register.close()
+        node.witness.close()
         node.vault.close()
         node.store.close()
 

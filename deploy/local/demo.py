@@ -37,14 +37,15 @@ from rich.progress import (
 from rich.text import Text
 
 from cloison.bodies import BodyId
-from cloison.cli import targeting
+from cloison.cli import keys, targeting
 from cloison.cli.console import outcome_text, table
 from cloison.cli.entitlement import show_result, show_summary
 from cloison.cli.federation import check_port, launch_node, start, stop
 from cloison.cli.keys import read_activities, read_bodies
 from cloison.cli.ledger import load_vkey
-from cloison.cli.places import Place, read_nodes
+from cloison.cli.places import Place, read_nodes, read_overseers, read_published
 from cloison.cli.policy import load_policy
+from cloison.cli.witness import findings, look
 from cloison.errors import CloisonError, IntegrityError
 from cloison.french import french_count, french_date, french_month
 from cloison.identity import init_keys
@@ -61,6 +62,7 @@ from cloison.programs.targeting_model import load_model
 from cloison.wire.client import GatewayClient, connect
 from cloison.wire.gateway import AskFor
 from cloison.wire.settings import NodeSettings, create_state, default_addresses
+from cloison.wire.trust import load_trust_policy
 
 if TYPE_CHECKING:
     from tests.unsafe.unsafe_clock import UnsafeClock
@@ -71,6 +73,7 @@ UNSAFE_CLOCK = ROOT / "tests/unsafe/unsafe_clock.py"
 BODY, SCORING, RECEIVED_BY = "caf", "caf-dmde", "caf-ppa"
 MONTHLY = "monthly_resources"
 MONTH = Month.of(2026, 6)
+WITNESS_SECONDS = 10.0
 SCORED_MONTH = MONTH - 2
 LAW_DATES = (date(2023, 6, 1), date(2024, 6, 1), date(2026, 6, 1))
 LAW_OUTCOMES = (Outcome.DENY, Outcome.PERMIT_WITH_OBLIGATIONS, Outcome.DENY)
@@ -154,7 +157,8 @@ def make_people(demo: Demo, persons: int, seed: int) -> Manifest:
 def make_federation(place: Place, bodies: Sequence[str]) -> None:
     """Keys for everybody, ledgers for these bodies."""
     root = place.root
-    init_keys(place.keys, read_bodies(root), read_activities(root), datetime.now(UTC))
+    auditors = keys.read_overseers(root)
+    init_keys(place.keys, read_bodies(root), read_activities(root), datetime.now(UTC), auditors)
     for body in map(BodyId, bodies):
         create_state(
             NodeSettings(body, root, place.keys, place.var / body, default_addresses(root))
@@ -369,6 +373,23 @@ def verify_ledgers(demo: Demo) -> dict[str, dict[str, object]]:
     return found
 
 
+def check_witnesses(demo: Demo) -> list[str]:
+    """What is wrong among the heads that witnesses saw; nothing where nobody publishes."""
+    published = read_published(demo.place)
+    if not published:
+        demo.say("nothing is published over HTTP here: no witness")
+        return []
+    trust = load_trust_policy(demo.place.keys, published)
+    deadline = time.monotonic() + WITNESS_SECONDS
+    while wrong := list(findings(trust, look(trust))):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    names = ", ".join(trust.witnesses)
+    demo.say("\n".join(wrong) or f"each ledger's head was cosigned by the others of {names}")
+    return wrong
+
+
 def entitlement_counts(outcomes: Mapping[Benefit, calculator.Outcome]) -> dict[str, object]:
     """The counts of every benefit's run, together."""
     runs = [outcome.summary for outcome in outcomes.values()]
@@ -409,6 +430,8 @@ def failures(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "targeting by law date: not as the texts say"
     if not all(one["verified"] for one in ledgers.values()):
         yield "a ledger is not verified"
+    if summary["witnesses"]:
+        yield "a ledger lacks witnesses, or was forked"
     if not all(ledgers[body]["entries"] for body in DATED_BODIES):
         yield "the ledgers of both sides do not hold what was asked"
 
@@ -419,9 +442,9 @@ def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
         make_people(demo, persons, seed)
     with demo.step(2, "Keys, ledgers, and each body loads its own files"):
         load_bodies(demo)
-    nodes = read_nodes(demo.place)
+    nodes = [*read_overseers(demo.place), *read_nodes(demo.place)]
     try:
-        with demo.step(3, "Four nodes up, over mutual TLS"):
+        with demo.step(3, "Four nodes up, over mutual TLS, and a witness of their ledgers"):
             start(demo.place, nodes)
             demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes))
         return ask_everything(demo, together=persons > MANY_PERSONS)
@@ -442,19 +465,22 @@ def ask_everything(demo: Demo, *, together: bool) -> dict[str, Any]:
         dated = ask_at_dates(demo)
     with demo.step(8, "Ledgers verified offline: every signature, entry and tile"):
         ledgers = verify_ledgers(demo)
+        forks = check_witnesses(demo)
     return {
         "entitlement": entitlement_counts(outcomes),
         "targeting": targeting_counts([one for one in attempts if not one.local]),
         "targeting_local": targeting_counts([one for one in attempts if one.local]),
         "targeting_by_law_date": {day: outcome.value for day, outcome in dated.items()},
         "ledgers": ledgers,
+        "witnesses": forks,
     }
 
 
 def clear(var: Path) -> None:
     """Stops what an earlier demo may have left running, and removes what it left."""
     for folder in (var, *var.glob("at-*")):
-        stop(read_nodes(Place(ROOT, folder / "keys", folder)))
+        at = Place(ROOT, folder / "keys", folder)
+        stop([*read_overseers(at), *read_nodes(at)])
     shutil.rmtree(var, ignore_errors=True)
 
 
@@ -476,7 +502,7 @@ def main() -> None:
         place = Place(ROOT, given.var / "keys", given.var, given.addresses)
         demo = Demo(console, place, given.var / "people", load_policy(ROOT), given.dated_addresses)
         dated = Place(ROOT, place.keys, place.var, demo.dated_addresses)
-        for node in (*read_nodes(place), *read_nodes(dated, DATED_BODIES)):
+        for node in (*read_overseers(place), *read_nodes(place), *read_nodes(dated, DATED_BODIES)):
             check_port(node)
         summary = play(demo, given.persons, given.seed)
     except (CloisonError, DemoFailedError) as error:

@@ -58,7 +58,7 @@ def summary(played: tuple[Path, str]) -> dict[str, Any]:
 def test_demo_summary_has_exactly_the_keys_promised(summary: dict[str, Any]) -> None:
     assert list(summary) == [
         "entitlement", "targeting", "targeting_local", "targeting_by_law_date", "ledgers",
-        "seconds",
+        "witnesses", "seconds",
     ]  # fmt: skip
     assert list(summary["entitlement"]) == [
         "cases", "computed", "set_aside", "asked", "permitted", "refused"
@@ -109,6 +109,7 @@ def good() -> dict[str, Any]:
         "targeting_local": {"asked": 1, "permitted": 0, "refused": 1},
         "targeting_by_law_date": dict(LAW),
         "ledgers": ledgers(9, verified=True),
+        "witnesses": [],
     }
 
 
@@ -126,6 +127,7 @@ def test_failures_of_a_summary_that_holds_are_none(demo: ModuleType) -> None:
         ("targeting_by_law_date", {**LAW, "2024-06-01": "deny"}, "not as the texts say"),
         ("ledgers", ledgers(0, verified=True), "both sides"),
         ("ledgers", ledgers(1, verified=False), "not verified"),
+        ("witnesses", ["forked"], "was forked"),
     ],
 )
 def test_failures_of_a_wrong_figure_name_it(

@@ -35,6 +35,11 @@ COMMANDS = {
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),
+    "witness": (
+        "cloison.cli.witness",
+        "app",
+        "Cosign the ledgers of others; see who saw which head.",
+    ),
     "population": ("cloison.cli.population", "app", "Make synthetic people for all bodies."),
     "load": ("cloison.cli.load", "load", "Load the files a body receives."),
     "columns": ("cloison.cli.columns", "columns", "Check and mend the columns beside records."),

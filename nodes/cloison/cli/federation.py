@@ -44,6 +44,11 @@ def launch_node(place: Place, body: BodyId, program: Sequence[str] = CLOISON) ->
     return [*program, "node", "run", body, *place.options()]
 
 
+def launch_witness(place: Place, body: BodyId) -> list[str]:
+    """The command line of an overseer's witness."""
+    return [*CLOISON, "witness", "run", body, *place.options()]
+
+
 def start(
     place: Place,
     nodes: Sequence[NodeAt],
@@ -63,7 +68,7 @@ def start(
     try:
         for node in nodes:
             started.append(node)
-            _spawn(node, launch(place, node.body))
+            _spawn(node, (launch_witness if node.witness else launch)(place, node.body))
         _wait_serving(place, started, time.monotonic() + within_seconds)
     except BaseException:
         stop(started)
@@ -141,6 +146,8 @@ def has_ended(pid: int) -> bool:
 
 def health(place: Place, node: NodeAt, timeout_seconds: float = CALL_SECONDS) -> str:
     """`SERVING`, another status of gRPC health, or `unreachable`."""
+    if node.witness:
+        return "SERVING" if _accepts(node, timeout_seconds) else "unreachable"
     with _channel(place, node) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
@@ -148,6 +155,15 @@ def health(place: Place, node: NodeAt, timeout_seconds: float = CALL_SECONDS) ->
         except grpc.RpcError:
             return "unreachable"
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+def _accepts(node: NodeAt, timeout_seconds: float) -> bool:
+    """Whether somebody listens there: a witness does once it has read what it cosigned."""
+    try:
+        socket.create_connection((node.host, node.port), timeout_seconds).close()
+    except OSError:
+        return False
+    return True
 
 
 def ledger_size(place: Place, node: NodeAt) -> int | None:
@@ -201,6 +217,8 @@ def _channel(place: Place, node: NodeAt) -> grpc.Channel:
 
 
 def _check_startable(place: Place, node: NodeAt) -> None:
+    if node.witness:
+        node.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not node.folder.is_dir():
         raise InputError(
             "NO_STATE",

@@ -17,6 +17,7 @@ from cloison.cli.console import out, table
 from cloison.cli.root import find_root
 from cloison.errors import InputError, StorageError
 from cloison.identity import init_keys, load_certificate, load_public_activities, parse_activity
+from cloison.ledger.cosignature import CosignatureVerifier
 from cloison.ledger.note import NoteVerifier
 
 app = typer.Typer(help="Keys and certificates of a federation.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def init(
     """
     base = find_root(root)
     bodies, activities = read_bodies(base), read_activities(base)
-    init_keys(directory, bodies, activities, datetime.now(UTC))
+    init_keys(directory, bodies, activities, datetime.now(UTC), read_overseers(base))
     typer.echo(f"{directory}: keys of {len(bodies)} nodes and {len(activities)} activities")
 
 
@@ -82,6 +83,9 @@ def fingerprints(public: Path) -> Iterator[Fingerprint]:
         body, _, ledger = path.stem.partition(".")
         vkey = NoteVerifier.parse(path.read_text("utf-8")).vkey
         yield Fingerprint(body, ledger, "ledger", vkey)
+    for path in sorted((public / "witnesses").glob("*.vkey")):
+        witness = CosignatureVerifier.parse(path.read_text("utf-8"))
+        yield Fingerprint(path.stem, "witness", "cosigning", witness.vkey)
     for activity, keys in load_public_activities(public / "activities").items():
         signing = hashlib.sha256(keys.signing_key).hexdigest()[:32]
         yield Fingerprint(keys.body, activity, "signing", signing)
@@ -104,13 +108,23 @@ def read_activities(root: Path) -> dict[str, BodyId]:
     return dict(_read_activity(path) for path in paths)
 
 
-def _read_activity(path: Path) -> tuple[str, BodyId]:
+def read_overseers(root: Path) -> list[BodyId]:
+    """The bodies that audit, and nothing else, by the record: they witness every ledger."""
+    contents = (_content(path) for path in sorted(root.glob("policy/activities/*.toml")))
+    return [parse_body(str(one["body"])) for one in contents if one.get("purposes") == ["audit"]]
+
+
+def _content(path: Path) -> dict[str, object]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise StorageError("NO_ACTIVITY_FILE", f"file `{path}`: {error.strerror}") from error
     except ValueError as error:
         raise InputError("BAD_ACTIVITY_FILE", f"file `{path}`: {error}") from error
+
+
+def _read_activity(path: Path) -> tuple[str, BodyId]:
+    content = _content(path)
     name, body = content.get("id"), content.get("body")
     if name != path.stem or not isinstance(body, str):
         raise InputError(

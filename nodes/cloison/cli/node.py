@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cloison.bodies import parse_body
-from cloison.cli.places import Place, read_nodes
+from cloison.cli.places import Place, read_nodes, read_published
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
 from cloison.law import PolicySet
@@ -39,12 +39,13 @@ def settings_of(
         InputError: `BAD_BODY`, `UNKNOWN_BODY`, `BAD_NODE_FILE`, `BAD_ADDRESS`.
     """
     base = find_root(Path.cwd()) if root is None else root
-    nodes = read_nodes(Place(base, keys, var, addresses))
+    place = Place(base, keys, var, addresses)
+    nodes = read_nodes(place)
     known = {node.body: node.address for node in nodes}
     own = parse_body(body)
     if own not in known:
         raise InputError("BAD_BODY", f"body `{body}`: no node", f"use {', '.join(known)}")
-    return NodeSettings(own, base, keys, var / own, known)
+    return NodeSettings(own, base, keys, var / own, known, read_published(place))
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """Where a federation of this machine is: its law, keys, state, and each node's address.
 
 Which bodies there are, and where they listen, is what `nodes/*/node.toml` says; a file of addresses
-(`caf = "127.0.0.1:7512"`) moves them, for tests and for a second federation beside the first.
+(`caf = "127.0.0.1:7512"`, and under `[http]` the same for what is published) moves them, for tests
+and for a second federation beside the first.
 """
 
 import tomllib
@@ -14,6 +15,8 @@ from cloison.errors import InputError
 from cloison.store import load_nodes
 
 _PORT_DIGITS = 5
+OVERSEER_PORT = 7425
+"""Where the first overseer listens: it has no folder in `nodes/`, for it holds no data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Place:
         root: Folder that holds `policy/` and `nodes/`.
         keys: Folder of the keys.
         var: Folder of the nodes' state.
-        addresses: A TOML file, `BODY = "host:port"`; None: as each `node.toml` says.
+        addresses: A TOML file, `BODY = "host:port"`, and a table `http` of the same: who is not in
+            it publishes nothing. None: as each `node.toml` says.
     """
 
     root: Path
@@ -45,12 +49,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class NodeAt:
-    """One node: where it listens and where its state is."""
+    """One process: where it listens and where its state is.
+
+    Attributes:
+        witness: It is an overseer's witness, not a node: it listens over HTTP alone.
+    """
 
     body: BodyId
     host: str
     port: int
     folder: Path
+    witness: bool = False
 
     @property
     def address(self) -> str:
@@ -87,13 +96,51 @@ def read_nodes(place: Place, only: Sequence[str] = ()) -> list[NodeAt]:
     ]
 
 
+def read_overseers(place: Place) -> list[NodeAt]:
+    """The witnesses of who runs no node. Raises as `read_published`."""
+    nodes = load_nodes(place.root / "nodes")
+    found = []
+    for body, address in read_published(place).items():
+        if body not in nodes:
+            host, _, port = address.rpartition(":")
+            found.append(NodeAt(body, host, int(port), place.var / body, witness=True))
+    return found
+
+
 def read_addresses(path: Path) -> dict[str, tuple[str, int]]:
     """Host and port by body, of a file of addresses. Raises `InputError` (`BAD_ADDRESS`)."""
+    content = _read(path)
+    content.pop("http", None)
+    return {body: _parse_address(path, text) for body, text in content.items()}
+
+
+def read_published(place: Place) -> dict[BodyId, str]:
+    """Where each body publishes over HTTP, `host:port`; overseers, who run no node, included.
+
+    Raises:
+        InputError: `BAD_ADDRESS`, `BAD_NODE_FILE`.
+    """
+    if place.addresses is not None:
+        listed = _read(place.addresses).get("http", {})
+        if not isinstance(listed, dict):
+            raise InputError("BAD_ADDRESS", f"file `{place.addresses}`: `http` is not a table")
+        found = {body: _parse_address(place.addresses, text) for body, text in listed.items()}
+        return {BodyId(body): f"{host}:{port}" for body, (host, port) in found.items()}
+    nodes = load_nodes(place.root / "nodes")
+    published = {
+        body: f"{node.host}:{node.http_port}" for body, node in nodes.items() if node.http_port
+    }
+    witnesses = sorted(path.stem for path in (place.keys / "public/witnesses").glob("*.vkey"))
+    overseers = [name for name in witnesses if name not in nodes]
+    ports = enumerate(overseers, OVERSEER_PORT)
+    return published | {BodyId(name): f"127.0.0.1:{port}" for port, name in ports}
+
+
+def _read(path: Path) -> dict[str, object]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("BAD_ADDRESS", f"file `{path}`: {error}") from error
-    return {body: _parse_address(path, text) for body, text in content.items()}
 
 
 def _parse_address(path: Path, text: object) -> tuple[str, int]:

@@ -1,15 +1,18 @@
-"""`cloison up|down|status`: the nodes of this machine, one process a body."""
+"""`cloison up|down|status`: the nodes and the overseers' witnesses, one process a body."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cloison.bodies import BodyId
 from cloison.cli.console import messages, out, table
 from cloison.cli.federation import health, ledger_size, running_pid, start, stop
-from cloison.cli.places import Place, read_nodes
+from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers
 from cloison.cli.root import find_root
+from cloison.errors import InputError
 from cloison.french import french_count
 
 Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
@@ -27,18 +30,25 @@ def up(
     root: Root = None,
     addresses: Addresses = None,
 ) -> None:
-    """Start every node, or those named; all serve when it returns, or none of them runs.
+    """Start every node and witness, or those named; all serve on return, or none of them runs.
 
     Example: cloison up
     """
     place = Place(find_root(root), keys, var, addresses)
-    nodes = read_nodes(place, only or ())
+    nodes = _processes(place, only or ())
     begin = time.monotonic()
     with messages().status(f"starting {len(nodes)} nodes"):
         start(place, nodes)
     for node in nodes:
-        typer.echo(f"{node.body}: serving on {node.address}")
+        typer.echo(f"{node.body}: {'witness' if node.witness else 'serving'} on {node.address}")
     typer.echo(f"ready in {time.monotonic() - begin:.1f} s", err=True)
+
+
+def _processes(place: Place, only: Sequence[str]) -> list[NodeAt]:
+    """Nodes and overseers, those of `only` where it names any."""
+    overseers = [one for one in read_overseers(place) if not only or one.body in only]
+    named = [name for name in only if name not in {one.body for one in overseers}]
+    return [*overseers, *([] if only and not named else read_nodes(place, named))]
 
 
 def down(*, var: Var = Path("var"), only: Only = None, root: Root = None) -> None:
@@ -47,7 +57,16 @@ def down(*, var: Var = Path("var"), only: Only = None, root: Root = None) -> Non
     Example: cloison down
     """
     place = Place(find_root(root), var / "keys", var)
-    stopped = stop(read_nodes(place, only or ()))
+    nodes = read_nodes(place)
+    known = {node.body for node in nodes}
+    # An overseer is known by what it left: keys may stand elsewhere.
+    left = (file.parent for file in var.glob("*/node.pid") if file.parent.name not in known)
+    nodes += [NodeAt(BodyId(path.name), "", 0, path, witness=True) for path in left]
+    for name in set(only or ()) - {node.body for node in nodes}:
+        raise InputError(
+            "UNKNOWN_BODY", f"body `{name}`: no such node", f"known: {', '.join(sorted(known))}"
+        )
+    stopped = stop([node for node in nodes if not only or node.body in only])
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "no node was running")
 
 
@@ -65,10 +84,10 @@ def status(
     place = Place(find_root(root), keys, var, addresses)
     shown = table("body", "port", "process", "health", "ledger entries", right=("ledger entries",))
     all_serve = True
-    for node in read_nodes(place):
+    for node in _processes(place, ()):
         pid = running_pid(node)
         state = "stopped" if pid is None else health(place, node)
-        size = ledger_size(place, node) if state == "SERVING" else None
+        size = ledger_size(place, node) if state == "SERVING" and not node.witness else None
         all_serve = all_serve and state == "SERVING"
         shown.add_row(
             node.body,

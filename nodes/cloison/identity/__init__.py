@@ -52,7 +52,7 @@ from cloison.identity.identifiers import (
     parse_nir,
     parse_siret,
 )
-from cloison.identity.key_directory import init_keys, ledger_origin, verifier_key
+from cloison.identity.key_directory import init_keys, ledger_origin, verifier_key, witness_name
 from cloison.identity.names import Peer, parse_activity, parse_uri
 from cloison.identity.sealing import (
     NONCE_BYTES,
@@ -117,5 +117,6 @@ __all__ = [
     "traits_digests",
     "verifier_key",
     "verify_signed",
+    "witness_name",
     "write_secret",
 ]

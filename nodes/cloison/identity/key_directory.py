@@ -2,13 +2,14 @@
 
     DIR/ca/                            ca.key ca.crt
     DIR/public/                        ca.crt, ledgers/<body>.{traces,register}.vkey,
-                                       activities/<activity>.toml
-    DIR/<body>/node/                   tls.key tls.crt traces.key register.key (Ed25519 seeds)
+                                       witnesses/<body>.vkey, activities/<activity>.toml
+    DIR/<body>/node/                   tls.key tls.crt
+                                       traces.key register.key witness.key (Ed25519 seeds)
                                        row.key vault.key agent.key (32 random bytes)
     DIR/<body>/activities/<activity>/  signing.key sealing.key tls.key tls.crt
 
 `public/` may be read by all; every other folder is 0700, every other file 0600. A body named only
-by activities (an overseer without a node) gets no `node/`.
+by activities gets no `node/`; an overseer's holds its `witness.key` alone.
 """
 
 import base64
@@ -31,10 +32,12 @@ from cloison.identity.secrets import SECRET_BYTES, write_new, write_secret
 
 LEDGERS = ("traces", "register")
 NODE_SECRETS = ("row", "vault", "agent")
+WITNESS = "witness"
 _TAKEN = frozenset({"ca", "public"})
 _PUBLIC_FOLDER = 0o755
 _PUBLIC_FILE = 0o644
 _ED25519 = b"\x01"
+_COSIGNATURE = b"\x04"
 
 
 def init_keys(
@@ -42,6 +45,7 @@ def init_keys(
     bodies: Iterable[BodyId],
     activities: Mapping[str, BodyId],
     now: datetime,
+    overseers: Iterable[BodyId] = (),
 ) -> None:
     """Makes every key of a new federation; a crash leaves `directory` as it was.
 
@@ -53,6 +57,7 @@ def init_keys(
         bodies: Those that run a node.
         activities: The body of each activity, by id.
         now: When certificates begin, less a day.
+        overseers: Those that run no node and witness the ledgers of all.
 
     Raises:
         InputError: `KEYS_EXIST`: something is there; nothing was touched. `NO_BODIES`: none
@@ -63,12 +68,15 @@ def init_keys(
     owners = {parse_activity(name): _checked_body(activities[name]) for name in sorted(activities)}
     if not nodes:
         raise InputError("NO_BODIES", "keys: no body to make keys for", "add nodes/BODY/node.toml")
+    watching = sorted({_checked_body(body) for body in overseers} - set(nodes))
     _refuse_existing(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
             _build(draft, nodes, owners, now)
+            for body in watching:
+                _build_witness(draft, body)
             _sync_folders(draft)
             draft.rename(directory)
         except BaseException:
@@ -85,13 +93,19 @@ def ledger_origin(body: BodyId, ledger: str) -> str:
     return f"{Peer(body).host}/{ledger}"
 
 
-def verifier_key(name: str, public_key: bytes) -> str:
+def witness_name(body: BodyId) -> str:
+    """The name a body cosigns heads with: `cnil.cloison.local/witness`."""
+    return f"{Peer(body).host}/{WITNESS}"
+
+
+def verifier_key(name: str, public_key: bytes, kind: bytes = _ED25519) -> str:
     """A C2SP verifier key: `name+hash+base64(type ‖ key)`.
 
     Source:
-        C2SP signed-note, Ed25519 (type 1); hash: first 4 bytes of SHA-256(name ‖ LF ‖ type ‖ key).
+        C2SP signed-note, Ed25519 (type 1; 4 for cosignatures); hash: first 4 bytes of
+        SHA-256(name ‖ LF ‖ type ‖ key).
     """
-    typed = _ED25519 + public_key
+    typed = kind + public_key
     digest = hashlib.sha256(name.encode() + b"\n" + typed).hexdigest()[:8]
     return f"{name}+{digest}+{base64.b64encode(typed).decode('ascii')}"
 
@@ -119,6 +133,7 @@ def _build(
     authority = Authority.create(now)
     _folder(root / "public", _PUBLIC_FOLDER)
     _folder(root / "public/ledgers", _PUBLIC_FOLDER)
+    _folder(root / "public/witnesses", _PUBLIC_FOLDER)
     _folder(root / "public/activities", _PUBLIC_FOLDER)
     write_new(root / "public/ca.crt", authority.issued.certificate, _PUBLIC_FILE)
     _write_pair(_folder(root / "ca"), "ca", authority.issued)
@@ -140,6 +155,16 @@ def _build_node(root: Path, body: BodyId, issued: Issued) -> None:
         vkey = verifier_key(ledger_origin(body, ledger), private.public_key().public_bytes_raw())
         public = root / "public/ledgers" / f"{body}.{ledger}.vkey"
         write_new(public, f"{vkey}\n".encode("ascii"), _PUBLIC_FILE)
+    _build_witness(root, body)
+
+
+def _build_witness(root: Path, body: BodyId) -> None:
+    private = Ed25519PrivateKey.generate()
+    write_secret(_folder(root / body / "node") / f"{WITNESS}.key", private.private_bytes_raw())
+    key = private.public_key().public_bytes_raw()
+    vkey = verifier_key(witness_name(body), key, _COSIGNATURE)
+    public = root / "public/witnesses" / f"{body}.vkey"
+    write_new(public, f"{vkey}\n".encode("ascii"), _PUBLIC_FILE)
 
 
 def _build_activity(root: Path, activity: str, body: BodyId, issued: Issued) -> None:

@@ -19,6 +19,8 @@ class NodeFile(BaseModel):
     name: str
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    http_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Of its ledgers' heads and tiles, and its witness; None: it publishes nothing over HTTP."""
 
     @property
     def body(self) -> BodyId:

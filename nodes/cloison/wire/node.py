@@ -17,6 +17,7 @@ from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Appended, Log
 from cloison.ledger.note import NoteVerifier
+from cloison.ledger.witness import Witness
 from cloison.store import Store
 from cloison.v1 import receipt_pb2
 from cloison.wire.vault import Vault
@@ -115,6 +116,7 @@ class Node:
     activities: dict[str, ActivityPublicKeys]
     agents: AgentDirectory
     row_secret: bytes
+    witness: Witness
     clock: Clock
     failures: FailureCounts = field(default_factory=FailureCounts)
 
@@ -168,9 +170,13 @@ class Node:
                 [entries.failures_entry(peer, minute, counts, now) for peer, minute, counts in due]
             )
 
+    def _parts(self) -> tuple[Store | Vault | Log | LedgerIndex | Witness, ...]:
+        """In the order they are opened; closed the other way round."""
+        return self.witness, self.store, self.vault, self.register, self.traces, self.index
+
     def close(self) -> None:
         """Writes what is left to write; closes every file, whatever one of them does."""
         with ExitStack() as closing:
-            for part in (self.store, self.vault, self.register, self.traces, self.index):
+            for part in self._parts():
                 closing.callback(part.close)
             self._enter_failures(self.failures.take(None))

@@ -48,6 +48,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
+from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
 from cloison.wire.settings import DATABASES, NodeSettings, open_node
 
@@ -106,18 +107,22 @@ async def serve(
     """
     node = open_node(settings, policy, clock)
     try:
-        served = await _start(node, settings)
-        ready()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        upkeep = asyncio.create_task(_upkeep(node, settings.state, stop))
-        hearing = asyncio.create_task(_hear(served.listener, _holders(node, settings), stop))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((upkeep, hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        await _stop(served)
-        stop.set()
-        await asyncio.gather(upkeep, hearing)  # a node that cannot write its ledger says so, ends
+        async with publishing(node, settings) as senders:
+            served = await _start(node, settings)
+            ready()
+            tasks = [
+                asyncio.create_task(_upkeep(node, settings.state, stop)),
+                asyncio.create_task(_hear(served.listener, _holders(node, settings), stop)),
+                asyncio.create_task(send_heads(senders, stop)),
+            ]
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await _stop(served)
+            stop.set()
+            await asyncio.gather(*tasks)  # a node that cannot write its ledger says so, and ends
     finally:
         node.close()
 

@@ -1,7 +1,7 @@
 """What a node is started with, and how its parts are opened: all must be there, or it refuses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,11 +11,19 @@ from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
 from cloison.exchange.entries import started_entry
 from cloison.exchange.index_terms import index_terms
-from cloison.identity import AgentDirectory, ledger_origin, load_public_activities, load_secret
+from cloison.identity import (
+    AgentDirectory,
+    ledger_origin,
+    load_public_activities,
+    load_secret,
+    witness_name,
+)
 from cloison.law import PolicySet
+from cloison.ledger.cosignature import Cosigner
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
+from cloison.ledger.witness import Witness
 from cloison.store import Store, load_catalogue, load_nodes
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
@@ -37,6 +45,7 @@ class NodeSettings:
         keys: As `cloison keys init` makes it.
         state: The node's own folder, `var/<body>`.
         addresses: `host:port` of every body's node, this one's included.
+        published: `host:port` of what each body publishes over HTTP; who is not there does not.
     """
 
     body: BodyId
@@ -44,6 +53,7 @@ class NodeSettings:
     keys: Path
     state: Path
     addresses: Mapping[BodyId, str]
+    published: Mapping[BodyId, str] = field(default_factory=dict)
 
     @property
     def own_keys(self) -> Path:
@@ -96,11 +106,30 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         activities=load_public_activities(settings.keys / "public" / "activities"),
         agents=AgentDirectory(settings.state / AGENTS, settings.own_keys / "agent.key"),
         row_secret=row_secret,
+        witness=open_witness(settings.body, settings.keys, settings.state, clock),
         clock=clock,
     )
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
     DestructionDesk(node).finish()
     return node
+
+
+def open_witness(body: BodyId, keys: Path, state: Path, clock: Clock) -> Witness:
+    """A body's witness, of every ledger but its own.
+
+    Raises:
+        StorageError: `NO_SECRET`, `WITNESS_LOCKED`, `LEDGER_READ`, `LEDGER_WRITE`.
+        IntegrityError: a head it kept was altered.
+    """
+    seed = load_secret(keys / body / "node" / "witness.key")
+    cosigner = Cosigner(witness_name(body), Ed25519PrivateKey.from_private_bytes(seed))
+    ledgers = [
+        NoteVerifier.parse(path.read_text("ascii").strip())
+        for path in sorted((keys / "public" / "ledgers").glob("*.vkey"))
+        if not path.name.startswith(f"{body}.")
+    ]
+    known = {one.name: one for one in ledgers}
+    return Witness(state / "witness", cosigner, known, lambda: int(clock().timestamp()))
 
 
 def _require(path: Path, what: str, hint: str) -> None:

@@ -23,7 +23,9 @@ from cloison.identity import (
     load_secret,
     load_tls,
     verifier_key,
+    witness_name,
 )
+from cloison.ledger.cosignature import CosignatureVerifier
 from cloison.ledger.note import NoteSigner, NoteVerifier, verify_note
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -33,13 +35,14 @@ ACTIVITIES = {
     "caf-outreach": BodyId("caf"),
     "drees-statistics": BodyId("drees"),
 }
-SECRETS = ("traces", "register", "row", "vault", "agent")
+SECRETS = ("traces", "register", "witness", "row", "vault", "agent")
 
 EXPECTED = {
     "ca/ca.key",
     "ca/ca.crt",
     "public/ca.crt",
     *(f"public/activities/{name}.toml" for name in ACTIVITIES),
+    *(f"public/witnesses/{b}.vkey" for b in BODIES),
     *(f"public/ledgers/{b}.{log}.vkey" for b in BODIES for log in ("traces", "register")),
     *(
         f"{b}/node/{name}"
@@ -166,6 +169,17 @@ def test_init_keys_disk_refuses_is_told_with_its_reason(
     with pytest.raises(StorageError, match="No space left") as caught:
         init_keys(tmp_path / "keys", BODIES, {}, NOW)
     assert caught.value.reason == "KEYS_WRITE"
+
+
+def test_init_keys_gives_an_overseer_its_witness_and_no_node(tmp_path: Path) -> None:
+    init_keys(tmp_path / "keys", BODIES, {}, NOW, [BodyId("cnil"), BODIES[0]])
+    made = {str(p.relative_to(tmp_path / "keys")) for p in files_of(tmp_path / "keys")}
+    assert {one for one in made if "cnil" in one} == {
+        "cnil/node/witness.key",
+        "public/witnesses/cnil.vkey",
+    }
+    vkey = (tmp_path / "keys/public/witnesses/cnil.vkey").read_text()
+    assert CosignatureVerifier.parse(vkey).name == witness_name(BodyId("cnil"))
 
 
 KILLED = """

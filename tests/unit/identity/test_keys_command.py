@@ -51,7 +51,8 @@ def test_show_lists_every_public_key_and_no_private_one(made_keys: Path) -> None
     assert ("authority", "ca.crt", "certificates") in shown
     assert ("caf", "traces", "ledger") in shown
     assert ("drees", "drees-statistics", "sealing") in shown
-    assert len(shown) == 1 + 4 + 6
+    assert ("cnav", "witness", "cosigning") in shown
+    assert len(shown) == 1 + 4 + 2 + 6
 
 
 def test_show_for_the_eye_names_every_activity(made_keys: Path) -> None:
