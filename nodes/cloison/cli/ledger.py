@@ -19,8 +19,11 @@ from cloison.cli.console import out, table
 from cloison.errors import InputError, IntegrityError
 from cloison.french import french_count
 from cloison.ledger.base64_text import print_base64
+from cloison.ledger.export import Snapshot
 from cloison.ledger.note import NoteVerifier
+from cloison.ledger.proof_file import parse_proof_file, verify_proof_file
 from cloison.ledger.reader import EntryReader, LedgerReader, Verified
+from cloison.ledger.tree import leaf_hash
 from cloison.v1.decision_pb2 import Outcome
 from cloison.v1.entry_pb2 import Entry
 from cloison.v1.statement_pb2 import Statement
@@ -92,6 +95,83 @@ def verify(
         typer.echo(json.dumps(_summary(verified), ensure_ascii=False))
     else:
         _show_verified(verified)
+
+
+@app.command()
+def export(
+    directory: Directory,
+    out_folder: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    *,
+    vkey: Annotated[Path, typer.Option(help="The ledger's public key, a C2SP verifier key.")],
+    entries: Annotated[
+        bool, typer.Option("--entries", help="Entries too: about people, for who may read them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Lay a ledger out as a static C2SP folder: head, tiles, and where wanted entries.
+
+    Example: cloison ledger export var/caf/ledger/traces --out caf --vkey caf.traces.vkey
+    """
+    snapshot = Snapshot(directory, load_vkey(vkey))
+    files = snapshot.write(out_folder, entries=entries)
+    if as_json:
+        typer.echo(json.dumps({"entries": snapshot.head.size, "files": files}))
+    else:
+        size = french_count(snapshot.head.size)
+        typer.echo(f"{out_folder}: {french_count(files)} files of a ledger of {size} entries")
+
+
+@app.command()
+def prove(
+    directory: Directory,
+    index: Annotated[int, typer.Argument(min=0, metavar="INDEX", help="Which entry, from 0.")],
+    *,
+    vkey: Annotated[Path, typer.Option(help="The ledger's public key, a C2SP verifier key.")],
+    out_file: Annotated[Path, typer.Option("--out", help="The file, a .tlog-proof.")],
+    with_entry: Annotated[
+        bool, typer.Option("--with-entry", help="The entry itself beside its proof.")
+    ] = False,
+) -> None:
+    """Write the proof that one entry stands in a ledger, under its newest witnessed head.
+
+    Example: cloison ledger prove var/caf/ledger/traces 20 --vkey caf.vkey --out 20.tlog-proof
+    """
+    proof = Snapshot(directory, load_vkey(vkey)).prove(index, with_entry=with_entry)
+    out_file.write_bytes(proof.encode())
+    out_file.chmod(0o600)
+    typer.echo(f"{out_file}: entry {french_count(index)}, {len(proof.path)} hashes")
+
+
+@app.command()
+def check(
+    proof_file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="As `ledger prove` writes it.")
+    ],
+    *,
+    vkey: Annotated[Path, typer.Option(help="The ledger's public key, a C2SP verifier key.")],
+    entry: Annotated[
+        Path | None, typer.Option(help="The entry's bytes, where the file does not hold them.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check one entry's proof with nothing but the ledger's public key.
+
+    Example: cloison ledger check 20.tlog-proof --vkey caf.traces.vkey
+    """
+    try:
+        proof = parse_proof_file(proof_file.read_bytes())
+        data = proof.extra if entry is None else entry.read_bytes()
+    except OSError as error:
+        raise InputError("NO_FILE", f"file `{error.filename}`: {error.strerror}") from error
+    if not data:
+        raise InputError("NO_ENTRY", f"file `{proof_file}`: holds no entry", "name it with --entry")
+    head = verify_proof_file(proof, leaf_hash(data), load_vkey(vkey))
+    if as_json:
+        found = {"index": proof.index, "origin": head.origin, "entries": head.size}
+        typer.echo(json.dumps({**found, "entry": asdict(entry_line(proof.index, data))}))
+        return
+    _show_table(iter([entry_line(proof.index, data)]))
+    typer.echo(f"stands in `{head.origin}` of {french_count(head.size)} entries", err=True)
 
 
 def load_vkey(path: Path) -> NoteVerifier:

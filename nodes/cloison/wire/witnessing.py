@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloison.errors import CloisonError, IntegrityError
 from cloison.ledger.checkpoint import Checkpoint, parse_checkpoint_text, verify_checkpoint
+from cloison.ledger.export import WITNESSED
 from cloison.ledger.files import guard_reads, guard_writes, replace_file_durably
 from cloison.ledger.log import Log
 from cloison.ledger.note import Note, NoteSignature, parse_note
@@ -77,7 +78,7 @@ class HeadSender:
 
     @property
     def _file(self) -> Path:
-        return self._log.directory / "witnessed"
+        return self._log.directory / WITNESSED
 
     async def send(self) -> None:
         """Sends the present head to whoever has not seen it, and keeps what they answer.

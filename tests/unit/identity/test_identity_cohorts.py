@@ -116,6 +116,7 @@ def test_the_keyed_hash_is_hmac(key: bytes, message: bytes) -> None:
 
 
 def test_a_key_longer_than_a_block_is_refused() -> None:
-    for make in (keyed_digest, digests_under):
-        with pytest.raises(ValueError, match="at most 64"):
-            make(bytes(65), b"")
+    with pytest.raises(ValueError, match="at most 64"):
+        keyed_digest(bytes(65), b"")
+    with pytest.raises(ValueError, match="at most 64"):
+        digests_under(bytes(65), [b""])

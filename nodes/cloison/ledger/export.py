@@ -1,0 +1,127 @@
+"""A ledger's directory as others read it: a static C2SP folder, or one entry's proof.
+
+Source: c2sp.org/tlog-tiles, c2sp.org/tlog-proof. Both stand under the newest head that witnesses
+cosigned, where there is one; else under the newest signed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloison.errors import InputError, IntegrityError, StorageError
+from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
+from cloison.ledger.files import guard_reads, guard_writes
+from cloison.ledger.levels import Levels
+from cloison.ledger.note import NoteVerifier
+from cloison.ledger.proof_file import ProofFile
+from cloison.ledger.reader import EntryReader
+from cloison.ledger.recovery import signed_size
+from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, encode_bundle
+from cloison.ledger.tree import edge_hashes, inclusion_from, leaf_hash, root_from_edges, root_of
+
+WITNESSED = "witnessed"
+"""The file, in a ledger's directory, of the newest head that enough witnesses saw."""
+
+
+class Snapshot:
+    """A ledger at the size of one signed head, every entry held to its root.
+
+    Args:
+        directory: A node's ledger directory.
+        verifier: The ledger's key.
+
+    Raises:
+        StorageError: `LEDGER_MISSING`, `LEDGER_READ`.
+        IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`, `BAD_BUNDLE`,
+            `LEDGER_DAMAGED`, `LEDGER_BEHIND`, `BAD_ROOT`.
+    """
+
+    def __init__(self, directory: Path, verifier: NoteVerifier) -> None:
+        self._reader = EntryReader(directory, lambda note: signed_size(note, verifier))
+        self.note, self.head = _newest(directory, self._reader, verifier)
+        self._leaves = [leaf_hash(entry) for _, entry in self._reader.entries(0, self.head.size)]
+        if len(self._leaves) != self.head.size:
+            raise IntegrityError(
+                "LEDGER_BEHIND",
+                f"ledger `{directory}`: {len(self._leaves)} entries where {self.head.size} were"
+                " signed",
+            )
+        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
+        for start in range(0, len(self._leaves), TILE_WIDTH):
+            for _ in self._levels.extend(self._leaves[start : start + TILE_WIDTH]):
+                pass  # the tile that filled: `write` makes its own
+        self._edges = edge_hashes(self._levels, self.head.size)
+        if root_from_edges(self._edges) != self.head.root:
+            raise IntegrityError("BAD_ROOT", f"ledger `{directory}`: not the entries of its head")
+
+    def entry(self, index: int) -> bytes:
+        """The entry at `index`. Raises `InputError` (`BAD_INDEX`)."""
+        self._check(index)
+        ((_, entry),) = self._reader.entries(index, 1)
+        return entry
+
+    def prove(self, index: int, *, with_entry: bool) -> ProofFile:
+        """The proof that an entry stands there; the entry itself beside it, where wanted.
+
+        Raises:
+            InputError: `BAD_INDEX`: not below the head's size.
+        """
+        self._check(index)
+        path = inclusion_from(self._levels, self._edges, index, self.head.size)
+        extra = self.entry(index) if with_entry else b""
+        return ProofFile(index, tuple(path), self.note, extra)
+
+    def write(self, folder: Path, *, entries: bool) -> int:
+        """The ledger as a static folder: head, every tile, and where wanted every entry.
+
+        Returns:
+            How many files were written.
+
+        Raises:
+            StorageError: `EXPORT_EXISTS`: something is there. `LEDGER_WRITE`.
+        """
+        if folder.exists() and any(folder.iterdir()):
+            raise StorageError("EXPORT_EXISTS", f"folder `{folder}`: not empty", "name a new one")
+        files = [("checkpoint", self.note), *self._tiles()]
+        if entries:
+            for start in range(0, self.head.size, TILE_WIDTH):
+                count = min(TILE_WIDTH, self.head.size - start)
+                found = [entry for _, entry in self._reader.entries(start, count)]
+                files.append((bundle_path(start // TILE_WIDTH, count), encode_bundle(found)))
+        for name, data in files:
+            with guard_writes(f"write `{folder / name}`"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(data)
+        return len(files)
+
+    def _tiles(self) -> list[tuple[str, bytes]]:
+        found = []
+        level, hashes = 0, self._leaves
+        while hashes:
+            groups = [hashes[at : at + TILE_WIDTH] for at in range(0, len(hashes), TILE_WIDTH)]
+            for index, group in enumerate(groups):
+                found.append((Tile(level, index, len(group)).path, b"".join(group)))
+            hashes = [root_of(group) for group in groups if len(group) == TILE_WIDTH]
+            level += 1
+        return found
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self.head.size:
+            size = self.head.size
+            raise InputError("BAD_INDEX", f"entry {index}: not under a head of {size} entries")
+
+
+def _newest(
+    directory: Path, reader: EntryReader, verifier: NoteVerifier
+) -> tuple[bytes, Checkpoint]:
+    path = directory / WITNESSED
+    if path.exists():
+        with guard_reads(f"`{path}`"):
+            note = path.read_bytes()
+    else:
+        note = _last_note(reader)
+    return note, verify_checkpoint(note, verifier)
+
+
+def _last_note(reader: EntryReader) -> bytes:
+    notes: Sequence[bytes] = [record.note for one in reader.segments for record in one.records]
+    return notes[-1]
