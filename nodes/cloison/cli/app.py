@@ -35,6 +35,7 @@ COMMANDS = {
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),
+    "audit": ("cloison.cli.audit", "app", "Hold ledgers against each other, offline."),
     "witness": (
         "cloison.cli.witness",
         "app",

@@ -4,7 +4,7 @@ Source: c2sp.org/tlog-tiles, c2sp.org/tlog-proof. Both stand under the newest he
 cosigned, where there is one; else under the newest signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cloison.errors import InputError, IntegrityError, StorageError
@@ -28,6 +28,7 @@ class Snapshot:
     Args:
         directory: A node's ledger directory.
         verifier: The ledger's key.
+        witnessed: Under the newest head that witnesses saw, where there is one.
 
     Raises:
         StorageError: `LEDGER_MISSING`, `LEDGER_READ`.
@@ -35,9 +36,10 @@ class Snapshot:
             `LEDGER_DAMAGED`, `LEDGER_BEHIND`, `BAD_ROOT`.
     """
 
-    def __init__(self, directory: Path, verifier: NoteVerifier) -> None:
+    def __init__(self, directory: Path, verifier: NoteVerifier, *, witnessed: bool = True) -> None:
         self._reader = EntryReader(directory, lambda note: signed_size(note, verifier))
-        self.note, self.head = _newest(directory, self._reader, verifier)
+        path = directory / WITNESSED if witnessed else None
+        self.note, self.head = _newest(path, self._reader, verifier)
         self._leaves = [leaf_hash(entry) for _, entry in self._reader.entries(0, self.head.size)]
         if len(self._leaves) != self.head.size:
             raise IntegrityError(
@@ -52,6 +54,11 @@ class Snapshot:
         self._edges = edge_hashes(self._levels, self.head.size)
         if root_from_edges(self._edges) != self.head.root:
             raise IntegrityError("BAD_ROOT", f"ledger `{directory}`: not the entries of its head")
+
+    def entries(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Index, leaf hash and bytes of every entry, in order."""
+        for index, data in self._reader.entries(0, self.head.size):
+            yield index, self._leaves[index], data
 
     def entry(self, index: int) -> bytes:
         """The entry at `index`. Raises `InputError` (`BAD_INDEX`)."""
@@ -111,10 +118,9 @@ class Snapshot:
 
 
 def _newest(
-    directory: Path, reader: EntryReader, verifier: NoteVerifier
+    path: Path | None, reader: EntryReader, verifier: NoteVerifier
 ) -> tuple[bytes, Checkpoint]:
-    path = directory / WITNESSED
-    if path.exists():
+    if path is not None and path.exists():
         with guard_reads(f"`{path}`"):
             note = path.read_bytes()
     else:
