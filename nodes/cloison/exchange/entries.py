@@ -300,6 +300,20 @@ def change_heard_entry(heard: entry_pb2.ChangeHeard, now: datetime) -> bytes:
     return _bytes(entry)
 
 
+def budget_reserved_entry(reserved: entry_pb2.BudgetReserved, now: datetime) -> bytes:
+    """Privacy budget is spent; no noise is drawn yet."""
+    entry = _entry(now)
+    entry.budget_reserved.CopyFrom(reserved)
+    return _bytes(entry)
+
+
+def table_published_entry(published: entry_pb2.TablePublished, now: datetime) -> bytes:
+    """A table is about to leave for the first time."""
+    entry = _entry(now)
+    entry.table_published.CopyFrom(published)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)

@@ -59,6 +59,7 @@ _T = TypeVar("_T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _NIR_LONG = re.compile(r"(?:[^0-9]*[0-9]){13}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
+_TABLE_TEXT = re.compile(r"[0-9][0-9/-]{0,23}", re.ASCII)
 _AGENT = re.compile(r"batch|[a-p]{32}", re.ASCII)
 
 
@@ -74,6 +75,13 @@ def check_name(what: str, text: str) -> str:
             f"{what}: not a name",
             "use a-z, 0-9, `.`, `_`, `-`; 64 at most, 12 of them digits",
         )
+    return text
+
+
+def check_table_text(what: str, text: str) -> str:
+    """A period or a loss as a table question spells it. Raises `InputError` (`MALFORMED`)."""
+    if _TABLE_TEXT.fullmatch(text) is None or _NIR_LONG.match(text) is not None:
+        raise InputError("MALFORMED", f"{what}: not as a table question spells it")
     return text
 
 

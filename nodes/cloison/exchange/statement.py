@@ -23,6 +23,7 @@ _GRANULARITIES = {
     statement_pb2.GRANULARITY_WINDOW_TOTAL: Granularity.WINDOW_TOTAL,
     statement_pb2.GRANULARITY_YEAR: Granularity.YEAR,
     statement_pb2.GRANULARITY_CURRENT: Granularity.CURRENT,
+    statement_pb2.GRANULARITY_TABLE: Granularity.TABLE,
 }
 GRANULARITY_NUMBERS = {value: number for number, value in _GRANULARITIES.items()}
 
@@ -35,6 +36,15 @@ class Cohort:
     batch_persons: int
     case_type: str
     case_month: Month | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuestion:
+    """A declared table, of a period, at a loss; as spelled."""
+
+    table: str
+    period: str
+    epsilon: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class Statement:
     signed_time: datetime
     nonce: bytes
     cohort: Cohort | None
+    table: TableQuestion | None = None
 
 
 def from_milliseconds(milliseconds: int) -> datetime:
@@ -92,8 +103,12 @@ def parse_statement(raw: bytes) -> Statement:
 def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
     requester, holder = parse_body(message.requester), parse_body(message.holder)
     cohort = _read_cohort(message) if message.HasField("cohort") else None
+    table = _read_table(message)
     people = len(message.person_digests)
-    limits.check_count("persons", people, 0 if cohort else 1, limits.PERSONS_PER_STATEMENT)
+    least = 0 if cohort or table else 1
+    limits.check_count("persons", people, least, limits.PERSONS_PER_STATEMENT)
+    if table and (cohort or people or message.case_leaf_hash):
+        raise InputError("MALFORMED", "statement: a table names no person, cohort or case")
     if cohort and people:
         raise InputError("MALFORMED", "statement: a cohort names no person of its own")
     if cohort and message.selection.HasField("received"):
@@ -129,6 +144,23 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
         signed_time=from_milliseconds(message.signed_time_ms),
         nonce=limits.check_bytes("nonce", message.nonce, limits.NONCE_BYTES),
         cohort=cohort,
+        table=table,
+    )
+
+
+def _read_table(message: statement_pb2.Statement) -> TableQuestion | None:
+    asked = message.selection.granularity == statement_pb2.GRANULARITY_TABLE
+    if asked != message.HasField("table"):
+        raise InputError("MALFORMED", "statement: `table` and its granularity go together")
+    if not asked:
+        return None
+    if message.selection.HasField("received"):
+        raise InputError("MALFORMED", "statement: no table is made of received data")
+    table = message.table
+    return TableQuestion(
+        limits.check_name("table", table.table),
+        limits.check_table_text("period", table.period),
+        limits.check_table_text("epsilon", table.epsilon),
     )
 
 

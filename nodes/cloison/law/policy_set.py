@@ -29,11 +29,13 @@ from cloison.law.records import (
 )
 from cloison.law.rules import Rule, check_types, parse_rules
 from cloison.law.slices import Slices
+from cloison.statistics.declared import Declared, parse_declared
 
 _PATHS = re.compile(
     r"purposes\.toml|promises\.toml|mention\.toml|schema\.cedarschema"
     r"|texts/[a-z0-9-]+/(?:text\.toml|rules\.cedar|examples\.yaml)"
-    r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml",
+    r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml"
+    r"|(?:tables|grants|ceilings|keys)/[a-z0-9-]+\.toml",
     re.ASCII,
 )
 
@@ -46,6 +48,7 @@ class PolicySet:
         hash: SHA-256 over each path and content hash, in path order: the set's name.
         datasets: By (holder, dataset).
         rules: Every rule of every text, in path order.
+        statistics: Tables, and the budgets granted to them.
         mention: What a notice to a person says of the law; empty where the set has no mention.
         attributes: The names of every attribute some rule reads; the others change no decision.
     """
@@ -58,6 +61,7 @@ class PolicySet:
     promises: Mapping[str, Promise]
     examples: Mapping[str, tuple[Example, ...]]
     mention: tuple[Clause, ...]
+    statistics: Declared
     rules: tuple[Rule, ...]
     attributes: frozenset[str]
     schema: cedarpy.Schema
@@ -82,6 +86,8 @@ class PolicySet:
         check_types(rules, "\n".join(rule.source for rule in rules), schema)
         promises = _parse_promises(files)
         _check_references(purposes, texts, activities, datasets, promises)
+        statistics = parse_declared(files)
+        _check_tables(statistics, datasets)
         slices = Slices(
             rules,
             {activity.id: activity.body for activity in activities.values()},
@@ -99,6 +105,7 @@ class PolicySet:
             promises=MappingProxyType(promises),
             examples=MappingProxyType(_parse_examples(files, texts)),
             mention=_parse_mention(files),
+            statistics=statistics,
             rules=rules,
             attributes=frozenset().union(*(rule.attributes for rule in rules)),
             schema=schema,
@@ -278,6 +285,17 @@ def _check_references(
             _known("promises.toml", "dataset", promise.datasets, names)
         elif promise.kind == "only-purpose":
             _known("promises.toml", "purpose", [promise.received_for], purposes)
+
+
+def _check_tables(statistics: Declared, datasets: Mapping[tuple[str, str], Dataset]) -> None:
+    """Every table is made of datasets and fields that its holder has."""
+    for table in statistics.tables.values():
+        path = f"tables/{table.id}.toml"
+        for name, fields in table.reads().items():
+            dataset = datasets.get((table.holder, name))
+            if dataset is None:
+                raise refuse(path, None, f"dataset `{table.holder}/{name}`: unknown")
+            _known(path, "field", fields, dataset.fields)
 
 
 def _known(

@@ -27,6 +27,8 @@ class Granularity(StrEnum):
     WINDOW_TOTAL = "window-total"
     YEAR = "year"
     CURRENT = "current"
+    TABLE = "table"
+    """No record: counts in declared cells, with noise."""
 
 
 class Outcome(StrEnum):

@@ -44,6 +44,8 @@ class Entry(_message.Message):
     DESTROYED_FIELD_NUMBER: _builtins.int
     CHANGE_TOLD_FIELD_NUMBER: _builtins.int
     CHANGE_HEARD_FIELD_NUMBER: _builtins.int
+    BUDGET_RESERVED_FIELD_NUMBER: _builtins.int
+    TABLE_PUBLISHED_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
@@ -79,6 +81,10 @@ class Entry(_message.Message):
     @_builtins.property
     def change_heard(self) -> Global___ChangeHeard: ...
     @_builtins.property
+    def budget_reserved(self) -> Global___BudgetReserved: ...
+    @_builtins.property
+    def table_published(self) -> Global___TablePublished: ...
+    @_builtins.property
     def contested(self) -> Global___Contested: ...
     @_builtins.property
     def contestation_answered(self) -> Global___ContestationAnswered: ...
@@ -103,15 +109,17 @@ class Entry(_message.Message):
         destroyed: Global___Destroyed | None = ...,
         change_told: Global___ChangeTold | None = ...,
         change_heard: Global___ChangeHeard | None = ...,
+        budget_reserved: Global___BudgetReserved | None = ...,
+        table_published: Global___TablePublished | None = ...,
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "budget_reserved", "table_published", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -731,6 +739,110 @@ class ChangeHeard(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChangeHeard: _TypeAlias = ChangeHeard  # noqa: Y015
+
+@_typing.final
+class BudgetReserved(_message.Message):
+    """Privacy budget is spent: written before any noise is drawn, in the register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POPULATION_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    QUESTION_HASH_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    RHO_FIELD_NUMBER: _builtins.int
+    SPENT_EPSILON_FIELD_NUMBER: _builtins.int
+    SPENT_RHO_FIELD_NUMBER: _builtins.int
+    GRANTED_EPSILON_FIELD_NUMBER: _builtins.int
+    GRANTED_RHO_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASHES_FIELD_NUMBER: _builtins.int
+    POLICY_SET_FIELD_NUMBER: _builtins.int
+    population: _builtins.str
+    year: _builtins.int
+    table: _builtins.str
+    period: _builtins.str
+    question_hash: _builtins.bytes
+    """Of the question: table, its definition, period and loss."""
+    epsilon: _builtins.str
+    """Taken from each pocket, and what is spent of it then; fractions in lowest terms."""
+    rho: _builtins.str
+    spent_epsilon: _builtins.str
+    spent_rho: _builtins.str
+    granted_epsilon: _builtins.str
+    """The grant it was reserved under."""
+    granted_rho: _builtins.str
+    delta: _builtins.str
+    activity: _builtins.str
+    policy_set: _builtins.bytes
+    @_builtins.property
+    def statement_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The statements, each with a `decided` entry of its own in traces."""
+
+    def __init__(
+        self,
+        *,
+        population: _builtins.str = ...,
+        year: _builtins.int = ...,
+        table: _builtins.str = ...,
+        period: _builtins.str = ...,
+        question_hash: _builtins.bytes = ...,
+        epsilon: _builtins.str = ...,
+        rho: _builtins.str = ...,
+        spent_epsilon: _builtins.str = ...,
+        spent_rho: _builtins.str = ...,
+        granted_epsilon: _builtins.str = ...,
+        granted_rho: _builtins.str = ...,
+        delta: _builtins.str = ...,
+        activity: _builtins.str = ...,
+        statement_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        policy_set: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "delta", b"delta", "epsilon", b"epsilon", "granted_epsilon", b"granted_epsilon", "granted_rho", b"granted_rho", "period", b"period", "policy_set", b"policy_set", "population", b"population", "question_hash", b"question_hash", "rho", b"rho", "spent_epsilon", b"spent_epsilon", "spent_rho", b"spent_rho", "statement_hashes", b"statement_hashes", "table", b"table", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetReserved: _TypeAlias = BudgetReserved  # noqa: Y015
+
+@_typing.final
+class TablePublished(_message.Message):
+    """A table is about to leave for the first time; what leaves later are the same bytes. In the register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_HASH_FIELD_NUMBER: _builtins.int
+    DOCUMENT_HASH_FIELD_NUMBER: _builtins.int
+    RESERVED_INDEX_FIELD_NUMBER: _builtins.int
+    RESERVED_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    question_hash: _builtins.bytes
+    document_hash: _builtins.bytes
+    """SHA-256 of the document."""
+    reserved_index: _builtins.int
+    """The `budget_reserved` entry it was drawn under."""
+    reserved_leaf_hash: _builtins.bytes
+    activity: _builtins.str
+    def __init__(
+        self,
+        *,
+        question_hash: _builtins.bytes = ...,
+        document_hash: _builtins.bytes = ...,
+        reserved_index: _builtins.int = ...,
+        reserved_leaf_hash: _builtins.bytes = ...,
+        activity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "document_hash", b"document_hash", "question_hash", b"question_hash", "reserved_index", b"reserved_index", "reserved_leaf_hash", b"reserved_leaf_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TablePublished: _TypeAlias = TablePublished  # noqa: Y015
 
 @_typing.final
 class Started(_message.Message):

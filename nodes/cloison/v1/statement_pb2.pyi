@@ -34,6 +34,8 @@ class _GranularityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Granulari
     """Each record of each calendar year."""
     GRANULARITY_CURRENT: _Granularity.ValueType  # 4
     """What is in force now: household files, identities."""
+    GRANULARITY_TABLE: _Granularity.ValueType  # 5
+    """No record at all: counts in declared cells, with noise."""
 
 class Granularity(_Granularity, metaclass=_GranularityEnumTypeWrapper):
     """How fine the answer is."""
@@ -47,6 +49,8 @@ GRANULARITY_YEAR: Granularity.ValueType  # 3
 """Each record of each calendar year."""
 GRANULARITY_CURRENT: Granularity.ValueType  # 4
 """What is in force now: household files, identities."""
+GRANULARITY_TABLE: Granularity.ValueType  # 5
+"""No record at all: counts in declared cells, with noise."""
 Global___Granularity: _TypeAlias = Granularity  # noqa: Y015
 
 @_typing.final
@@ -72,6 +76,7 @@ class Statement(_message.Message):
     SIGNED_TIME_MS_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     COHORT_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Always 1."""
     requester: _builtins.str
@@ -103,6 +108,10 @@ class Statement(_message.Message):
     def cohort(self) -> Global___Cohort:
         """Set for AskMany only; never with `selection.received`."""
 
+    @_builtins.property
+    def table(self) -> Global___TableQuestion:
+        """Set with GRANULARITY_TABLE, and only then: what is asked is a table, and names no person."""
+
     def __init__(
         self,
         *,
@@ -120,14 +129,45 @@ class Statement(_message.Message):
         signed_time_ms: _builtins.int = ...,
         nonce: _builtins.bytes = ...,
         cohort: Global___Cohort | None = ...,
+        table: Global___TableQuestion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cohort", b"cohort", "selection", b"selection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cohort", b"cohort", "selection", b"selection", "table", b"table"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "agent", b"agent", "case_leaf_hash", b"case_leaf_hash", "cohort", b"cohort", "holder", b"holder", "legal_basis", b"legal_basis", "nonce", b"nonce", "person_digests", b"person_digests", "purpose", b"purpose", "requester", b"requester", "sealing_key_id", b"sealing_key_id", "selection", b"selection", "signed_time_ms", b"signed_time_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "agent", b"agent", "case_leaf_hash", b"case_leaf_hash", "cohort", b"cohort", "holder", b"holder", "legal_basis", b"legal_basis", "nonce", b"nonce", "person_digests", b"person_digests", "purpose", b"purpose", "requester", b"requester", "sealing_key_id", b"sealing_key_id", "selection", b"selection", "signed_time_ms", b"signed_time_ms", "table", b"table", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class TableQuestion(_message.Message):
+    """A declared statistical table. A question about it is a statement for each dataset it is made of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    table: _builtins.str
+    """Id of a table of the policy set, at most 64 characters."""
+    period: _builtins.str
+    """`2026-03` or `2026`, as the table is declared."""
+    epsilon: _builtins.str
+    """The privacy loss asked, a fraction in lowest terms: `1/2`."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.str = ...,
+        period: _builtins.str = ...,
+        epsilon: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epsilon", b"epsilon", "period", b"period", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableQuestion: _TypeAlias = TableQuestion  # noqa: Y015
 
 @_typing.final
 class Selection(_message.Message):

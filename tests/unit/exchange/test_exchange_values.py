@@ -254,6 +254,12 @@ def made_entries() -> dict[str, bytes]:
         ),
         "change_told": entries.change_told_entry(told, NOW),
         "change_heard": entries.change_heard_entry(heard, NOW),
+        "budget_reserved": entries.budget_reserved_entry(
+            entry_pb2.BudgetReserved(population="caf-beneficiaries", year=2026, epsilon="1/2"), NOW
+        ),
+        "table_published": entries.table_published_entry(
+            entry_pb2.TablePublished(question_hash=b"\x08" * 32, reserved_index=4), NOW
+        ),
     }
 
 

@@ -1,0 +1,82 @@
+"""From exact cells to a table that may leave: the one door, for noisy figures only."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cloison.errors import IntegrityError
+from cloison.statistics.cube import Cube
+from cloison.statistics.hierarchy import Floats, estimate
+from cloison.statistics.intervals import half_widths
+from cloison.statistics.noise import Mechanism
+from cloison.statistics.plan import Plan
+from cloison.statistics.rounding import Integers, round_levels
+
+Draw = Callable[[Mechanism, Sequence[int]], list[int]]
+
+
+class ExactCells:
+    """The exact figures of the leaves; shows nothing of them, whoever prints or logs it."""
+
+    __slots__ = ("_figures",)
+
+    def __init__(self, figures: Integers) -> None:
+        self._figures = figures
+
+    def __repr__(self) -> str:
+        return "ExactCells(…)"
+
+    def levels(self, cube: Cube) -> list[list[int]]:
+        """The figures of each level, as integers: for `release`, and nobody else."""
+        if self._figures.shape != (cube.leaves.cells,):
+            raise IntegrityError("BAD_CELLS", "cells: not those of the table")
+        levels = [self._figures]
+        for parent, level in zip(reversed(cube.parents), reversed(cube.levels[:-1]), strict=True):
+            summed = np.zeros(level.cells, np.int64)
+            np.add.at(summed, parent, levels[0])
+            levels.insert(0, summed)
+        return [level.tolist() for level in levels]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What may be published of one level, by cell.
+
+    Attributes:
+        measured: With noise, as drawn.
+        unrounded: After least squares: unbiased, and sums of the next level's.
+        rounded: Integers of zero or more, that add up to the unit.
+        half_widths: Of the interval around `unrounded`.
+    """
+
+    measured: list[int]
+    unrounded: Floats
+    rounded: Integers
+    half_widths: Floats
+
+
+def draw_noise(mechanism: Mechanism, exact: Sequence[int]) -> list[int]:
+    """As `Mechanism.draw`."""
+    return mechanism.draw(exact)
+
+
+def release(exact: ExactCells, plan: Plan, cube: Cube, draw: Draw = draw_noise) -> list[Figures]:
+    """Draws the noise, once, and makes the levels agree.
+
+    INVARIANT: what was reserved for the plan is durable before this is called.
+
+    Privacy: person, add or remove; costs `plan.cost`. Each level is one call of one mechanism, in
+    the order of the plan, whatever the data are.
+    """
+    measured = [
+        draw(mechanism, level)
+        for mechanism, level in zip(plan.mechanisms, exact.levels(cube), strict=True)
+    ]
+    raw = [mechanism.variance for mechanism in plan.mechanisms]
+    unrounded = estimate(measured, raw, cube.parents)
+    rounded = round_levels(unrounded, cube.parents)
+    return [
+        Figures(*level)
+        for level in zip(measured, unrounded, rounded, half_widths(plan, cube), strict=True)
+    ]

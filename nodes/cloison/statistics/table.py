@@ -1,0 +1,216 @@
+"""Tables as they are declared in `policy/tables/`, and the public keys of their dimensions.
+
+A file that parses is a table that can be computed as far as it can be known without data: what it
+names in a holder's catalogue is checked where the table is used.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from cloison.errors import InputError
+from cloison.statistics.loss import parse_fraction
+
+MOST_CELLS = 20_000
+MOST_LEVELS = 4
+MOST_KEYS = 5_000
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+_PERIODS = {
+    "month": re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII),
+    "year": re.compile(r"\d{4}", re.ASCII),
+}
+
+
+class Part(BaseModel):
+    """Strict: an unknown key is an error, and nothing changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeySet(Part):
+    """`keys/<id>.toml`: the keys of a dimension, known to everybody before any data are read.
+
+    Attributes:
+        keys: Key to title.
+        parents: Key to its key in the set `coarser`; all of them, or none.
+    """
+
+    id: Id
+    title: Words
+    source: Words
+    keys: Annotated[Mapping[Key, Words], Field(min_length=1, max_length=MOST_KEYS)]
+    coarser: Id | None = None
+    parents: Mapping[Key, Key] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.coarser is None) == bool(self.parents):
+            raise ValueError("`parents` goes with `coarser`")
+        if self.parents and self.parents.keys() != self.keys.keys():
+            raise ValueError("`parents`: not one for each key")
+        return self
+
+
+class Period(StrEnum):
+    """What a table is about; the budget is that of the calendar year either way."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Dimension(Part):
+    """One axis: a field of the table's dataset, or of a dataset with one record a person.
+
+    Attributes:
+        dataset: Where the field is, if not in the table's own dataset; in force now.
+        keys: A key set. A row whose value is not among them is left out.
+    """
+
+    id: Name
+    title: Words
+    field: Name
+    dataset: Name | None = None
+    keys: Id
+
+
+class Measure(Part):
+    """What is counted.
+
+    Attributes:
+        most_cells: So many cells of a level one person may be counted in.
+    """
+
+    kind: Literal["count"]
+    most_cells: Annotated[StrictInt, Field(ge=1, le=1000)]
+
+
+class Table(Part):
+    """`tables/<id>.toml`.
+
+    Attributes:
+        persons: How many the population is said to count, roughly; public, never taken from data.
+        levels: From the coarsest to the leaves: of each, the dimensions, or the key sets that
+            dimensions are coarsened to. Each level's cells are sums of the next one's.
+        split: How the loss is shared among levels: a fraction each, or `optimal`.
+        threshold: Cells whose published figure is less are withheld in print.
+    """
+
+    id: Id
+    title: Words
+    title_en: Words
+    holder: Id
+    population: Id
+    persons: Annotated[StrictInt, Field(ge=11)]
+    persons_source: Words
+    dataset: Name
+    period: Period
+    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=4)]
+    measure: Measure
+    levels: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1, max_length=MOST_LEVELS)]
+    split: Literal["optimal"] | tuple[str, ...] = "optimal"
+    threshold: Annotated[StrictInt, Field(ge=0, le=10_000)] = 11
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [dimension.id for dimension in self.dimensions]
+        if len(set(names)) != len(names):
+            raise ValueError("a dimension is given twice")
+        if self.levels[-1] != tuple(names):
+            raise ValueError("`levels`: the last is not all dimensions, in order")
+        if all(one.dataset not in {None, self.dataset} for one in self.dimensions):
+            raise ValueError("`dimensions`: none is a field of the table's own dataset")
+        if self.split != "optimal":
+            self._check_split(self.split)
+        return self
+
+    def _check_split(self, split: tuple[str, ...]) -> None:
+        try:
+            shares = [parse_fraction("split", share) for share in split]
+        except InputError as error:
+            raise ValueError(error.message) from error
+        if len(shares) != len(self.levels) or min(shares) <= 0 or sum(shares) != 1:
+            raise ValueError("`split`: not one share a level, all more than 0, that add up to 1")
+
+    def shares(self) -> tuple[Fraction, ...] | None:
+        """The declared split; None where it is the optimal one."""
+        return None if self.split == "optimal" else tuple(map(Fraction, self.split))
+
+    def check_period(self, text: str) -> str:
+        """`2026-03` or `2026`, as the table's kind is. Raises `InputError` (`BAD_PERIOD`)."""
+        if _PERIODS[self.period].fullmatch(text) is None:
+            shape = "YYYY-MM" if self.period is Period.MONTH else "YYYY"
+            raise InputError(
+                "BAD_PERIOD",
+                f"period `{text[:32]}`: `{self.id}` is by {self.period}",
+                f"use {shape}",
+            )
+        return text
+
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """The fields of each dataset it is made of, sorted; its own dataset first."""
+        fields: dict[str, set[str]] = {self.dataset: set()}
+        for dimension in self.dimensions:
+            fields.setdefault(dimension.dataset or self.dataset, set()).add(dimension.field)
+        return {dataset: tuple(sorted(names)) for dataset, names in fields.items()}
+
+
+_Shape = TypeVar("_Shape", bound=Part)
+
+
+def parse_file(path: str, content: bytes, shape: type[_Shape]) -> _Shape:
+    """A file of `policy/` that statistics read.
+
+    Raises:
+        InputError: `BAD_POLICY_FILE`: not TOML, an unknown key, a value that may not be.
+    """
+    try:
+        return shape.model_validate(tomllib.loads(content.decode("utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _refuse(path, f"not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _refuse(path, f"{place + ': ' if place else ''}{first['msg']}") from error
+
+
+def _refuse(path: str, why: str) -> InputError:
+    return InputError("BAD_POLICY_FILE", f"policy file `{path}`: {why}")
+
+
+def refuse_file(path: str, why: str) -> InputError:
+    """The error for one file of `policy/` that does not fit the others."""
+    return _refuse(path, why)
+
+
+def parse_named(files: Mapping[str, bytes], folder: str, shape: type[_Shape]) -> dict[str, _Shape]:
+    """Every `folder/<id>.toml`, by id, which must be the file's name."""
+    found = {}
+    for path in sorted(files):
+        head, _, name = path.partition("/")
+        if head == folder and name.endswith(".toml"):
+            found[name.removesuffix(".toml")] = parse_file(path, files[path], shape)
+    for name, part in found.items():
+        if getattr(part, "id") != name:  # noqa: B009 - the shapes of `policy/` all have one
+            raise _refuse(f"{folder}/{name}.toml", "`id` is not the file's name")
+    return found
+
+
+def tail(items: Sequence[str]) -> str:
+    """Names in a message."""
+    return ", ".join(f"`{item}`" for item in items)

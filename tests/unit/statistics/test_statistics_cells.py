@@ -1,0 +1,190 @@
+"""Exact cells: what one person may move, whatever they hold; the SQL of three engines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.unit.statistics.conftest import Shaped
+
+from cloison.errors import StorageError
+from cloison.statistics.cells import HeldPeriod, cells_expression, count_cells
+from cloison.statistics.cube import Cube
+from cloison.statistics.table import Table
+
+Payment = tuple[int, str]
+Home = tuple[int, str]
+KEY = pa.binary(16)
+
+
+def _key(person: int) -> bytes:
+    return person.to_bytes(16, "big")
+
+
+def _rows(rows: Sequence[tuple[int, str]], name: str) -> pa.Table:
+    return pa.table(
+        {
+            "_subject": pa.array([_key(person) for person, _ in rows], KEY),
+            "_corrected": pa.array([False] * len(rows), pa.bool_()),
+            name: pa.array([value for _, value in rows], pa.string()),
+        }
+    )
+
+
+class Holding:
+    """Files of payments and homes, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def file(self, rows: Sequence[tuple[int, str]], name: str) -> HeldPeriod:
+        self._count += 1
+        path = self._folder / f"{self._count}.parquet"
+        pq.write_table(_rows(rows, name), path)
+        return HeldPeriod(path)
+
+    def cells(
+        self, shape: tuple[Table, Cube], payments: Sequence[Payment], homes: Sequence[Home]
+    ) -> dict[tuple[str, ...], int]:
+        held = {
+            "payments": [self.file(payments, "benefit")],
+            "households": [self.file(homes, "department")],
+        }
+        return _found(shape, held)
+
+
+def _found(shape: tuple[Table, Cube], held: Any) -> dict[tuple[str, ...], int]:
+    table, cube = shape
+    figures = count_cells(table, cube, held).levels(cube)[-1]
+    return {keys: n for keys, n in zip(cube.leaves.keys(), figures, strict=True) if n}
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Holding:
+    return Holding(tmp_path)
+
+
+def test_count_cells_counts_persons_not_lines(holding: Holding, shaped: Shaped) -> None:
+    payments = [(1, "ppa")] * 5000 + [(1, "al"), (2, "ppa")]
+    found = holding.cells(shaped(3), payments, [(1, "01"), (2, "75")])
+    assert found == {("01", "ppa"): 1, ("01", "al"): 1, ("75", "ppa"): 1}
+
+
+def test_count_cells_holds_a_person_to_the_cells_allowed(holding: Holding, shaped: Shaped) -> None:
+    payments = [(1, name) for name in ("rsa", "ppa", "al")] * 1000
+    assert sum(holding.cells(shaped(2), payments, [(1, "01")]).values()) == 2
+    assert sum(holding.cells(shaped(1), payments, [(1, "01")]).values()) == 1
+
+
+def test_count_cells_person_with_many_homes_counts_in_one(holding: Holding, shaped: Shaped) -> None:
+    homes = [(1, "75"), (1, "01"), (1, "13")]
+    assert holding.cells(shaped(3), [(1, "ppa")], homes) == {("01", "ppa"): 1}
+
+
+def test_count_cells_many_months_are_one_person(holding: Holding, shaped: Shaped) -> None:
+    held = {
+        "payments": [holding.file([(1, "ppa"), (2, "al")], "benefit") for _ in range(12)],
+        "households": [holding.file([(1, "01"), (2, "01")], "department")],
+    }
+    assert _found(shaped(3), held) == {("01", "ppa"): 1, ("01", "al"): 1}
+
+
+def test_count_cells_keys_nobody_declared_are_in_no_cell(holding: Holding, shaped: Shaped) -> None:
+    payments = [(1, "secret"), (2, "ppa"), (3, "ppa")]
+    assert holding.cells(shaped(3), payments, [(1, "01"), (2, "999"), (3, "02")]) == {
+        ("02", "ppa"): 1
+    }
+
+
+@pytest.mark.parametrize("payments", [[], [(1, "ppa")]])
+def test_count_cells_empty_and_single_groups_have_the_same_cells(
+    holding: Holding, shaped: Shaped, payments: list[Payment]
+) -> None:
+    table, cube = shaped(3)
+    held = {
+        "payments": [holding.file(payments, "benefit")],
+        "households": [holding.file([(1, "01")], "department")],
+    }
+    levels = count_cells(table, cube, held).levels(cube)
+    assert [len(level) for level in levels] == [3, 54, 303]
+    assert sum(levels[-1]) == len(payments)
+
+
+def test_count_cells_nothing_held_is_zero_everywhere(shaped: Shaped) -> None:
+    assert _found(shaped(3), {"payments": [], "households": []}) == {}
+
+
+def test_count_cells_persons_that_changed_are_read_from_their_rows(
+    holding: Holding, shaped: Shaped
+) -> None:
+    whole = holding.file([(1, "ppa"), (2, "ppa"), (2, "rsa")], "benefit")
+    held = {
+        "payments": [HeldPeriod(whole.file, (_key(2),), _rows([(2, "al"), (3, "al")], "benefit"))],
+        "households": [holding.file([(1, "01"), (2, "01"), (3, "01")], "department")],
+    }
+    assert _found(shaped(3), held) == {("01", "ppa"): 1, ("01", "al"): 2}
+
+
+def test_count_cells_withdrawn_rows_do_not_count(tmp_path: Path, shaped: Shaped) -> None:
+    rows = _rows([(1, "ppa")], "benefit").set_column(1, "_corrected", pa.array([True]))
+    pq.write_table(rows, tmp_path / "withdrawn.parquet")
+    homes = Holding(tmp_path).file([(1, "01")], "department")
+    held = {"payments": [HeldPeriod(tmp_path / "withdrawn.parquet")], "households": [homes]}
+    assert _found(shaped(3), held) == {}
+
+
+def test_count_cells_damaged_file_is_an_error_that_quotes_nothing(
+    tmp_path: Path, shaped: Shaped
+) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 173911337 PAR1")
+    held = {"payments": [HeldPeriod(tmp_path / "broken.parquet")], "households": []}
+    with pytest.raises(StorageError) as failure:
+        count_cells(*shaped(3), held)
+    assert failure.value.reason == "COLUMNS_DAMAGED"
+    assert failure.value.__cause__ is None
+    assert "173911337" not in str(failure.value)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_count_cells_one_person_more_moves_no_more_than_allowed(
+    holding: Holding, shaped: Shaped, most: int, seed: int
+) -> None:
+    shape = shaped(most)
+    random = np.random.default_rng(seed)
+    names, places = ["ppa", "rsa", "al", "other"], ["01", "75", "2A", "nowhere"]
+    payments = [(int(p), str(random.choice(names))) for p in random.integers(0, 30, 200)]
+    homes = [(int(p), str(random.choice(places))) for p in random.integers(0, 30, 60)]
+    before = holding.cells(shape, payments, homes)
+    mine = [(99, str(random.choice(names))) for _ in range(random.integers(0, 500))]
+    theirs = [(99, str(random.choice(places))) for _ in range(random.integers(0, 20))]
+    after = holding.cells(shape, payments + mine, homes + theirs)
+    gaps = [after.get(keys, 0) - before.get(keys, 0) for keys in before.keys() | after.keys()]
+    assert all(gap in {0, 1} for gap in gaps)
+    assert sum(gaps) <= most
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "pyspark"])
+def test_cells_expression_is_sql_of_every_engine_with_the_bound_in_it(
+    shaped: Shaped, dialect: str
+) -> None:
+    columns = {"_subject": "binary", "_corrected": "boolean"}
+    sources = {
+        "payments": ibis.table({**columns, "benefit": "string"}, name="payments"),
+        "households": ibis.table({**columns, "department": "string"}, name="households"),
+    }
+    sql = str(ibis.to_sql(cells_expression(*shaped(2), sources), dialect=dialect))
+    quote = "`" if dialect == "pyspark" else '"'
+    assert "ROW_NUMBER()" in sql
+    assert "PARTITION BY" in sql
+    assert "SELECT DISTINCT" in sql
+    assert f"{quote}cell_count{quote}" in sql
+    assert f"MIN({quote}t" in sql
+    without = str(ibis.to_sql(cells_expression(*shaped(3), sources), dialect=dialect))
+    # Three benefits, three cells: each person's cells are distinct, and that is the bound.
+    assert "ROW_NUMBER" not in without
