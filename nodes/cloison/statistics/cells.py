@@ -50,7 +50,8 @@ def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> An
     A person counts once in a cell however many rows name them, in at most `most_cells` cells (the
     first by key, where there are more), and only in cells of public keys.
 
-    `sources` has, for each dataset the table reads, an ibis table with its fields and the two columns.
+    `sources` has, for each dataset the table reads, an ibis table with its fields and
+    the two columns.
     """
     rows = _own_cells(table, cube, sources[table.dataset])
     for dataset in table.reads():

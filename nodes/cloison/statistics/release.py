@@ -28,7 +28,7 @@ class ExactCells:
         return "ExactCells(…)"
 
     def levels(self, cube: Cube) -> list[list[int]]:
-        """The figures of each level, as integers: for `release`, and nobody else."""
+        """The exact figures of each level, as integers: for `release`, and nobody else."""
         if self._figures.shape != (cube.leaves.cells,):
             raise IntegrityError("BAD_CELLS", "cells: not those of the table")
         levels = [self._figures]

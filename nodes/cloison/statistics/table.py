@@ -6,7 +6,7 @@ names in a holder's catalogue is checked where the table is used.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Literal, Self, TypeVar
@@ -209,8 +209,3 @@ def parse_named(files: Mapping[str, bytes], folder: str, shape: type[_Shape]) ->
         if getattr(part, "id") != name:  # noqa: B009 - the shapes of `policy/` all have one
             raise _refuse(f"{folder}/{name}.toml", "`id` is not the file's name")
     return found
-
-
-def tail(items: Sequence[str]) -> str:
-    """Names in a message."""
-    return ", ".join(f"`{item}`" for item in items)

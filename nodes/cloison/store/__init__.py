@@ -16,6 +16,7 @@ from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Pe
 from cloison.store.changes import Change
 from cloison.store.contested import DeclaredLine, Redeclared
 from cloison.store.database import Database
+from cloison.store.held_columns import PeriodColumns
 from cloison.store.kept_lines import KeptLine
 from cloison.store.layouts import pack
 from cloison.store.loading import MOST_PLACE, Loading, NewRecord
@@ -62,6 +63,7 @@ __all__ = [
     "NodeFile",
     "Output",
     "Period",
+    "PeriodColumns",
     "PeriodData",
     "PersonData",
     "ReceivedLabel",

@@ -17,6 +17,7 @@ from cloison.store.columns import Columns
 from cloison.store.contested import ContestedLines
 from cloison.store.database import Database, to_ms
 from cloison.store.destruction import Destruction
+from cloison.store.held_columns import HeldColumns
 from cloison.store.kept_lines import KeptLine, find_kept_lines
 from cloison.store.layouts import register_datasets
 from cloison.store.loading import Loading
@@ -41,6 +42,7 @@ class Store:
     Attributes:
         catalogue: The body's.
         lines: What sources declared, one by one: for who contests it.
+        held: The columns, file by file: for what counts many and names nobody.
     """
 
     def __init__(self, database: Database, catalogue: Catalogue, row_key: bytes) -> None:
@@ -52,7 +54,9 @@ class Store:
         self._changes = Changes(database)
         self._records = Records(database, catalogue, self._ids)
         self._columns = Columns(database, self._records, self._people)
-        self._column_writer = ColumnWriter(database, sources(database, catalogue, self._ids))
+        columns = sources(database, catalogue, self._ids)
+        self._column_writer = ColumnWriter(database, columns)
+        self.held = HeldColumns(database, columns)
         self._claims = Claims(database, catalogue, self._ids, self._people)
         self.lines = ContestedLines(database, catalogue, self._ids)
         self._received = Received(database)

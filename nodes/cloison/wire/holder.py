@@ -367,3 +367,5 @@ class Holder:
 def _require_single(statement: Statement) -> None:
     if statement.cohort is not None:
         raise InputError("MALFORMED", "statement: a cohort is asked by AskMany")
+    if statement.table is not None:
+        raise InputError("MALFORMED", "statement: a table is asked by Publish")

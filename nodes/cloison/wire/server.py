@@ -34,6 +34,8 @@ from cloison.v1 import (
     ledger_service_pb2_grpc,
     register_service_pb2,
     register_service_pb2_grpc,
+    statistics_service_pb2,
+    statistics_service_pb2_grpc,
     store_service_pb2,
     store_service_pb2_grpc,
 )
@@ -51,6 +53,8 @@ from cloison.wire.node import Clock, Node
 from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
 from cloison.wire.settings import DATABASES, NodeSettings, open_node
+from cloison.wire.statistics_desk import StatisticsDesk
+from cloison.wire.statistics_servicers import Statistics
 
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
@@ -76,6 +80,7 @@ SERVICES = (
     contestations_service_pb2.DESCRIPTOR.services_by_name["ContestationsService"].full_name,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
+    statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"].full_name,
 )
 
 
@@ -193,6 +198,9 @@ def _add_services(
     )
     register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
         public_servicers.Register(node), server
+    )
+    statistics_service_pb2_grpc.add_StatisticsServiceServicer_to_server(
+        Statistics(node, StatisticsDesk(node, holder)), server
     )
     return requester
 

@@ -1,0 +1,122 @@
+"""A published table as one JSON document: what it says, and that it holds together.
+
+INVARIANT: it is made of a question, its plan and noisy figures; never of exact ones.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cloison.errors import IntegrityError
+from cloison.statistics.budget import Loss
+from cloison.statistics.cube import Level
+from cloison.statistics.declared import Question, cost_of
+from cloison.statistics.intervals import COVERAGE
+from cloison.statistics.plan import Plan
+from cloison.statistics.release import Figures
+
+FORMAT = "cloison table 1"
+_DECIMALS = 3
+_ROUNDING = (
+    "coarsest cells to the nearest integer of zero or more; below, the nearest figures of zero or "
+    "more with that sum, cut to integers, units left to the largest remainders"
+)
+
+
+def build_document(
+    question: Question, plan: Plan, levels: Sequence[Figures], policy_set: bytes
+) -> bytes:
+    """The document, in its one spelling."""
+    table = question.table
+    cost = cost_of(plan)
+    content = {
+        "format": FORMAT,
+        "table": table.id,
+        "title": table.title,
+        "title_en": table.title_en,
+        "holder": table.holder,
+        "population": table.population,
+        "period": question.period,
+        "question": question.hash.hex(),
+        "definition": question.definition.hex(),
+        "policy_set": policy_set.hex(),
+        "unit": "persons",
+        "privacy": {
+            "person": "the person a row is about, added or removed",
+            "most_cells": table.measure.most_cells,
+            "mechanism": plan.kind.value,
+            "epsilon": str(plan.epsilon),
+            "delta": str(plan.delta),
+            "cost_epsilon": str(cost.epsilon),
+            "cost_rho": str(cost.rho),
+        },
+        "threshold": table.threshold,
+        "coverage": COVERAGE,
+        "rounding": _ROUNDING,
+        "levels": [
+            _level(level, plan, place, figures)
+            for place, (level, figures) in enumerate(zip(question.cube.levels, levels, strict=True))
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _level(level: Level, plan: Plan, place: int, figures: Figures) -> dict[str, Any]:
+    low, high = figures.unrounded - figures.half_widths, figures.unrounded + figures.half_widths
+    return {
+        "id": level.id,
+        "axes": [
+            {"id": one.id, "title": one.title, "keys": one.keys, "titles": one.titles}
+            for one in level.axes
+        ],
+        "share": str(plan.split[place]),
+        "scale": plan.mechanisms[place].scale,
+        "rmse": round(plan.rmse[place], _DECIMALS),
+        "keys": level.keys(),
+        "measured": figures.measured,
+        "unrounded": np.round(figures.unrounded, _DECIMALS).tolist(),
+        "low": np.round(np.floor(low * 10) / 10, 1).tolist(),
+        "high": np.round(np.ceil(high * 10) / 10, 1).tolist(),
+        "rounded": figures.rounded.tolist(),
+    }
+
+
+def read_document(data: bytes) -> Mapping[str, Any]:
+    """A document that holds together: as many figures as cells, sums that agree to the unit.
+
+    Raises:
+        IntegrityError: `BAD_DOCUMENT`.
+    """
+    try:
+        content = json.loads(data)
+        if content["format"] != FORMAT:
+            raise _bad("of another format")
+        for level in content["levels"]:
+            counts = {len(level[name]) for name in ("keys", "measured", "unrounded", "low", "high")}
+            if counts != {len(level["rounded"])} or min(level["rounded"]) < 0:
+                raise _bad("not a figure for each cell, or one below zero")
+        for above, below in pairwise(content["levels"]):
+            if sum(above["rounded"]) != sum(below["rounded"]):
+                raise _bad("its levels do not agree")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _bad("cannot be read") from error
+    found: Mapping[str, Any] = content
+    return found
+
+
+def loss_of(content: Mapping[str, Any]) -> tuple[str, str]:
+    """What a document says it cost, of each pocket."""
+    privacy = content["privacy"]
+    return str(privacy["cost_epsilon"]), str(privacy["cost_rho"])
+
+
+def spelled(loss: Loss) -> tuple[str, str]:
+    """Both pockets as entries spell them."""
+    return str(loss.epsilon), str(loss.rho)
+
+
+def _bad(why: str) -> IntegrityError:
+    return IntegrityError("BAD_DOCUMENT", f"table: {why}")

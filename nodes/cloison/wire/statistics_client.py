@@ -1,0 +1,221 @@
+"""A statistical program's client: to the node that holds the data, for its body may have none."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from cloison.bodies import BodyId
+from cloison.errors import IntegrityError, PeerError
+from cloison.exchange import limits
+from cloison.exchange.receipt import Checked, verify_receipt
+from cloison.exchange.statement import TableQuestion, to_milliseconds
+from cloison.exchange.values import decision_from_proto
+from cloison.identity import (
+    ActivityKeys,
+    load_activity_keys,
+    load_certificate,
+    load_tls,
+    sign_batch,
+)
+from cloison.law.question import Decision
+from cloison.law.records import Activity
+from cloison.ledger.checkpoint import verify_checkpoint
+from cloison.ledger.note import NoteVerifier
+from cloison.statistics.document import loss_of, read_document
+from cloison.statistics.table import Table
+from cloison.v1 import receipt_pb2, statement_pb2, statistics_service_pb2_grpc
+from cloison.v1 import statistics_service_pb2 as wire
+from cloison.wire.program import told
+from cloison.wire.server import channel_credentials, channel_options
+from cloison.wire.statistics_desk import months_of
+
+_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published table with the proof of its budget; verified when it is made.
+
+    Attributes:
+        content: The document, read.
+    """
+
+    document: bytes
+    reserved: receipt_pb2.Receipt
+    published: receipt_pb2.Receipt
+    content: Mapping[str, Any]
+
+    @classmethod
+    def verified(
+        cls,
+        document: bytes,
+        reserved: receipt_pb2.Receipt,
+        published: receipt_pb2.Receipt,
+        register: NoteVerifier,
+    ) -> "Publication":
+        """Both entries stand in the holder's register, and are of this document and its cost.
+
+        Raises:
+            IntegrityError: `BAD_DOCUMENT`. PeerError: `BAD_RECEIPT`.
+        """
+        content = read_document(document)
+        spent = _entry(reserved, register, "budget_reserved")
+        told_of = _entry(published, register, "table_published")
+        one, other = spent.entry.budget_reserved, told_of.entry.table_published
+        facts = (
+            (one.question_hash.hex(), content["question"]),
+            (other.question_hash.hex(), content["question"]),
+            (other.document_hash, sha256(document).digest()),
+            ((other.reserved_index, other.reserved_leaf_hash), (spent.leaf_index, spent.leaf_hash)),
+            ((one.epsilon, one.rho), loss_of(content)),
+            ((one.table, one.period), (content["table"], content["period"])),
+            (one.population, content["population"]),
+        )
+        if any(said != found for said, found in facts):
+            raise IntegrityError("BAD_DOCUMENT", "table: not the one its entries are about")
+        if spent.leaf_index >= told_of.leaf_index:
+            raise IntegrityError("BAD_DOCUMENT", "table: published before its budget was reserved")
+        return cls(document, reserved, published, content)
+
+
+def _entry(receipt: receipt_pb2.Receipt, register: NoteVerifier, kind: str) -> Checked:
+    checked = verify_receipt(receipt, lambda note: verify_checkpoint(note, register))
+    if checked.entry.WhichOneof("kind") != kind:
+        raise PeerError("BAD_RECEIPT", f"receipt: not of a `{kind}` entry")
+    return checked
+
+
+@dataclass(frozen=True, slots=True)
+class TableReply:
+    """What came: a publication, or the refusal."""
+
+    publication: Publication | None
+    refusal: Decision | None
+    kept: bool
+
+
+class StatisticsClient:
+    """One holder's tables. `close` when done."""
+
+    def __init__(
+        self, keys: ActivityKeys, channel: grpc.Channel, holder: BodyId, register: NoteVerifier
+    ) -> None:
+        self._keys, self._channel, self._holder = keys, channel, holder
+        self._register = register
+        self._stub = statistics_service_pb2_grpc.StatisticsServiceStub(channel)
+
+    @classmethod
+    def connect(cls, keys: Path, activity: str, holder: BodyId, address: str) -> "StatisticsClient":
+        """From the key folder. Raises `StorageError` where keys are missing."""
+        folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
+        own = load_activity_keys(folder)
+        ca = load_certificate(keys / "public" / "ca.crt")
+        channel = grpc.secure_channel(
+            address, channel_credentials(ca, load_tls(folder)), options=channel_options(holder)
+        )
+        return cls(own, channel, holder, load_register(keys, holder))
+
+    def price(self, asked: TableQuestion) -> wire.PriceResponse:
+        """What it would cost. Raises as the node says."""
+        question = statement_pb2.TableQuestion(
+            table=asked.table, period=asked.period, epsilon=asked.epsilon
+        )
+        with told():
+            return self._stub.Price(wire.PriceRequest(question=question), timeout=_SECONDS)
+
+    def budget(self) -> wire.BudgetResponse:
+        """What is granted and spent. Raises as the node says."""
+        with told():
+            return self._stub.Budget(wire.BudgetRequest(), timeout=_SECONDS)
+
+    def publish(
+        self, table: Table, asked: TableQuestion, record: Activity, now: datetime
+    ) -> TableReply:
+        """The table, checked. Raises as the node says, and as `Publication.verified`."""
+        request = build_request(self._keys, self._holder, table, asked, record, now)
+        with told():
+            response = self._stub.Publish(request, timeout=_SECONDS)
+        if response.HasField("refusal"):
+            return TableReply(None, decision_from_proto(response.refusal), kept=False)
+        publication = Publication.verified(
+            response.document, response.reserved, response.published, self._register
+        )
+        content = publication.content
+        if (content["table"], content["period"]) != (asked.table, asked.period):
+            raise PeerError("BAD_ANSWER", "node: not the table that was asked")
+        return TableReply(publication, None, kept=response.kept)
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._channel.close()
+
+
+def build_request(
+    keys: ActivityKeys,
+    holder: BodyId,
+    table: Table,
+    asked: TableQuestion,
+    record: Activity,
+    now: datetime,
+) -> wire.PublishRequest:
+    """A signed statement for each dataset the table is made of."""
+    first, last = months_of(table, table.check_period(asked.period))
+    raw = [
+        statement_pb2.Statement(
+            version=1,
+            requester=keys.body,
+            holder=holder,
+            activity=keys.activity,
+            purpose=record.purposes[0],
+            legal_basis=record.legal_bases[0],
+            agent="batch",
+            selection=statement_pb2.Selection(
+                dataset=dataset,
+                fields=fields,
+                first_month=first.number,
+                last_month=last.number,
+                granularity=statement_pb2.GRANULARITY_TABLE,
+            ),
+            sealing_key_id=keys.public.sealing_key_id,
+            signed_time_ms=to_milliseconds(now),
+            nonce=os.urandom(limits.NONCE_BYTES),
+            table=statement_pb2.TableQuestion(
+                table=asked.table, period=asked.period, epsilon=asked.epsilon
+            ),
+        ).SerializeToString(deterministic=True)
+        for dataset, fields in table.reads().items()
+    ]
+    parts = sign_batch(keys, raw)
+    return wire.PublishRequest(
+        statements=[
+            statement_pb2.SignedStatement(
+                statement=statement,
+                signature=part.signature,
+                batch_index=part.batch_index,
+                batch_size=part.batch_size,
+                batch_path=part.batch_path,
+            )
+            for statement, part in zip(raw, parts, strict=True)
+        ]
+    )
+
+
+def load_register(keys: Path, holder: BodyId) -> NoteVerifier:
+    """The verifier key of a body's register, from the public keys.
+
+    Raises:
+        IntegrityError: `BAD_KEY`, … as `NoteVerifier.parse`.
+    """
+    path = keys / "public" / "ledgers" / f"{holder}.register.vkey"
+    try:
+        return NoteVerifier.parse(path.read_text("ascii").strip())
+    except OSError as error:
+        raise IntegrityError(
+            "NO_KEY", f"register of `{holder}`: no public key `{path}`", "give --keys"
+        ) from error

@@ -1,0 +1,251 @@
+"""Tables of what this node holds: decided, reserved, counted, drawn, entered, kept; in that order.
+
+* Each statement of a table question is decided by the law and entered like any other.
+* INVARIANT: budget is reserved on disk before an exact figure exists, and noise is in every figure
+  before one leaves the thread that counted. Whatever fails after the reservation wastes it.
+* INVARIANT: what leaves is the kept document, named by a durable entry; a repeated question gets
+  the same bytes.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from cloison.errors import InputError, IntegrityError, PeerError, StorageError
+from cloison.exchange import limits
+from cloison.exchange.conclude import conclude
+from cloison.exchange.entries import Made, decided_entry
+from cloison.exchange.statement import Statement, TableQuestion
+from cloison.identity import Peer
+from cloison.law.question import Decision
+from cloison.ledger.files import make_directories, replace_file_durably
+from cloison.months import Month
+from cloison.statistics.cells import Held, HeldPeriod, count_cells
+from cloison.statistics.declared import Question, cost_of
+from cloison.statistics.document import build_document
+from cloison.statistics.plan import Plan
+from cloison.statistics.release import Figures, release
+from cloison.statistics.table import Period, Table
+from cloison.store import Period as Kept
+from cloison.store import PeriodColumns
+from cloison.v1 import receipt_pb2, statement_pb2
+from cloison.wire.answering import Call, Heard, make_facts
+from cloison.wire.holder import Holder
+from cloison.wire.node import Node
+from cloison.wire.statistics_account import Published, StatisticsAccount
+
+_MOST_STATEMENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a table question. `document` is empty where it was refused."""
+
+    decided: list[receipt_pb2.Receipt]
+    refusal: Decision | None = None
+    document: bytes = b""
+    reserved: receipt_pb2.Receipt | None = None
+    published: receipt_pb2.Receipt | None = None
+    kept: bool = False
+
+
+class StatisticsDesk:
+    """Answers table questions from this node's own data."""
+
+    def __init__(self, node: Node, holder: Holder) -> None:
+        self._node, self._holder = node, holder
+        self.account = StatisticsAccount(node)
+        self._drawing: dict[bytes, asyncio.Lock] = {}
+
+    def question(self, asked: TableQuestion) -> Question:
+        """What is asked, of a table this node holds.
+
+        Raises:
+            InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`.
+        """
+        question = self._node.policy.statistics.question(asked.table, asked.period, asked.epsilon)
+        if question.table.holder != self._node.body:
+            raise InputError(
+                "UNKNOWN_TABLE",
+                f"table `{asked.table}`: of `{question.table.holder}`, not this node",
+            )
+        return question
+
+    async def publish(self, peer: Peer, signed: Sequence[statement_pb2.SignedStatement]) -> Answer:
+        """The table asked, if the law permits and the budget allows.
+
+        Raises:
+            InputError: `MALFORMED`; as `question`; `NOT_LOADED`: nothing of the period is here.
+            PeerError: as `Holder.hear`; `NOT_YOURS`: not the activity that speaks.
+            BudgetExceeded: `BUDGET_EXCEEDED`, by how much.
+            StorageError: a disk refused; nothing leaves.
+        """
+        limits.check_count("statements", len(signed), 1, _MOST_STATEMENTS)
+        call = self._holder.call(peer.body, b"", b"")
+        heard = self._hear(call, peer, signed)
+        question = self._check(heard)
+        decisions, receipts = self._decide(call, question.table, heard)
+        refusal = next((one for one in decisions if not one.permitted), None)
+        if refusal is not None:
+            return Answer(receipts, refusal)
+        lock = self._drawing.setdefault(question.hash, asyncio.Lock())
+        async with lock:
+            found = self.account.published(question.hash)
+            kept = found is not None
+            if found is None:
+                found = await self._draw(question, peer, [one.statement.hash for one in heard])
+        return Answer(
+            receipts,
+            document=self._load(question, found),
+            reserved=self.account.receipt(found.reserved_index),
+            published=self.account.receipt(found.published_index),
+            kept=kept,
+        )
+
+    def _hear(
+        self, call: Call, peer: Peer, signed: Sequence[statement_pb2.SignedStatement]
+    ) -> list[Heard]:
+        heard = []
+        with self._node.vault.transaction():
+            for one in signed:
+                found = self._holder.hear(call, one, ())
+                if isinstance(found, receipt_pb2.Answer):
+                    raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
+                if found.statement.question.activity != peer.activity:
+                    raise PeerError("NOT_YOURS", "statement: of another activity than speaks")
+                heard.append(found)
+        return heard
+
+    def _check(self, heard: Sequence[Heard]) -> Question:
+        """The one question that all these statements ask, each for its dataset."""
+        asked = heard[0].statement.table
+        if asked is None or any(one.statement.table != asked for one in heard):
+            raise InputError("MALFORMED", "statements: not all about one table")
+        if len({one.statement.hash for one in heard}) != len(heard):
+            raise InputError("MALFORMED", "statements: the same twice")
+        question = self.question(asked)
+        first, last = months_of(question.table, question.period)
+        said = [_said(one.statement) for one in heard]
+        due = [(name, fields, first, last) for name, fields in question.table.reads().items()]
+        if said != due:
+            raise InputError(
+                "MALFORMED", "statements: not what the table is made of, dataset by dataset"
+            )
+        return question
+
+    def _decide(
+        self, call: Call, table: Table, heard: Sequence[Heard]
+    ) -> tuple[list[Decision], list[receipt_pb2.Receipt]]:
+        """Steps 4 to 8: facts, law, entry; before any data are looked at."""
+        decisions, entries = [], []
+        for one in heard:
+            facts = replace(
+                make_facts(call, one.statement, None), cohort=True, persons=table.persons
+            )
+            decision = conclude(self._node.policy, one.statement.question, facts, call.now)
+            made = Made(
+                one.statement,
+                one.signed,
+                call.peer,
+                facts,
+                decision,
+                self._node.policy.hash,
+                call.peer_checkpoint_hash,
+            )
+            decisions.append(decision)
+            entries.append(decided_entry(made, b"", None, (), call.now))
+        return decisions, self._node.append(entries)
+
+    async def _draw(self, question: Question, peer: Peer, statements: list[bytes]) -> Published:
+        activity = peer.activity or ""
+        plan = question.plan()
+        self.account.accounts.after(question.grant, cost_of(plan))  # before any file is looked for
+        found = self._find(question)
+        await asyncio.to_thread(_check, found)
+        reserved = self.account.reserve(question, plan, activity, statements)
+        held = {
+            name: [HeldPeriod(one.file, one.changed, one.rows) for one in columns]
+            for name, columns in found.items()
+        }
+        levels = await asyncio.to_thread(_measure, question, plan, held)
+        document = build_document(question, plan, levels, self._node.policy.hash)
+        make_directories(self.account.folder)
+        replace_file_durably(self._file(question), document)
+        return self.account.publish(question, reserved, sha256(document).digest(), activity)
+
+    def _find(self, question: Question) -> Mapping[str, Sequence[PeriodColumns]]:
+        """The columns of each dataset.
+
+        That a body has loaded a month at all is taken to be public: it is refused before anything
+        is reserved.
+
+        Raises:
+            InputError: `NOT_LOADED`.
+        """
+        table = question.table
+        first, last = months_of(table, question.period)
+        found: dict[str, Sequence[PeriodColumns]] = {}
+        for name in table.reads():
+            low, high, periods = _window(
+                self._node.store.catalogue.dataset(name).period, first, last
+            )
+            held = self._node.store.held.find(name, low, high)
+            if len(held) != periods:
+                raise InputError(
+                    "NOT_LOADED",
+                    f"table `{table.id}` {question.period}: not all of `{name}` is loaded here",
+                    "load it, or ask another period",
+                )
+            found[name] = held
+        return found
+
+    def _file(self, question: Question) -> Path:
+        return self.account.folder / f"{question.hash.hex()}.json"
+
+    def _load(self, question: Question, found: Published) -> bytes:
+        """The kept document. Raises `IntegrityError` (`TABLE_LOST`); it is never drawn again."""
+        try:
+            document = self._file(question).read_bytes()
+        except OSError as error:
+            raise StorageError("TABLE_LOST", "table: what was published cannot be read") from error
+        if sha256(document).digest() != found.document_hash:
+            raise IntegrityError("TABLE_LOST", "table: not what was published")
+        return document
+
+
+def _check(found: Mapping[str, Sequence[PeriodColumns]]) -> None:
+    """Nothing is reserved for columns that are damaged."""
+    for columns in found.values():
+        for one in columns:
+            one.check()
+
+
+def _measure(question: Question, plan: Plan, held: Held) -> list[Figures]:
+    """From the columns to noisy figures: what is exact begins and ends here."""
+    return release(count_cells(question.table, question.cube, held), plan, question.cube)
+
+
+def months_of(table: Table, period: str) -> tuple[Month, Month]:
+    """The first and the last month of a table's period."""
+    if table.period is Period.MONTH:
+        return Month.parse(period), Month.parse(period)
+    return Month.parse(f"{period}-01"), Month.parse(f"{period}-12")
+
+
+def _window(kept: Kept, first: Month, last: Month) -> tuple[int, int, int]:
+    """The numbers of a dataset's first and last period, and how many there are."""
+    if kept is Kept.CURRENT:
+        return 0, 0, 1
+    if kept is Kept.YEAR:
+        return first.year, last.year, last.year - first.year + 1
+    return first.number, last.number, last - first + 1
+
+
+_Said = tuple[str, tuple[str, ...], Month, Month]
+
+
+def _said(statement: Statement) -> _Said:
+    asked = statement.question
+    return asked.dataset, asked.fields, asked.first_month, asked.last_month
