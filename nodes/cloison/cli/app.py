@@ -33,6 +33,7 @@ COMMANDS = {
     "control": ("cloison.cli.control", "app", "Look into one named file."),
     "recovery": ("cloison.cli.recovery", "app", "Recover an undue payment."),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),
+    "stats": ("cloison.cli.stats", "app", "Price, buy and verify statistical tables."),
     "law": ("cloison.cli.law", "app", "Check, show, test and question the policy set."),
     "ledger": ("cloison.cli.ledger", "app", "Show and verify ledgers, offline."),
     "audit": ("cloison.cli.audit", "app", "Hold ledgers against each other, offline."),

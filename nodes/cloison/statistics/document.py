@@ -1,11 +1,15 @@
 """A published table as one JSON document: what it says, and that it holds together.
 
 INVARIANT: it is made of a question, its plan and noisy figures; never of exact ones.
+
+Cells whose rounded figure is below the table's threshold are withheld: the rule for tables of tax
+data (no cell of fewer than 11), applied to noisy figures, for a threshold on exact ones would tell
+of them. Sums still hold, so a reader may find a withheld figure again by subtraction: noise is what
+protects persons, the threshold is on top. The 85 % rule is about amounts; counts have none.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,18 +58,26 @@ def build_document(
             "cost_rho": str(cost.rho),
         },
         "threshold": table.threshold,
+        "threshold_applied_to": "rounded figures, after noise",
         "coverage": COVERAGE,
         "rounding": _ROUNDING,
         "levels": [
-            _level(level, plan, place, figures)
+            _level(level, plan, place, figures, table.threshold)
             for place, (level, figures) in enumerate(zip(question.cube.levels, levels, strict=True))
         ],
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _level(level: Level, plan: Plan, place: int, figures: Figures) -> dict[str, Any]:
+def _level(
+    level: Level, plan: Plan, place: int, figures: Figures, threshold: int
+) -> dict[str, Any]:
     low, high = figures.unrounded - figures.half_widths, figures.unrounded + figures.half_widths
+    shown = figures.rounded >= threshold
+
+    def kept(values: Sequence[float | int]) -> list[float | int | None]:
+        return [value if seen else None for value, seen in zip(values, shown, strict=True)]
+
     return {
         "id": level.id,
         "axes": [
@@ -76,11 +88,13 @@ def _level(level: Level, plan: Plan, place: int, figures: Figures) -> dict[str, 
         "scale": plan.mechanisms[place].scale,
         "rmse": round(plan.rmse[place], _DECIMALS),
         "keys": level.keys(),
-        "measured": figures.measured,
-        "unrounded": np.round(figures.unrounded, _DECIMALS).tolist(),
-        "low": np.round(np.floor(low * 10) / 10, 1).tolist(),
-        "high": np.round(np.ceil(high * 10) / 10, 1).tolist(),
-        "rounded": figures.rounded.tolist(),
+        "total": int(figures.rounded.sum()),
+        "withheld": int((~shown).sum()),
+        "measured": kept(figures.measured),
+        "unrounded": kept(np.round(figures.unrounded, _DECIMALS).tolist()),
+        "low": kept(np.round(np.floor(low * 10) / 10, 1).tolist()),
+        "high": kept(np.round(np.ceil(high * 10) / 10, 1).tolist()),
+        "rounded": kept(figures.rounded.tolist()),
     }
 
 
@@ -95,16 +109,24 @@ def read_document(data: bytes) -> Mapping[str, Any]:
         if content["format"] != FORMAT:
             raise _bad("of another format")
         for level in content["levels"]:
-            counts = {len(level[name]) for name in ("keys", "measured", "unrounded", "low", "high")}
-            if counts != {len(level["rounded"])} or min(level["rounded"]) < 0:
-                raise _bad("not a figure for each cell, or one below zero")
-        for above, below in pairwise(content["levels"]):
-            if sum(above["rounded"]) != sum(below["rounded"]):
-                raise _bad("its levels do not agree")
+            _check_level(level, content["threshold"])
+        if len({level["total"] for level in content["levels"]}) != 1:
+            raise _bad("its levels do not agree")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _bad("cannot be read") from error
     found: Mapping[str, Any] = content
     return found
+
+
+def _check_level(level: Mapping[str, Any], threshold: int) -> None:
+    counts = {len(level[name]) for name in ("keys", "measured", "unrounded", "low", "high")}
+    shown = [value for value in level["rounded"] if value is not None]
+    if counts != {len(level["rounded"])} or len(shown) + level["withheld"] != len(level["rounded"]):
+        raise _bad("not a figure for each cell")
+    if min(shown, default=threshold) < threshold:
+        raise _bad("a cell below the threshold is shown")
+    if sum(shown) > level["total"] or (not level["withheld"] and sum(shown) != level["total"]):
+        raise _bad("a level does not add up")
 
 
 def loss_of(content: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """A statistical program's client: to the node that holds the data, for its body may have none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -11,7 +12,7 @@ from typing import Any
 import grpc
 
 from cloison.bodies import BodyId
-from cloison.errors import IntegrityError, PeerError
+from cloison.errors import BudgetExceeded, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.receipt import Checked, verify_receipt
 from cloison.exchange.statement import TableQuestion, to_milliseconds
@@ -36,6 +37,24 @@ from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_desk import months_of
 
 _SECONDS = 600.0
+_BY_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: InputError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: BudgetExceeded,
+}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """As `told`, with what the caller is at fault for told as that."""
+    try:
+        with told():
+            yield
+    except PeerError as error:
+        cause = error.__cause__
+        kind = _BY_STATUS.get(cause.code()) if isinstance(cause, grpc.Call) else None
+        if kind is None or error.reason == "TOO_LARGE":
+            raise
+        raise kind(error.reason, error.message, error.hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +145,12 @@ class StatisticsClient:
         question = statement_pb2.TableQuestion(
             table=asked.table, period=asked.period, epsilon=asked.epsilon
         )
-        with told():
+        with _told():
             return self._stub.Price(wire.PriceRequest(question=question), timeout=_SECONDS)
 
     def budget(self) -> wire.BudgetResponse:
         """What is granted and spent. Raises as the node says."""
-        with told():
+        with _told():
             return self._stub.Budget(wire.BudgetRequest(), timeout=_SECONDS)
 
     def publish(
@@ -139,7 +158,7 @@ class StatisticsClient:
     ) -> TableReply:
         """The table, checked. Raises as the node says, and as `Publication.verified`."""
         request = build_request(self._keys, self._holder, table, asked, record, now)
-        with told():
+        with _told():
             response = self._stub.Publish(request, timeout=_SECONDS)
         if response.HasField("refusal"):
             return TableReply(None, decision_from_proto(response.refusal), kept=False)

@@ -1,11 +1,13 @@
 """Tables over the wire: decided, reserved before drawn, drawn once; and every way round that."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pyarrow.parquet as pq
 import pytest
 from tests.federation import (
     ANNE,
@@ -22,29 +24,35 @@ from tests.federation import (
 )
 
 from cloison.bodies import BodyId
+from cloison.cli import stats
+from cloison.cli.app import run
 from cloison.declarations import load_files
 from cloison.errors import CloisonError, IntegrityError, PeerError
-from cloison.exchange.entries import parse_entry
+from cloison.exchange.entries import budget_reserved_entry, parse_entry
 from cloison.exchange.statement import TableQuestion
 from cloison.identity import load_activity_keys
 from cloison.statistics.budget import Loss
+from cloison.statistics.cells import count_cells
+from cloison.statistics.document import read_document
 from cloison.statistics.noise import Mechanism
-from cloison.statistics.release import ExactCells
+from cloison.statistics.release import ExactCells, release
 from cloison.v1 import entry_pb2, statement_pb2
 from cloison.v1 import statistics_service_pb2 as wire
-from cloison.wire import statistics_account, statistics_desk
+from cloison.wire import statistics_desk
 from cloison.wire.holder import Holder
-from cloison.wire.statistics_client import Publication, build_request, load_register
+from cloison.wire.statistics_client import Publication, TableReply, build_request, load_register
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics, seconds_to_beat
 
 TABLE, DREES = "caf-beneficiaries", BodyId("drees")
 ACTIVITY = "drees-statistics"
 ACCOUNT = TABLE, 2026
-PAID = {"ppa": (ANNE, DENIS, ELSA), "rsa": (ANNE,), "al": ()}
+PAID: Mapping[str, tuple[Someone, ...]] = {"ppa": (ANNE, DENIS, ELSA), "rsa": (ANNE,), "al": ()}
 
 
-def load(federation: Federation, people: dict[str, Sequence[Someone]], name: str = "stats") -> None:
+def load(
+    federation: Federation, people: Mapping[str, Sequence[Someone]], name: str = "stats"
+) -> None:
     """Homes in the Ain, and what was paid in March 2026, loaded as files are."""
     folder = federation.settings(CAF).state / name
     folder.mkdir()
@@ -197,11 +205,10 @@ def test_publish_reserves_on_disk_before_anything_is_counted(
     analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
-    count = statistics_desk.count_cells
 
     def counting(*arguments: Any) -> ExactCells:
         seen.append(analyst.register_kinds())
-        return count(*arguments)
+        return count_cells(*arguments)
 
     monkeypatch.setattr(statistics_desk, "count_cells", counting)
     analyst.publish()
@@ -399,7 +406,7 @@ def test_account_register_that_does_not_add_up_stops_the_node(analyst: Analyst) 
         population=TABLE, year=2026, epsilon="1", rho="0", spent_epsilon="1/2", spent_rho="0"
     )
     node = analyst.federation.node(CAF)
-    node.register.append_many([statistics_account.budget_reserved_entry(forged, NOW)])
+    node.register.append_many([budget_reserved_entry(forged, NOW)])
     with pytest.raises(CloisonError, match="do not add up"):
         StatisticsDesk(node, Holder(node))
 
@@ -452,7 +459,6 @@ def test_publish_damaged_columns_cost_nothing(analyst: Analyst) -> None:
 
 def _inputs(analyst: Analyst, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mechanism, list[int]]]:
     calls: list[tuple[Mechanism, list[int]]] = []
-    release = statistics_desk.release
 
     def recording(exact: ExactCells, plan: Any, cube: Any) -> Any:
         def draw(mechanism: Mechanism, figures: Sequence[int]) -> list[int]:
@@ -490,3 +496,63 @@ def test_publication_on_a_neighbour_differs_at_the_noise_by_no_more_than_declare
     for (mechanism, before), (_, after) in zip(without, with_person, strict=True):
         moved = sum(abs(a - b) for a, b in zip(before, after, strict=True))
         assert moved == len(benefits) <= mechanism.sensitivity
+
+
+def _reply(response: wire.PublishResponse) -> TableReply:
+    return TableReply(
+        Publication(
+            response.document,
+            response.reserved,
+            response.published,
+            read_document(response.document),
+        ),
+        None,
+        kept=response.kept,
+    )
+
+
+def test_written_publication_verifies_and_its_forms_say_the_same(
+    analyst: Analyst, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publication = _reply(analyst.publish()).publication
+    assert publication is not None
+    written = {path.suffix: path for path in stats._write(tmp_path / "out", publication)}
+    keys = str(analyst.federation.keys)
+    assert run(["stats", "verify", str(written[".json"]), "--keys", keys, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost_epsilon"] == "1"
+    rows = pq.read_table(written[".parquet"])
+    assert len(rows) == 360
+    assert rows.schema.metadata[b"cloison"] == publication.document
+    assert len(written[".csv"].read_text("utf-8").splitlines()) == 361
+    page = written[".html"].read_text("utf-8")
+    assert "Bouches-du-Rhône" in page
+    assert "<script" not in page
+
+
+def test_document_withholds_cells_under_the_threshold_in_every_form(analyst: Analyst) -> None:
+    content = read_document(analyst.publish().document)
+    for level in content["levels"]:
+        for place, rounded in enumerate(level["rounded"]):
+            figures = {level[name][place] for name in ("measured", "unrounded", "low", "high")}
+            assert rounded is None or rounded >= 11
+            assert rounded is not None or figures == {None}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"withheld":', b'"withheld":9'),
+        (b'"format":"cloison table 1"', b'"format":"cloison table 2"'),
+        (b'"levels":[', b'"levels":[[],'),
+        (b'"threshold":11', b'"threshold":"x"'),
+        (b'"total":', b'"total":9'),
+    ],
+)
+def test_read_document_that_does_not_hold_together_is_refused(
+    analyst: Analyst, old: bytes, new: bytes
+) -> None:
+    document = analyst.publish().document
+    assert old in document
+    with pytest.raises(IntegrityError) as refusal:
+        read_document(document.replace(old, new, 1))
+    assert refusal.value.reason == "BAD_DOCUMENT"

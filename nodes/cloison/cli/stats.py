@@ -1,0 +1,378 @@
+"""`cloison stats`: tables with noise; what they cost, and that they were paid for."""
+
+import json
+import math
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloison.bodies import BodyId, parse_body
+from cloison.cli.ask import find_activity
+from cloison.cli.console import messages, out, show_decision, table
+from cloison.cli.places import read_addresses
+from cloison.cli.policy import load_policy
+from cloison.cli.root import find_root
+from cloison.errors import StorageError
+from cloison.exchange.statement import TableQuestion
+from cloison.law import PolicySet
+from cloison.pages.table import render_table
+from cloison.statistics.document import read_document
+from cloison.statistics.export import to_csv, to_parquet, to_rows
+from cloison.statistics.loss import shown
+from cloison.v1 import statistics_service_pb2 as wire
+from cloison.wire.node import system_clock
+from cloison.wire.publication_file import parse_publication, print_publication
+from cloison.wire.settings import default_addresses
+from cloison.wire.statistics_client import Publication, StatisticsClient, load_register
+from cloison.wire.status import DENIED, OK
+
+app = typer.Typer(help="Statistical tables, with noise and a budget.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A declared table.")]
+PeriodOption = Annotated[str, typer.Option("--period", help="2026-03, or 2026.")]
+Epsilon = Annotated[str, typer.Option(help="Privacy loss, a fraction: 1/2.")]
+Activity = Annotated[str, typer.Option(help="The activity that asks.")]
+Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")]
+Addresses = Annotated[Path | None, typer.Option(help='TOML file, BODY = "host:port".')]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_KEYS = Path("var/keys")
+_ACTIVITY = "drees-statistics"
+_BAR = 24
+
+
+@app.callback()
+def _group() -> None:
+    """Statistical tables, with noise and a budget."""
+
+
+@app.command("list")
+def list_command(*, root: Root = None, as_json: Json = False) -> None:
+    """List the declared tables.
+
+    Example: cloison stats list
+    """
+    declared = load_policy(find_root(root)).statistics
+    rows = [
+        {
+            "table": one.id,
+            "title": one.title,
+            "holder": one.holder,
+            "population": one.population,
+            "period": one.period.value,
+            "cells": declared.cubes[one.id].cells,
+        }
+        for one in declared.tables.values()
+    ]
+    if as_json:
+        return _print_json({"tables": rows})
+    listed = table("table", "holder", "population", "by", "cells", "title", right=("cells",))
+    for row in rows:
+        said = (row[key] for key in ("table", "holder", "population", "period", "cells", "title"))
+        listed.add_row(*map(str, said))
+    out().print(listed)
+    return None
+
+
+@app.command("describe")
+def describe_command(name: Name, *, root: Root = None, as_json: Json = False) -> None:
+    """Show what a table counts, its cells, and how much one person may weigh in it.
+
+    Example: cloison stats describe caf-beneficiaries
+    """
+    declared = load_policy(find_root(root)).statistics
+    one, cube = declared.table(name), declared.cubes.get(name)
+    levels = [{"level": level.id, "cells": level.cells} for level in cube.levels] if cube else []
+    if as_json:
+        return _print_json({**one.model_dump(mode="json"), "cells": levels})
+    console = out()
+    console.print(f"{one.title} · {one.holder} · par {one.period.value}", markup=False)
+    console.print(f"  population {one.population}, about {one.persons} persons", markup=False)
+    for dimension in one.dimensions:
+        source = f"{dimension.dataset or one.dataset}.{dimension.field}"
+        console.print(f"  {dimension.id}: {source}, keys {dimension.keys}", markup=False)
+    console.print(
+        f"  one person counts once in at most {one.measure.most_cells} cells of a level;"
+        f" cells under {one.threshold} are withheld",
+        markup=False,
+    )
+    shown_levels = table("level", "cells", right=("cells",))
+    for level in levels:
+        shown_levels.add_row(str(level["level"]), str(level["cells"]))
+    console.print(shown_levels)
+    return None
+
+
+@app.command("price")
+def price_command(
+    name: Name,
+    *,
+    period: PeriodOption,
+    epsilon: Epsilon,
+    activity: Activity = _ACTIVITY,
+    keys: Keys = _KEYS,
+    root: Root = None,
+    addresses: Addresses = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a table would take of the budget and how far off it would be. Exit 2 if too dear.
+
+    Example: cloison stats price caf-beneficiaries --period 2026-03 --epsilon 1/2
+    """
+    base = find_root(root)
+    policy = load_policy(base)
+    policy.statistics.question(name, period, epsilon)
+    with closing(_connect(policy, base, keys, activity, name, addresses)) as client:
+        price = client.price(TableQuestion(name, period, epsilon))
+    if as_json:
+        _print_json(_price_to_json(price))
+    else:
+        _show_price(price)
+    raise typer.Exit(OK if price.affordable else DENIED)
+
+
+@app.command("publish")
+def publish_command(
+    name: Name,
+    *,
+    period: PeriodOption,
+    epsilon: Epsilon,
+    to: Annotated[Path, typer.Option(help="Folder for the files, made if absent.")],
+    activity: Activity = _ACTIVITY,
+    keys: Keys = _KEYS,
+    root: Root = None,
+    addresses: Addresses = None,
+    as_json: Json = False,
+) -> None:
+    """Buy a table, or fetch it again for free; write it as JSON, CSV, Parquet and a page.
+
+    Exit 2 if the law refuses, or the budget.
+
+    Example: cloison stats publish caf-beneficiaries --period 2026-03 --epsilon 1/2 --to var/tables
+    """
+    base = find_root(root)
+    policy = load_policy(base)
+    declared = policy.statistics.question(name, period, epsilon).table
+    record = find_activity(policy.activities, activity)
+    with (
+        closing(_connect(policy, base, keys, activity, name, addresses)) as client,
+        messages().status("asking"),
+    ):
+        asked = TableQuestion(name, period, epsilon)
+        reply = client.publish(declared, asked, record, system_clock())
+    if reply.publication is None:
+        if reply.refusal is not None:
+            show_decision(messages(), reply.refusal)
+        if as_json:
+            reason = reply.refusal.reason if reply.refusal else ""
+            _print_json({"outcome": "deny", "reason": reason})
+        raise typer.Exit(DENIED)
+    written = _write(to, reply.publication)
+    if as_json:
+        paths = [str(path) for path in written]
+        _print_json({"outcome": "published", "free": reply.kept, "files": paths})
+    else:
+        out().print("already published: the same figures, free" if reply.kept else "published")
+        for path in written:
+            typer.echo(str(path))
+
+
+@app.command("budget")
+def budget_command(
+    *,
+    holder: Annotated[str, typer.Option(help="The body that holds the population.")],
+    activity: Activity = _ACTIVITY,
+    keys: Keys = _KEYS,
+    root: Root = None,
+    addresses: Addresses = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is granted and spent of each population, and what one person is exposed to.
+
+    Example: cloison stats budget --holder caf
+    """
+    base = find_root(root)
+    body = parse_body(holder)
+    address = _address(base, body, addresses)
+    with closing(StatisticsClient.connect(keys, activity, body, address)) as client:
+        told = client.budget()
+    if as_json:
+        return _print_json(_budget_to_json(told))
+    spent = table("population", "year", "pocket", "spent", "granted", "", right=("spent",))
+    for one in told.budgets:
+        pockets = (
+            ("ε", one.spent_epsilon, one.granted_epsilon),
+            ("ρ", one.spent_rho, one.granted_rho),
+        )
+        for pocket, used, granted in pockets:
+            if Fraction(granted):
+                picture = _bar(Fraction(used), Fraction(granted))
+                spent.add_row(one.population, str(one.year), pocket, used, granted, picture)
+    out().print(spent)
+    for ceiling in told.ceilings:
+        typer.echo(
+            f"a person in all of {', '.join(ceiling.grants)}: granted ε {ceiling.granted_epsilon},"
+            f" ρ {ceiling.granted_rho}; at most ε {ceiling.epsilon}, ρ {ceiling.rho}"
+        )
+    return None
+
+
+@app.command("verify")
+def verify_command(
+    file: Annotated[Path, typer.Argument(help="The JSON file of a publication.")],
+    *,
+    keys: Annotated[Path, typer.Option(help="Folder that holds public/.")] = _KEYS,
+    as_json: Json = False,
+) -> None:
+    """Check, offline, that a published table is what the register says was paid for.
+
+    Example: cloison stats verify var/tables/caf-beneficiaries-2026-03.json
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise StorageError("FILE_UNREADABLE", f"file `{file}`: {error.strerror}") from error
+    document, reserved, published = parse_publication(data)
+    # Who holds the register is the document's word; that it is theirs, the register's key shows.
+    holder = parse_body(str(read_document(document)["holder"]))
+    checked = Publication.verified(document, reserved, published, load_register(keys, holder))
+    privacy = checked.content["privacy"]
+    facts = {
+        "table": checked.content["table"],
+        "period": checked.content["period"],
+        "holder": holder,
+        "reserved_entry": reserved.leaf_index,
+        "published_entry": published.leaf_index,
+        "cost_epsilon": privacy["cost_epsilon"],
+        "cost_rho": privacy["cost_rho"],
+    }
+    if as_json:
+        return _print_json({"verified": True, **facts})
+    typer.echo(
+        f"verified: {facts['table']} {facts['period']}, register of {holder},"
+        f" entries {reserved.leaf_index} (reserved) and {published.leaf_index} (published);"
+        f" cost ε {privacy['cost_epsilon']}, ρ {privacy['cost_rho']}"
+    )
+    return None
+
+
+def _connect(
+    policy: PolicySet,
+    root: Path,
+    keys: Path,
+    activity: str,
+    name: str,
+    addresses: Path | None,
+) -> StatisticsClient:
+    find_activity(policy.activities, activity)
+    holder = parse_body(policy.statistics.table(name).holder)
+    return StatisticsClient.connect(keys, activity, holder, _address(root, holder, addresses))
+
+
+def _address(root: Path, holder: BodyId, addresses: Path | None) -> str:
+    moved = {} if addresses is None else read_addresses(addresses)
+    if holder in moved:
+        host, port = moved[holder]
+        return f"{host}:{port}"
+    return default_addresses(root)[holder]
+
+
+def _write(folder: Path, publication: Publication) -> list[Path]:
+    content = publication.content
+    rows = to_rows(content)
+    whole = print_publication(publication.document, publication.reserved, publication.published)
+    page = render_table(content, publication.reserved, publication.published)
+    stem = f"{content['table']}-{content['period']}"
+    files = {
+        ".json": whole,
+        ".csv": to_csv(rows),
+        ".parquet": to_parquet(rows, publication.document),
+        ".html": page.encode("utf-8"),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, data in files.items():
+            (folder / f"{stem}{suffix}").write_bytes(data)
+    except OSError as error:
+        raise StorageError("FILE_WRITE", f"folder `{folder}`: {error.strerror}") from error
+    return [folder / f"{stem}{suffix}" for suffix in files]
+
+
+def _price_to_json(price: wire.PriceResponse) -> dict[str, Any]:
+    return {
+        "mechanism": price.mechanism,
+        "epsilon": price.epsilon,
+        "rho": price.rho,
+        "kept": price.kept,
+        "affordable": price.affordable,
+        "spent_epsilon": price.budget.spent_epsilon,
+        "spent_rho": price.budget.spent_rho,
+        "granted_epsilon": price.budget.granted_epsilon,
+        "granted_rho": price.budget.granted_rho,
+        "levels": [
+            {
+                "level": one.level,
+                "cells": one.cells,
+                "share": one.share,
+                "rmse": round(one.rmse, 3),
+                "half_width": round(one.half_width, 3),
+            }
+            for one in price.levels
+        ],
+    }
+
+
+def _show_price(price: wire.PriceResponse) -> None:
+    budget = price.budget
+    left_epsilon = Fraction(budget.granted_epsilon) - Fraction(budget.spent_epsilon)
+    left_rho = Fraction(budget.granted_rho) - Fraction(budget.spent_rho)
+    cost = "nothing: it is published" if price.kept else f"ε {price.epsilon}, ρ {price.rho}"
+    typer.echo(f"{price.mechanism} · costs {cost}")
+    typer.echo(
+        f"left of {budget.population} {budget.year}: ε {shown(left_epsilon, up=False)},"
+        f" ρ {shown(left_rho, up=False)}" + ("" if price.affordable else " · TOO DEAR")
+    )
+    levels = table(
+        "level",
+        "cells",
+        "share",
+        "typical error",
+        "95 % interval",
+        right=("cells", "share", "typical error", "95 % interval"),
+    )
+    for one in price.levels:
+        error, width = f"{one.rmse:.1f}", f"± {one.half_width:.1f}"
+        levels.add_row(one.level, str(one.cells), one.share, error, width)
+    out().print(levels)
+
+
+def _budget_to_json(told: wire.BudgetResponse) -> dict[str, Any]:
+    budgets = [
+        {field.name: getattr(one, field.name) for field in one.DESCRIPTOR.fields}
+        for one in told.budgets
+    ]
+    ceilings = [
+        {
+            "id": one.id,
+            "grants": list(one.grants),
+            "granted_epsilon": one.granted_epsilon,
+            "granted_rho": one.granted_rho,
+            "epsilon": one.epsilon,
+            "rho": one.rho,
+            "delta": one.delta,
+        }
+        for one in told.ceilings
+    ]
+    return {"budgets": budgets, "ceilings": ceilings}
+
+
+def _bar(used: Fraction, granted: Fraction) -> str:
+    """What is spent, as filled blocks, rounded up."""
+    filled = min(_BAR, math.ceil(_BAR * used / granted))
+    return "█" * filled + "░" * (_BAR - filled)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))

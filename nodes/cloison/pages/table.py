@@ -1,0 +1,108 @@
+"""A published table as one HTML page: figures, intervals drawn, noise, budget and its proof."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cloison.french import french_count
+from cloison.ledger.tree import leaf_hash
+from cloison.v1 import entry_pb2, receipt_pb2
+
+_WIDTH = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A cell: what it is, its figure and interval as text, and where they stand in the drawing.
+
+    Attributes:
+        figure: Empty where the cell is withheld.
+        left: Of the interval; `dot` of the figure; in hundredths of a pixel, from 0 to 240 pixels.
+    """
+
+    titles: tuple[str, ...]
+    figure: str
+    interval: str
+    left: float
+    right: float
+    dot: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A level of the table, ready to be written."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    withheld: int
+    rmse: str
+    share: str
+
+
+def render_table(
+    content: Mapping[str, Any], reserved: receipt_pb2.Receipt, published: receipt_pb2.Receipt
+) -> str:
+    """The page of a document that was verified; whatever it says, it is text in the page."""
+    environment = Environment(
+        loader=PackageLoader("cloison.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    spent = entry_pb2.Entry.FromString(reserved.entry).budget_reserved
+    return environment.get_template("table.html.j2").render(
+        content=content,
+        parts=[_part(level) for level in content["levels"]],
+        total=french_count(content["levels"][0]["total"]),
+        spent=spent,
+        reserved_index=reserved.leaf_index,
+        published_index=published.leaf_index,
+        reserved_hash=leaf_hash(reserved.entry).hex(),
+        published_hash=leaf_hash(published.entry).hex(),
+        width=_WIDTH,
+    )
+
+
+def _part(level: Mapping[str, Any]) -> Part:
+    axes = level["axes"]
+    titles = [dict(zip(axis["keys"], axis["titles"], strict=True)) for axis in axes]
+    most = max((high for high in level["high"] if high is not None), default=1.0) or 1.0
+    names = [axis["title"] for axis in axes]
+    return Part(
+        " × ".join(names) if names else "Ensemble",
+        tuple(names) or ("Ensemble",),
+        tuple(_rows(level, titles, max(most, 1.0))),
+        level["withheld"],
+        _decimal(level["rmse"]),
+        level["share"],
+    )
+
+
+def _rows(level: Mapping[str, Any], titles: list[dict[str, str]], most: float) -> Iterator[Row]:
+    for place, keys in enumerate(level["keys"]):
+        said = tuple(known[key] for known, key in zip(titles, keys, strict=True)) or ("Ensemble",)
+        figure, low, high = (level[name][place] for name in ("rounded", "low", "high"))
+        if figure is None:
+            yield Row(said, "", "", 0, 0, 0)
+            continue
+        yield Row(
+            said,
+            french_count(figure),
+            f"{_decimal(low)} à {_decimal(high)}",
+            *(_place(value, most) for value in (low, high, level["unrounded"][place])),
+        )
+
+
+def _place(value: float, most: float) -> float:
+    return round(min(max(value, 0.0), most) / most * _WIDTH, 2)
+
+
+def _decimal(value: float) -> str:
+    """One decimal, as French writes it."""
+    whole, _, rest = f"{abs(value):.1f}".partition(".")
+    sign = "−" if value < 0 and (whole, rest) != ("0", "0") else ""
+    return f"{sign}{french_count(int(whole))},{rest}"
