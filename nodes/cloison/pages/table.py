@@ -57,6 +57,7 @@ def render_table(
     return environment.get_template("table.html.j2").render(
         content=content,
         parts=[_part(level) for level in content["levels"]],
+        distributions=_distributions(content),
         total=french_count(content["levels"][0]["total"]),
         spent=spent,
         reserved_index=reserved.leaf_index,
@@ -65,6 +66,22 @@ def render_table(
         published_hash=leaf_hash(published.entry).hex(),
         width=_WIDTH,
     )
+
+
+def _distributions(content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Of each group, its name and its nine deciles as text."""
+    axes = content["levels"][-1]["axes"][:-1]
+    titles = [dict(zip(axis["keys"], axis["titles"], strict=True)) for axis in axes]
+    return [
+        (
+            " × ".join(known[key] for known, key in zip(titles, one["keys"], strict=True))
+            or "Ensemble",
+            ["–" if euros is None else f"{french_count(euros)} €" for euros in one["deciles"]]
+            if one["deciles"] is not None
+            else ["retenu"] * 9,
+        )
+        for one in content["distributions"]
+    ]
 
 
 def _part(level: Mapping[str, Any]) -> Part:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from cloison.errors import StorageError
-from cloison.statistics.cube import Cube
+from cloison.statistics.cube import Axis, Cube
 from cloison.statistics.release import ExactCells
 from cloison.statistics.table import Table
 
@@ -23,6 +23,7 @@ PERSON, WITHDRAWN = "_subject", "_corrected"
 """Columns every dataset has: the person's keyed hash; that the row holds no values."""
 _COUNT = "cell_count"
 _THREADS = 2
+_CENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,36 @@ def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> An
 def _own_cells(table: Table, cube: Cube, source: Any) -> Any:
     """Each person's cells, over the dimensions of the table's own dataset, no more than allowed."""
     chosen = _dimensions(table, cube, table.dataset)
-    rows = _valid(source, chosen).distinct()
+    brackets = cube.leaves.axes[-1]
+    if brackets.edges:
+        rows = _bracketed(source, chosen, brackets)
+        chosen = chosen[:-1]  # of each other cell, a person has one bracket
+    else:
+        rows = _valid(source, chosen).distinct()
     if table.measure.most_cells < prod(len(keys) for _, _, keys in chosen):
         order = [rows[name] for name, _, _ in chosen]
         window = ibis.window(group_by=rows[PERSON], order_by=order)  # type: ignore[no-untyped-call]
         rows = rows.mutate(_place=ibis.row_number().over(window))
         rows = rows.filter(rows["_place"] < table.measure.most_cells).drop("_place")
     return rows
+
+
+def _bracketed(source: Any, chosen: "_Chosen", brackets: Axis) -> Any:
+    """Each person's total in each cell of the other own dimensions, as the key of its bracket.
+
+    Whole cents are added and compared; no amount becomes a float, and none leaves the engine.
+    """
+    (*others, (name, field, keys)) = chosen
+    held = source.filter(source[field].notnull())
+    rows = _valid(held, others, amount=field)
+    summed = rows.group_by([PERSON, *(one for one, _, _ in others)]).aggregate(
+        _total=rows["amount"].sum()
+    )
+    below = [
+        (summed["_total"] < edge * _CENTS, key)
+        for edge, key in zip(brackets.edges, keys, strict=False)
+    ]
+    return summed.mutate(**{name: ibis.cases(*below, else_=keys[-1])}).drop("_total")
 
 
 def _traits(table: Table, cube: Cube, dataset: str, source: Any) -> Any:
@@ -92,10 +116,11 @@ def _dimensions(table: Table, cube: Cube, dataset: str) -> _Chosen:
     ]
 
 
-def _valid(source: Any, chosen: _Chosen) -> Any:
-    """Rows that count: not withdrawn, and every key public."""
+def _valid(source: Any, chosen: _Chosen, **amounts: str) -> Any:
+    """Rows that count: not withdrawn, and every key public; with fields of amounts beside them."""
     kept = source.filter(~source[WITHDRAWN])
-    named = kept.select(PERSON, **{name: kept[field] for name, field, _ in chosen})
+    columns = {name: kept[field] for name, field, _ in chosen}
+    named = kept.select(PERSON, **columns, **{name: kept[field] for name, field in amounts.items()})
     for name, _, keys in chosen:
         named = named.filter(named[name].isin(list(keys)))
     return named
@@ -112,7 +137,7 @@ def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
         connection = ibis.duckdb.connect(threads=_THREADS)
         try:
             sources = {
-                dataset: _source(connection, table, dataset, held[dataset])
+                dataset: _source(connection, table, cube, dataset, held[dataset])
                 for dataset in table.reads()
             }
             found = connection.to_pyarrow(cells_expression(table, cube, sources))
@@ -135,7 +160,14 @@ def _placed(cube: Cube, found: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     return figures
 
 
-def _source(connection: Any, table: Table, dataset: str, periods: Sequence[HeldPeriod]) -> Any:
+def _amount_field(table: Table, cube: Cube) -> str | None:
+    """The field that brackets are of; None where there are none."""
+    return table.dimensions[-1].field if cube.leaves.axes[-1].edges else None
+
+
+def _source(
+    connection: Any, table: Table, cube: Cube, dataset: str, periods: Sequence[HeldPeriod]
+) -> Any:
     """What is held of a dataset as one ibis table of the columns that are read."""
     names = [PERSON, WITHDRAWN, *table.reads()[dataset]]
     whole = [one.file for one in periods if one.file is not None and one.rows is None]
@@ -146,7 +178,8 @@ def _source(connection: Any, table: Table, dataset: str, periods: Sequence[HeldP
     if not parts:
         empty = pa.schema([(PERSON, pa.binary()), (WITHDRAWN, pa.bool_())])
         for name in names[2:]:
-            empty = empty.append(pa.field(name, pa.string()))
+            kind = pa.int64() if name == _amount_field(table, cube) else pa.string()
+            empty = empty.append(pa.field(name, kind))
         return ibis.memtable(empty.empty_table())
     return ibis.union(*parts, distinct=False) if len(parts) > 1 else parts[0]
 

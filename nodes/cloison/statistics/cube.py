@@ -25,6 +25,7 @@ class Axis:
     title: str
     keys: tuple[str, ...]
     titles: tuple[str, ...]
+    edges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def build_cube(table: Table, keys: Mapping[str, KeySet]) -> Cube:
     """
     path = f"tables/{table.id}.toml"
     axes = [_axes_of(path, dimension, keys) for dimension in table.dimensions]
+    _check_brackets(path, table, [chain[0][0] for chain in axes])
     chosen = [_choose(path, names, axes) for names in table.levels]
     levels = tuple(
         Level(
@@ -87,6 +89,14 @@ def build_cube(table: Table, keys: Mapping[str, KeySet]) -> Cube:
     if cube.cells > MOST_CELLS:
         raise refuse_file(path, f"{cube.cells} cells, at most {MOST_CELLS}")
     return cube
+
+
+def _check_brackets(path: str, table: Table, finest: Sequence[Axis]) -> None:
+    """Brackets are the last dimension, one at most, of the table's own dataset."""
+    for place, (axis, dimension) in enumerate(zip(finest, table.dimensions, strict=True)):
+        own = dimension.dataset in {None, table.dataset}
+        if axis.edges and (place != len(finest) - 1 or not own):
+            raise refuse_file(path, "brackets: the last dimension, of the table's own dataset")
 
 
 _Depths = list[int | None]
@@ -107,6 +117,7 @@ def _axes_of(path: str, dimension: Dimension, keys: Mapping[str, KeySet]) -> _Ch
             title,
             tuple(found.keys),
             tuple(found.keys.values()),
+            found.edges,
         )
         if chain and not set(chain[-1][1].values()) == set(axis.keys):
             raise refuse_file(path, f"key set `{name}`: its keys are not the parents named")

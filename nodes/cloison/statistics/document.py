@@ -17,6 +17,7 @@ import numpy as np
 from cloison.errors import IntegrityError
 from cloison.statistics.budget import Loss
 from cloison.statistics.cube import Level
+from cloison.statistics.deciles import read_distribution
 from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.intervals import COVERAGE
 from cloison.statistics.plan import Plan
@@ -61,6 +62,7 @@ def build_document(
         "threshold_applied_to": "rounded figures, after noise",
         "coverage": COVERAGE,
         "rounding": _ROUNDING,
+        "distributions": _distributions(question, levels[-1]),
         "levels": [
             _level(level, plan, place, figures, table.threshold)
             for place, (level, figures) in enumerate(zip(question.cube.levels, levels, strict=True))
@@ -98,6 +100,30 @@ def _level(
     }
 
 
+def _distributions(question: Question, leaves: Figures) -> list[dict[str, Any]]:
+    """Deciles and shares of each group, where the last dimension is brackets.
+
+    Withheld as cells are: a group below the threshold, the share of a bracket below it.
+    """
+    axes = question.cube.leaves.axes
+    if not axes[-1].edges:
+        return []
+    shape, threshold = (-1, len(axes[-1].keys)), question.table.threshold
+    counts, rounded = leaves.unrounded.reshape(shape), leaves.rounded.reshape(shape)
+    found = []
+    for place, group in enumerate(Level("groups", axes[:-1]).keys()):
+        read = read_distribution(counts[place], axes[-1].edges)
+        if read is None or rounded[place].sum() < threshold:
+            found.append({"keys": group, "deciles": None, "shares": None})
+            continue
+        shares = [
+            round(share, 5) if count >= threshold else None
+            for share, count in zip(read.shares, rounded[place], strict=True)
+        ]
+        found.append({"keys": group, "deciles": read.deciles, "shares": shares})
+    return found
+
+
 def read_document(data: bytes) -> Mapping[str, Any]:
     """A document that holds together: as many figures as cells, sums that agree to the unit.
 
@@ -106,7 +132,7 @@ def read_document(data: bytes) -> Mapping[str, Any]:
     """
     try:
         content = json.loads(data)
-        if content["format"] != FORMAT:
+        if content["format"] != FORMAT or type(content["threshold"]) is not int:
             raise _bad("of another format")
         for level in content["levels"]:
             _check_level(level, content["threshold"])

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
@@ -49,6 +50,8 @@ class KeySet(Part):
     Attributes:
         keys: Key to title.
         parents: Key to its key in the set `coarser`; all of them, or none.
+        edges: For brackets of an amount: whole euros at which each key but the first begins. A key
+            holds what is from its edge to below the next; the first and the last are open.
     """
 
     id: Id
@@ -57,6 +60,7 @@ class KeySet(Part):
     keys: Annotated[Mapping[Key, Words], Field(min_length=1, max_length=MOST_KEYS)]
     coarser: Id | None = None
     parents: Mapping[Key, Key] = {}
+    edges: tuple[StrictInt, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -64,6 +68,10 @@ class KeySet(Part):
             raise ValueError("`parents` goes with `coarser`")
         if self.parents and self.parents.keys() != self.keys.keys():
             raise ValueError("`parents`: not one for each key")
+        if self.edges and len(self.edges) != len(self.keys) - 1:
+            raise ValueError("`edges`: not one for each key but the first")
+        if any(above <= below for below, above in pairwise(self.edges)):
+            raise ValueError("`edges`: not in rising order")
         return self
 
 
@@ -76,6 +84,9 @@ class Period(StrEnum):
 
 class Dimension(Part):
     """One axis: a field of the table's dataset, or of a dataset with one record a person.
+
+    Where its key set has `edges`, the field is an amount in cents of the table's own dataset, and a
+    person's is the sum over their rows in each cell of the other own dimensions.
 
     Attributes:
         dataset: Where the field is, if not in the table's own dataset; in force now.

@@ -11,7 +11,8 @@ from cloison.statistics.budget import Accounts, Loss
 from cloison.statistics.declared import Declared, cost_of, parse_declared
 
 TABLE, GRANT = "tables/caf-beneficiaries.toml", "grants/caf-beneficiaries-2026.toml"
-CEILING = "ceilings/caf-beneficiaries.toml"
+CEILING = "ceilings/all-2026.toml"
+INCOME = "keys/monthly-income.toml"
 ACCOUNT = "caf-beneficiaries", 2026
 
 
@@ -44,6 +45,10 @@ BAD_FILES = {
     "another year": (GRANT, "year = 2026", "year = 2027"),
     "more than the ceiling": (GRANT, 'epsilon = "4"', 'epsilon = "5"'),
     "under no ceiling": (CEILING, "years = [2025, 2026]", "years = [2025]"),
+    "edges not one a key": (INCOME, "edges = [100, ", "edges = ["),
+    "edges that fall": (INCOME, "edges = [100, 200, ", "edges = [200, 100, "),
+    "edges as floats": (INCOME, "edges = [100, ", "edges = [100.5, "),
+    "brackets not last": (TABLE, 'keys = "departments"', 'keys = "monthly-income"'),
     "parents without a set": ("keys/departments.toml", 'coarser = "region"\n', ""),
     "coarser than itself": ("keys/region.toml", "[keys]", 'coarser = "region"\n[keys]'),
     "a parent that is no key": ("keys/departments.toml", '"2A" = "94"', '"2A" = "95"'),
@@ -154,5 +159,9 @@ def test_accounts_entry_that_does_not_add_up_is_refused(cost: Loss) -> None:
 
 def test_exposure_of_a_person_is_the_sum_of_the_grants(declared: Declared) -> None:
     (exposure,) = declared.exposures
-    assert exposure.granted == Loss(Fraction(8), Fraction(1, 5))
-    assert exposure.grants == ("caf-beneficiaries-2025", "caf-beneficiaries-2026")
+    assert exposure.granted == Loss(Fraction(12), Fraction(3, 10))
+    assert exposure.grants == (
+        "caf-beneficiaries-2025",
+        "caf-beneficiaries-2026",
+        "cnav-monthly-resources-2026",
+    )
