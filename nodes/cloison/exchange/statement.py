@@ -104,19 +104,10 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
     requester, holder = parse_body(message.requester), parse_body(message.holder)
     cohort = _read_cohort(message) if message.HasField("cohort") else None
     table = _read_table(message)
-    people = len(message.person_digests)
-    least = 0 if cohort or table else 1
-    limits.check_count("persons", people, least, limits.PERSONS_PER_STATEMENT)
-    if table and (cohort or people or message.case_leaf_hash):
-        raise InputError("MALFORMED", "statement: a table names no person, cohort or case")
-    if cohort and people:
-        raise InputError("MALFORMED", "statement: a cohort names no person of its own")
     if cohort and message.selection.HasField("received"):
         # What was received is handed back sealed, a person at a time; a cohort would read the
         # node's own dataset of that name under a permit for another body's.
         raise InputError("MALFORMED", "statement: received data are not asked by cohort")
-    if len(set(message.person_digests)) != people:
-        raise InputError("MALFORMED", "statement: the same person digest twice")
     return Statement(
         raw=raw,
         hash=sha256(raw).digest(),
@@ -131,10 +122,7 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
             message.purpose,
             message.legal_basis,
         ),
-        person_digests=tuple(
-            limits.check_bytes("person digest", digest, limits.HASH_BYTES)
-            for digest in message.person_digests
-        ),
+        person_digests=_read_digests(message, named=cohort is None and table is None),
         case_leaf_hash=limits.check_bytes(
             "case leaf hash", message.case_leaf_hash, limits.HASH_BYTES, optional=True
         ),
@@ -148,6 +136,19 @@ def _read(message: statement_pb2.Statement, raw: bytes) -> Statement:
     )
 
 
+def _read_digests(message: statement_pb2.Statement, *, named: bool) -> tuple[bytes, ...]:
+    people = len(message.person_digests)
+    limits.check_count("persons", people, 1 if named else 0, limits.PERSONS_PER_STATEMENT)
+    if people and not named:
+        raise InputError("MALFORMED", "statement: a cohort or a table names no person of its own")
+    if len(set(message.person_digests)) != people:
+        raise InputError("MALFORMED", "statement: the same person digest twice")
+    return tuple(
+        limits.check_bytes("person digest", digest, limits.HASH_BYTES)
+        for digest in message.person_digests
+    )
+
+
 def _read_table(message: statement_pb2.Statement) -> TableQuestion | None:
     asked = message.selection.granularity == statement_pb2.GRANULARITY_TABLE
     if asked != message.HasField("table"):
@@ -156,6 +157,8 @@ def _read_table(message: statement_pb2.Statement) -> TableQuestion | None:
         return None
     if message.selection.HasField("received"):
         raise InputError("MALFORMED", "statement: no table is made of received data")
+    if message.HasField("cohort") or message.case_leaf_hash:
+        raise InputError("MALFORMED", "statement: a table has no cohort and no case")
     table = message.table
     return TableQuestion(
         limits.check_name("table", table.table),

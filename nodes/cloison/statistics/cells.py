@@ -22,7 +22,14 @@ from cloison.statistics.table import Table
 PERSON, WITHDRAWN = "_subject", "_corrected"
 """Columns every dataset has: the person's keyed hash; that the row holds no values."""
 _COUNT = "cell_count"
-_THREADS = 2
+_SETTINGS: Mapping[str, Any] = {
+    "threads": 2,
+    "temp_directory": "",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+"""Persons' rows are never written elsewhere, and nothing is fetched: what does not fit in memory is
+an error."""
 _CENTS = 100
 
 
@@ -134,7 +141,7 @@ def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
             is not told.
     """
     try:
-        connection = ibis.duckdb.connect(threads=_THREADS)
+        connection = ibis.duckdb.connect(**_SETTINGS)
         try:
             sources = {
                 dataset: _source(connection, table, cube, dataset, held[dataset])

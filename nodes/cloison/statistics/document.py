@@ -110,7 +110,7 @@ def _distributions(question: Question, leaves: Figures) -> list[dict[str, Any]]:
         return []
     shape, threshold = (-1, len(axes[-1].keys)), question.table.threshold
     counts, rounded = leaves.unrounded.reshape(shape), leaves.rounded.reshape(shape)
-    found = []
+    found: list[dict[str, Any]] = []
     for place, group in enumerate(Level("groups", axes[:-1]).keys()):
         read = read_distribution(counts[place], axes[-1].edges)
         if read is None or rounded[place].sum() < threshold:

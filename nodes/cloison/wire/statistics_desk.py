@@ -57,7 +57,7 @@ class StatisticsDesk:
     def __init__(self, node: Node, holder: Holder) -> None:
         self._node, self._holder = node, holder
         self.account = StatisticsAccount(node)
-        self._drawing: dict[bytes, asyncio.Lock] = {}
+        self._drawing = asyncio.Lock()  # one table at a time: a node has other work
 
     def question(self, asked: TableQuestion) -> Question:
         """What is asked, of a table this node holds.
@@ -90,8 +90,7 @@ class StatisticsDesk:
         refusal = next((one for one in decisions if not one.permitted), None)
         if refusal is not None:
             return Answer(receipts, refusal)
-        lock = self._drawing.setdefault(question.hash, asyncio.Lock())
-        async with lock:
+        async with self._drawing:
             found = self.account.published(question.hash)
             kept = found is not None
             if found is None:
@@ -160,7 +159,7 @@ class StatisticsDesk:
 
     async def _draw(self, question: Question, peer: Peer, statements: list[bytes]) -> Published:
         activity = peer.activity or ""
-        plan = question.plan()
+        plan = await asyncio.to_thread(question.plan)
         self.account.accounts.after(question.grant, cost_of(plan))  # before any file is looked for
         found = self._find(question)
         await asyncio.to_thread(_check, found)

@@ -14,9 +14,11 @@ from cloison.exchange.statement import TableQuestion
 from cloison.exchange.values import decision_to_proto
 from cloison.identity import Peer
 from cloison.statistics.budget import Ceiling, Exposure, Grant
-from cloison.statistics.declared import cost_of
+from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.document import spelled
+from cloison.statistics.hierarchy import Floats
 from cloison.statistics.intervals import half_widths
+from cloison.statistics.plan import Plan
 from cloison.statistics.table import Table
 from cloison.v1 import statistics_service_pb2 as wire
 from cloison.v1 import statistics_service_pb2_grpc
@@ -56,11 +58,11 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
                 limits.check_table_text("epsilon", asked.epsilon),
             )
         )
-        plan, account = question.plan(), self._desk.account
+        plan, widths = await asyncio.to_thread(_planned, question)
+        account = self._desk.account
         kept = account.published(question.hash) is not None
         cost = cost_of(plan)
         spent = account.accounts.spent((question.grant.population, question.grant.year))
-        widths = half_widths(plan, question.cube)
         epsilon, rho = ("0", "0") if kept else spelled(cost)
         return wire.PriceResponse(
             mechanism=plan.kind.value,
@@ -153,6 +155,12 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
             author=grant.author,
             date=grant.date.isoformat(),
         )
+
+
+def _planned(question: Question) -> tuple[Plan, list[Floats]]:
+    """Plan and intervals; a thread's work, for other questions must not wait."""
+    plan = question.plan()
+    return plan, half_widths(plan, question.cube)
 
 
 def seconds_to_beat(elapsed: float, beat: float) -> float:

@@ -326,3 +326,48 @@ def test_check_persons_bad_input_is_refused_with_its_reason() -> None:
         with pytest.raises(CloisonError) as caught:
             check_persons(digests, persons)
         assert caught.value.reason == reason
+
+
+def table_statement() -> Statement:
+    """A statement about a table, which names nobody."""
+    made = statement()
+    del made.person_digests[:]
+    made.selection.granularity = statement_pb2.GRANULARITY_TABLE
+    made.table.table, made.table.period, made.table.epsilon = "cnav-income", "2026-03", "1/2"
+    return made
+
+
+def test_parse_statement_table_names_nobody_and_is_read_as_spelled() -> None:
+    read = parse_statement(printed(table_statement()))
+    assert read.table is not None
+    assert (read.table.table, read.table.period, read.table.epsilon) == (
+        "cnav-income",
+        "2026-03",
+        "1/2",
+    )
+    assert read.person_digests == ()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: one.person_digests.append(bytes(32)),
+        lambda one: one.ClearField("table"),
+        lambda one: one.cohort.MergeFrom(statement_pb2.Cohort(size=100, batch_persons=100)),
+        lambda one: one.MergeFrom(Statement(case_leaf_hash=bytes(32))),
+        lambda one: one.selection.MergeFrom(
+            statement_pb2.Selection(granularity=statement_pb2.GRANULARITY_MONTH)
+        ),
+        lambda one: one.table.MergeFrom(statement_pb2.TableQuestion(table="Table!")),
+        lambda one: one.table.MergeFrom(statement_pb2.TableQuestion(period="2550814168025")),
+        lambda one: one.table.MergeFrom(statement_pb2.TableQuestion(epsilon="nan")),
+        lambda one: one.table.MergeFrom(statement_pb2.TableQuestion(epsilon="0.5")),
+        lambda one: one.table.MergeFrom(statement_pb2.TableQuestion(epsilon="-1")),
+    ],
+)
+def test_parse_statement_bad_table_is_refused(spoil: Callable[[Statement], None]) -> None:
+    made = table_statement()
+    spoil(made)
+    with pytest.raises(InputError) as refusal:
+        parse_statement(printed(made))
+    assert refusal.value.reason == "MALFORMED"
