@@ -37,6 +37,7 @@ check: $(STAMP)
 	@rm -rf .proto-check
 	$(BIN)/cloison law check
 	$(BIN)/cloison law test
+	$(BIN)/cloison law coverage
 
 proto: $(STAMP)
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=nodes --grpc_python_out=nodes --mypy_out=quiet:nodes --mypy_grpc_out=quiet:nodes protos/cloison/v1/*.proto

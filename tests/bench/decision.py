@@ -18,7 +18,7 @@ from tests.bench.section import Section, at_most, interleaved, table_of
 from cloison.bodies import BodyId
 from cloison.cli.root import read_policy
 from cloison.law import PolicySet, decide
-from cloison.law.decide import _shaped, decide_anew
+from cloison.law.decide import decide_anew, shaped
 from cloison.law.question import Action, CaseFacts, Facts, Granularity, Question
 from cloison.law.shape import requests_of
 from cloison.law.slices import policy_set
@@ -107,7 +107,7 @@ def _again(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int
 
 
 def _cedar(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int], object]:
-    shape, _ = _shaped(policy, question, facts, _NOW)
+    shape, _ = shaped(policy, question, facts, _NOW)
     whole = policy_set(rule.template for rule in policy.rules)
     requests = requests_of(shape, [question.purpose], policy.attributes)
     return lambda _: cedarpy.is_authorized_batch(requests, whole, policy.entities)

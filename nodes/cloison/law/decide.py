@@ -6,8 +6,7 @@ other purposes: one the activity relies on). A forbid counts always. Obligations
 permit satisfied of every text the activity relies on: to rely on one sheds none that another sets.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -17,10 +16,11 @@ from cloison.law.conditions import stand_ins
 from cloison.law.nearest import default_deny
 from cloison.law.paris import paris_day
 from cloison.law.policy_set import PolicySet
-from cloison.law.question import Decision, Facts, Obligation, Outcome, Question, RuleRef
+from cloison.law.question import Decision, Facts, Outcome, Question
 from cloison.law.records import Activity
-from cloison.law.rules import OBLIGATION_KINDS, Rule
+from cloison.law.rules import Rule
 from cloison.law.shape import Shape, requests_of, shape_of
+from cloison.law.verdict import Said, Verdict, conclusion, verdict_of
 
 
 def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
@@ -35,17 +35,16 @@ def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -
     Raises:
         InputError: `NAIVE_TIME`.
     """
-    return _decided(policy, *_shaped(policy, question, facts, now))
+    return _decided(policy, *shaped(policy, question, facts, now))
 
 
 def decide_anew(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
     """As `decide`, without keeping the answer: for who tries questions out."""
-    return decide_shape(policy, *_shaped(policy, question, facts, now))
+    return decide_shape(policy, *shaped(policy, question, facts, now))
 
 
-def _shaped(
-    policy: PolicySet, question: Question, facts: Facts, now: datetime
-) -> tuple[Shape, int]:
+def shaped(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> tuple[Shape, int]:
+    """What `decide` looks at of a question: its shape, and the epoch `now` is in."""
     epoch = policy.epoch(paris_day(now))
     activity = policy.activities.get(question.activity)
     counts = ("questions_before" in policy.attributes, "persons" in policy.attributes)
@@ -64,32 +63,31 @@ def _own(activity: Activity | None, facts: Facts) -> bool:
 
 def decide_shape(policy: PolicySet, shape: Shape, epoch: int) -> Decision:
     """The decision on a shape in an epoch, worked out anew."""
-    reason = _outside_record(policy, shape)
+    reason = outside_record(policy, shape)
     if reason is not None:
         return Decision(outcome=Outcome.DENY, reason=reason)
     day = policy.epoch_day(epoch)
-    activity = policy.activities[shape.activity]
-    purposes = (shape.purpose, *(other for other in activity.purposes if other != shape.purpose))
+    purposes = purposes_of(policy, shape)
     verdicts = _verdicts(policy, shape, purposes, day)
-    if errors := [ref for verdict in verdicts for ref in verdict.errors]:
-        return Decision(outcome=Outcome.DENY, reason="RULE_ERROR", rules=_distinct(errors))
-    if forbids := [rule.ref for verdict in verdicts for rule in verdict.forbids]:
-        return Decision(
-            outcome=Outcome.DENY,
-            reason="FORBIDDEN",
-            rules=_distinct(forbids),
-            provisional=any(ref.provisional for ref in forbids),
-        )
-    for purpose, verdict in zip(purposes, verdicts, strict=True):
-        if not verdict.permits:
-            return default_deny(policy, shape, purpose, day)
-    return _permit(verdicts)
+    decision = conclusion(verdicts)
+    if decision is not None:
+        return decision
+    unmet = next(
+        one for one, verdict in zip(purposes, verdicts, strict=True) if not verdict.permits
+    )
+    return default_deny(policy, shape, unmet, day)
 
 
 _decided = lru_cache(maxsize=65536)(decide_shape)
 
 
-def _outside_record(policy: PolicySet, shape: Shape) -> str | None:
+def purposes_of(policy: PolicySet, shape: Shape) -> tuple[str, ...]:
+    """Every purpose the activity declares, the one asked for first."""
+    declared = policy.activities[shape.activity].purposes
+    return (shape.purpose, *(other for other in declared if other != shape.purpose))
+
+
+def outside_record(policy: PolicySet, shape: Shape) -> str | None:
     """Why the question is not one its activity can put at all; None where it is."""
     activity = policy.activities.get(shape.activity)
     dataset = policy.datasets.get((shape.holder, shape.dataset))
@@ -139,29 +137,14 @@ def _known_label(policy: PolicySet, shape: Shape) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What Cedar said for one purpose.
-
-    Attributes:
-        permits: Those that count.
-        obligations: Of every permit satisfied, whether it counts or not.
-    """
-
-    permits: tuple[Rule, ...] = ()
-    obligations: tuple[Obligation, ...] = ()
-    forbids: tuple[Rule, ...] = ()
-    errors: tuple[RuleRef, ...] = ()
-
-
 def _verdicts(
     policy: PolicySet, shape: Shape, purposes: tuple[str, ...], day: date
-) -> list[_Verdict]:
+) -> list[Verdict]:
     """One verdict a purpose, in order."""
     texts = frozenset(policy.activities[shape.activity].legal_bases)
     found = policy.slices.slice(shape.place, day, texts)
     if found.policies is None:
-        return [_Verdict() for _ in purposes]
+        return [Verdict() for _ in purposes]
     stand_in = stand_ins(policy, shape.place, day, texts)
     asked = list(dict.fromkeys(stand_in[purpose] for purpose in purposes))
     requests = requests_of(shape, asked, found.attributes)
@@ -175,48 +158,11 @@ def _verdicts(
 
 def _verdict(
     rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str, *, only: bool
-) -> _Verdict:
-    """What one answer of Cedar means.
-
-    Args:
-        rules: Those of the slice.
-        result: Cedar's answer.
-        relied: The text the question relies on: its permits are taken first.
-        only: No other text's permit counts.
-    """
-    errors = result.diagnostics.errors
-    if errors or result.decision is cedarpy.Decision.NoDecision:
-        # INVARIANT: Cedar would skip an erring forbid; here one error denies.
-        named = [rule.ref for rule in rules.values() if any(rule.id in text for text in errors)]
-        return _Verdict(errors=tuple(named or (rule.ref for rule in rules.values())))
-    decided = tuple(rules[name] for name in sorted(result.diagnostics.reasons))
-    if not result.allowed:
-        return _Verdict(forbids=decided)
-    own = tuple(rule for rule in decided if rule.ref.text == relied)
-    return _Verdict(
-        permits=own if own or only else decided,
-        obligations=tuple(one for rule in decided for one in rule.obligations),
+) -> Verdict:
+    said = Said(
+        allowed=result.allowed,
+        undecided=result.decision is cedarpy.Decision.NoDecision,
+        reasons=frozenset(result.diagnostics.reasons),
+        errors=tuple(result.diagnostics.errors),
     )
-
-
-def _permit(verdicts: list[_Verdict]) -> Decision:
-    rules = [rule for verdict in verdicts for rule in verdict.permits]
-    obligations = sorted(
-        {one for verdict in verdicts for one in verdict.obligations}, key=_obligation_order
-    )
-    return Decision(
-        outcome=Outcome.PERMIT_WITH_OBLIGATIONS if obligations else Outcome.PERMIT,
-        reason="PERMITTED",
-        rules=_distinct(rule.ref for rule in rules),
-        obligations=tuple(obligations),
-        provisional=any(rule.ref.provisional for rule in rules),
-        text=verdicts[0].permits[0].ref.text,
-    )
-
-
-def _obligation_order(obligation: Obligation) -> tuple[int, str, str]:
-    return OBLIGATION_KINDS.index(obligation.kind), obligation.rule, obligation.value
-
-
-def _distinct(refs: Iterable[RuleRef]) -> tuple[RuleRef, ...]:
-    return tuple(dict.fromkeys(refs))
+    return verdict_of(rules, said, relied, only=only)

@@ -30,7 +30,7 @@ def run_examples(policy: PolicySet) -> Iterator[tuple[str, Example, tuple[Differ
     """Every example of every text, with its differences; none where the law answers as expected."""
     for text, examples in policy.examples.items():
         for example in examples:
-            yield text, example, tuple(_compare(text, example, decide_example(policy, example)))
+            yield text, example, tuple(differences(text, example, decide_example(policy, example)))
 
 
 def decide_example(policy: PolicySet, example: Example) -> Decision:
@@ -91,7 +91,8 @@ def _case_of(case: ExampleCase, activity: str, now: datetime) -> CaseFacts:
     )
 
 
-def _compare(text: str, example: Example, decision: Decision) -> Iterator[Difference]:
+def differences(text: str, example: Example, decision: Decision) -> Iterator[Difference]:
+    """What the example expects and the decision is not."""
     found = {
         "expect": decision.outcome.value,
         "reason": decision.reason,

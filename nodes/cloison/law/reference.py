@@ -8,8 +8,9 @@ Source:
     attribute, of a wrong type and of 64-bit overflow; a policy that errs is skipped and named.
 """
 
+import json
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,11 +23,7 @@ _ORDER = {
     "greater": operator.gt,
     "greater_eq": operator.ge,
 }
-_RECKONING: Mapping[str, Callable[[int, int], int]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-}
+_RECKONING = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
 
 
 class Uid(NamedTuple):
@@ -107,19 +104,26 @@ def _above(uid: Uid, parents: Mapping[Uid, list[Uid]]) -> set[Uid]:
     return found
 
 
-def value_of(json: Any) -> Value:
+def request_of(asked: Mapping[str, Any]) -> Request:
+    """A request as Cedar's JSON has it; its context may be JSON text."""
+    context = asked["context"]
+    names = (
+        Uid(asked[one]["type"], asked[one]["id"]) for one in ("principal", "action", "resource")
+    )
+    return Request(*names, value_of(json.loads(context) if isinstance(context, str) else context))
+
+
+def value_of(written: Any) -> Value:
     """A value as Cedar's JSON writes it."""
-    match json:
+    match written:
         case {"__entity": {"type": kind, "id": name}}:
             return Uid(kind, name)
         case dict():
-            return tuple(sorted((name, value_of(one)) for name, one in json.items()))
+            return tuple(sorted((name, value_of(one)) for name, one in written.items()))
         case list() | tuple():
-            return frozenset(value_of(one) for one in json)
-        case bool() | int() | str():
-            return json
+            return frozenset(value_of(one) for one in written)
         case _:
-            raise EvaluationError("a value of no type that rules know")
+            return written
 
 
 def answer(rules: Iterable[pst.Template], request: Request, world: World) -> Result:
@@ -235,7 +239,7 @@ def _rarer(expr: pst.Expr, request: Request, world: World) -> Value:
 def _attributes(value: Value, world: World) -> Mapping[str, Value]:
     if isinstance(value, Uid):
         return world.attributes.get(value, {})
-    if isinstance(value, tuple) and not isinstance(value, Uid):
+    if isinstance(value, tuple):
         return dict(value)
     raise EvaluationError("an attribute of what has none")
 
@@ -298,9 +302,11 @@ def _holds(values: frozenset[Any], one: Value) -> bool:
     return any(_same(value, one) for value in values)
 
 
-def _binary(op: str, left: Value, right: Value, world: World) -> Value:  # noqa: PLR0911 - one a form
+def _binary(  # noqa: PLR0911 - one a form
+    op: str, left: Value, right: Value, world: World
+) -> Value:
     if op in _ORDER:
-        return bool(_ORDER[op](_number(left), _number(right)))
+        return _ORDER[op](_number(left), _number(right))
     if op in _RECKONING:
         return _fitting(_RECKONING[op](_number(left), _number(right)))
     match op:

@@ -16,7 +16,7 @@ from cloison.law.reference import (
     Uid,
     answer,
     evaluate,
-    value_of,
+    request_of,
     world_of,
 )
 from cloison.law.slices import policy_set
@@ -204,13 +204,6 @@ class Rules:
 
     def _entities(self, depth: int) -> Any:
         return pst.Set((self.of("entity", depth), self.of("entity", depth)))
-
-
-def request_of(asked: dict[str, Any]) -> Request:
-    principal, action, resource = (
-        Uid(asked[one]["type"], asked[one]["id"]) for one in ("principal", "action", "resource")
-    )
-    return Request(principal, action, resource, value_of(asked["context"]))
 
 
 def told(result: cedarpy.AuthzResult, names: list[str]) -> tuple[bool, set[str], set[str]]:

@@ -1,142 +1,31 @@
-"""`cloison law`: the policy set, read, questioned and tested offline."""
+"""`cloison law decide`: one question, decided without data."""
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cloison.bodies import parse_body
-from cloison.cli.root import find_root, read_policy
+from cloison.cli.law.shown import DENIED, Json, Root, load, print_json
 from cloison.errors import InputError
 from cloison.law import (
     Action,
-    Activity,
     CaseFacts,
     Decision,
     Facts,
     Granularity,
     PolicySet,
     Question,
-    Text,
     decide,
     explain_en,
     explain_fr,
-    run_examples,
 )
-from cloison.law.policy_set import in_force
 from cloison.months import Month
 
-DENIED = 2
-FAILED = 1
 _NOON = time(12, tzinfo=UTC)
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Check, show, test and question the policy set.\n\nExample: cloison law show caf-ppa",
-)
 
-Root = Annotated[
-    Path | None, typer.Option("--root", help="Folder that holds policy/ (default: nearest above).")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def load(root: Path | None) -> PolicySet:
-    """The policy set of a root; the nearest one where none is given."""
-    return PolicySet.parse(read_policy(root or find_root(Path.cwd())))
-
-
-@app.command()
-def check(root: Root = None, as_json: Json = False) -> None:
-    """Reads every policy file; exit 3 with file and line where one is not valid.
-
-    Example: cloison law check
-    """
-    policy = load(root)
-    counts = {
-        "policy_set": policy.hash.hex(),
-        "purposes": len(policy.purposes),
-        "texts": len(policy.texts),
-        "rules": len(policy.rules),
-        "activities": len(policy.activities),
-        "datasets": len(policy.datasets),
-        "promises": len(policy.promises),
-        "examples": sum(map(len, policy.examples.values())),
-    }
-    if as_json:
-        _print_json(counts)
-        return
-    print(f"policy set {counts.pop('policy_set')}")
-    print(" · ".join(f"{count} {name}" for name, count in counts.items()))
-
-
-@app.command("list")
-def list_(root: Root = None, as_json: Json = False) -> None:
-    """Lists the activities, and the texts with their days and how much of each was read.
-
-    Example: cloison law list
-    """
-    policy = load(root)
-    today = datetime.now(UTC).date()
-    texts = [_text_row(text, today) for text in policy.texts.values()]
-    activities = [
-        {
-            "id": activity.id,
-            "body": activity.body,
-            "purposes": list(activity.purposes),
-            "legal_bases": list(activity.legal_bases),
-        }
-        for activity in policy.activities.values()
-    ]
-    if as_json:
-        _print_json({"texts": texts, "activities": activities})
-        return
-    _print_table(("text", "from", "until", "in force", "read"), texts)
-    _print_table(("activity", "body", "purposes", "relies on"), activities)
-
-
-def _text_row(text: Text, today: date) -> dict[str, object]:
-    dates = text.in_force
-    return {
-        "id": text.id,
-        "from": f"{dates.from_} ({dates.certainty})",
-        "until": f"{dates.until} ({dates.until_certainty})" if dates.until else "",
-        "in_force": in_force(text, today),
-        "read": text.read.value,
-    }
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A text or an activity.")],
-    root: Root = None,
-    as_json: Json = False,
-) -> None:
-    """Shows one text with its rules, or one activity's record.
-
-    Example: cloison law show decret-2025-1288
-    """
-    policy = load(root)
-    found: Text | Activity | None = policy.texts.get(name) or policy.activities.get(name)
-    if found is None:
-        raise InputError("UNKNOWN_ID", f"`{name}`: no text or activity", "see `cloison law list`")
-    rules = [rule for rule in policy.rules if rule.ref.text == name]
-    if as_json:
-        content = found.model_dump(mode="json", by_alias=True)
-        _print_json({**content, **({"rules": [r.source for r in rules]} if rules else {})})
-        return
-    _print_record(found.model_dump(mode="json", by_alias=True))
-    for rule in rules:
-        print(f"\n{rule.source}")
-
-
-@app.command("decide")
 def decide_(
     activity: Annotated[str, typer.Option(help="Activity that asks.")],
     purpose: Annotated[str, typer.Option(help="Purpose code.")],
@@ -255,7 +144,7 @@ def _print_decision(
     question: Question, decision: Decision, now: datetime, *, as_json: bool
 ) -> None:
     if as_json:
-        _print_json(
+        print_json(
             {
                 **asdict(decision),
                 "law_date": now.date().isoformat(),
@@ -279,65 +168,3 @@ def _print_decision(
 
 def _mark(provisional: bool) -> str:
     return " [provisional]" if provisional else ""
-
-
-@app.command("test")
-def run_test(root: Root = None, as_json: Json = False) -> None:
-    """Puts every example to the law; exit 1 with a table of the differences.
-
-    Example: cloison law test
-    """
-    results = list(run_examples(load(root)))
-    if not results:
-        raise InputError("NO_EXAMPLE", "no example found", "write texts/<id>/examples.yaml")
-    differences = [one for _, _, found in results for one in found]
-    failed = sum(bool(found) for _, _, found in results)
-    rows = [
-        {
-            "text": one.text,
-            "example": one.example.name,
-            "what": one.what,
-            "expected": one.expected,
-            "found": one.found,
-        }
-        for one in differences
-    ]
-    if as_json:
-        _print_json({"examples": len(results), "failed": failed, "differences": rows})
-    else:
-        if rows:
-            _print_table(("text", "example", "what", "expected", "found"), rows)
-        print(f"{len(results)} examples, {failed} differ")
-    if rows:
-        raise typer.Exit(FAILED)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
-
-
-def _print_table(heads: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
-    table = Table(*heads, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    Console(highlight=False, markup=False).print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _print_record(record: Mapping[str, Any], indent: str = "") -> None:
-    """A record as `key: value` lines, lists and tables indented below their key."""
-    for key, value in record.items():
-        if isinstance(value, Mapping):
-            print(f"{indent}{key}:")
-            _print_record(value, f"{indent}  ")
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            for item in value:
-                print(f"{indent}{key}:")
-                _print_record(item, f"{indent}  ")
-        elif value not in (None, "", []):
-            print(f"{indent}{key}: {_cell(value)}")

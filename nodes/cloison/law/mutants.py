@@ -1,0 +1,102 @@
+"""Rules with one mistake each: what a slip of the pen would make of a text."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cedarpy import pst
+
+from cloison.law.rules import Rule
+from cloison.law.words import cedar_text
+
+_STEPS = {
+    "less": (-1, 0),
+    "less_eq": (0, 1),
+    "greater": (0, 1),
+    "greater_eq": (-1, 0),
+    "eq": (0, 0),
+    "not_eq": (0, 0),
+}
+"""For a bound moved by (-1, +1), how far from the bound the value lies that tells the two apart."""
+
+_SETS = frozenset({"in", "contains", "contains_all", "contains_any"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A rule with one mistake.
+
+    Attributes:
+        rule: The rule as it should be.
+        template: As the mistake leaves it; None where the rule is gone.
+        what: The mistake, in words.
+        wanted: What kind of example would see it.
+    """
+
+    rule: Rule
+    template: pst.Template | None
+    what: str
+    wanted: str
+
+
+def mutants_of(rule: Rule) -> Iterator[Mutant]:
+    """The rule gone; each atom negated; each bound moved by one; each element of a set left out."""
+    verb = "permits" if rule.permits else "forbids"
+    decides = f"an example that this rule {verb}"
+    alone = ", and no other (or that lists it under `rules`)" if rule.permits else ""
+    yield Mutant(rule, None, "removed", f"{decides}{alone}")
+    for place, clause in enumerate(rule.template.clauses):
+        for changed, what, wanted in _changes(clause.expr):
+            clauses = list(rule.template.clauses)
+            clauses[place] = replace(clause, expr=changed)
+            template = replace(rule.template, clauses=tuple(clauses))
+            yield Mutant(rule, template, what, wanted or decides)
+
+
+def _changes(expr: pst.Expr) -> Iterator[tuple[pst.Expr, str, str]]:
+    """Each change of an expression, the mistake, and the example wanted; "" for any it decides."""
+    match expr:
+        case pst.BinaryOp("and" | "or", left, right):
+            yield from ((replace(expr, left=one), *rest) for one, *rest in _changes(left))
+            yield from ((replace(expr, right=one), *rest) for one, *rest in _changes(right))
+        case pst.UnaryOp("not", argument):
+            yield from ((replace(expr, arg=one), *rest) for one, *rest in _changes(argument))
+        case pst.IfThenElse():
+            for name in ("cond", "then_expr", "else_expr"):
+                part = getattr(expr, name)
+                yield from ((replace(expr, **{name: one}), *rest) for one, *rest in _changes(part))
+        case _:
+            yield pst.UnaryOp("not", expr), f"`{cedar_text(expr)}` negated", ""
+            yield from _slips(expr)
+
+
+def _slips(atom: pst.Expr) -> Iterator[tuple[pst.Expr, str, str]]:
+    match atom:
+        case pst.BinaryOp(op, left, pst.LongLit(bound)) if op in _STEPS:
+            for step, off in zip((-1, 1), _STEPS[op], strict=True):
+                value = f"`{cedar_text(left)}` is {bound + off}"
+                made = replace(atom, right=pst.LongLit(bound + step))
+                what = f"`{cedar_text(atom)}` with {bound + step}"
+                yield made, what, f"an example where {value} and all else this rule asks holds"
+        case pst.BinaryOp(op, pst.Set(elements), right) if op in _SETS and len(elements) > 1:
+            for one, rest in _left_out(elements):
+                made = replace(atom, left=pst.Set(rest))
+                yield made, *_missing(atom, one, f"`{cedar_text(right)}`")
+        case pst.BinaryOp(op, left, pst.Set(elements)) if op in _SETS and len(elements) > 1:
+            for one, rest in _left_out(elements):
+                made = replace(atom, right=pst.Set(rest))
+                yield made, *_missing(atom, one, f"`{cedar_text(left)}`")
+        case _:
+            pass
+
+
+def _left_out(elements: tuple[pst.Expr, ...]) -> Iterator[tuple[pst.Expr, tuple[pst.Expr, ...]]]:
+    for place, one in enumerate(elements):
+        yield one, (*elements[:place], *elements[place + 1 :])
+
+
+def _missing(atom: pst.Expr, element: pst.Expr, of: str) -> tuple[str, str]:
+    named = cedar_text(element)
+    return (
+        f"`{cedar_text(atom)}` without {named}",
+        f"an example that this rule decides, where {of} is {named}",
+    )

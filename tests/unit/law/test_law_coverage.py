@@ -1,0 +1,126 @@
+"""Slips in rules, and the examples that see them."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cloison.cli.app import run
+from cloison.law import PolicySet
+from cloison.law.coverage import Coverage, cover
+from cloison.law.mutants import mutants_of
+
+_TEXT = "texts/loi-78-17"
+_HEAD = """
+id = "loi-78-17"
+title = "x"
+read = "whole"
+in_force = { from = 2020-01-01 }
+sources = [{ code = "x", where = "x", part = "x" }]
+"""
+_RULE = """
+@id("one") @article("1")
+permit (principal == Activity::"cnil-audit", action, resource)
+when { context.persons >= 2 && !(context.cohort || context.granularity == "year") }
+unless { ["month", "year"].contains(context.granularity) };
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(policy: PolicySet) -> Coverage:
+    return cover(policy)
+
+
+def _gone(files: Mapping[str, bytes], text: str, *names: str) -> dict[str, bytes]:
+    """The files without the examples of a text whose source holds one of `names`."""
+    path = f"texts/{text}/examples.yaml"
+    parts = re.split(rb"(?m)^(?=- name:)", files[path])
+    kept = [part for part in parts if not any(name.encode() in part for name in names)]
+    assert len(kept) < len(parts)
+    return {**files, path: b"".join(kept)}
+
+
+def test_slips_of_every_rule_are_tried(policy: PolicySet, whole: Coverage) -> None:
+    assert whole.mutants > 10 * len(policy.rules)
+    assert whole.killed == whole.mutants - len(whole.survivors)
+
+
+def test_no_rule_can_be_removed_unseen(whole: Coverage) -> None:
+    assert [one.rule.id for one in whole.survivors if one.what == "removed"] == []
+
+
+def test_no_condition_can_be_negated_unseen(whole: Coverage) -> None:
+    assert [one.what for one in whole.survivors if "negated" in one.what] == []
+
+
+def test_permit_without_the_examples_that_name_it_can_be_removed_unseen(
+    files: Mapping[str, bytes],
+) -> None:
+    without = PolicySet.parse(_gone(files, "decret-2024-50", "experiment]"))
+
+    removed = {one.rule.id for one in cover(without).survivors if one.what == "removed"}
+
+    assert removed == {"decret-2024-50/experiment"}
+
+
+def test_forbid_without_the_examples_it_closes_can_be_removed_unseen(
+    files: Mapping[str, bytes], policy: PolicySet
+) -> None:
+    changed = dict(files)
+    for text, examples in policy.examples.items():
+        if any(one.reason == "FORBIDDEN" for one in examples):
+            changed = _gone(changed, text, "reason: FORBIDDEN")
+
+    survivors = cover(PolicySet.parse(changed)).survivors
+
+    assert "crpa-l114-8/only-to-inform" in {one.rule.id for one in survivors if not one.template}
+
+
+def test_forbid_is_seen_though_nothing_else_would_permit(
+    policy: PolicySet, whole: Coverage
+) -> None:
+    """Its examples would be denied without it: only beside a planted permit are they seen red."""
+    forbids = [rule for rule in policy.rules if not rule.permits]
+
+    assert forbids
+    assert not {one.rule.id for one in whole.survivors} & {rule.id for rule in forbids}
+
+
+def test_slips_are_every_small_change_of_a_rule(files: Mapping[str, bytes]) -> None:
+    made = PolicySet.parse(
+        {**files, f"{_TEXT}/text.toml": _HEAD.encode(), f"{_TEXT}/rules.cedar": _RULE.encode()}
+    )
+    [rule] = [rule for rule in made.rules if rule.ref.text == "loi-78-17"]
+
+    slips = [mutant.what for mutant in mutants_of(rule)]
+
+    assert slips == [
+        "removed",
+        "`(context.persons) >= 2` negated",
+        "`(context.persons) >= 2` with 1",
+        "`(context.persons) >= 2` with 3",
+        "`context.cohort` negated",
+        '`(context.granularity) == "year"` negated',
+        '`["month", "year"].contains(context.granularity)` negated',
+        '`["month", "year"].contains(context.granularity)` without "month"',
+        '`["month", "year"].contains(context.granularity)` without "year"',
+    ]
+
+
+def test_command_names_what_no_example_sees(
+    files: Mapping[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, content in _gone(files, "decret-2024-50", "experiment]").items():
+        place = tmp_path / "policy" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+    assert run(["law", "coverage", "--root", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert "decret-2024-50/experiment\n  unseen: removed\n  write: an example that" in shown
+
+    assert run(["law", "coverage", "--json", "--root", str(tmp_path)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["killed"] == found["mutants"] - len(found["survivors"])
