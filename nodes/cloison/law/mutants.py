@@ -52,24 +52,31 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
             yield Mutant(rule, template, what, wanted or decides)
 
 
-def _changes(expr: pst.Expr) -> Iterator[tuple[pst.Expr, str, str]]:
-    """Each change of an expression, the mistake, and the example wanted; "" for any it decides."""
+_Change = tuple[pst.Expr, str, str]
+"""An expression changed, the mistake, and the example wanted; "" for any that the rule decides."""
+
+
+def _changes(expr: pst.Expr) -> Iterator[_Change]:
     match expr:
-        case pst.BinaryOp("and" | "or", left, right):
-            yield from ((replace(expr, left=one), *rest) for one, *rest in _changes(left))
-            yield from ((replace(expr, right=one), *rest) for one, *rest in _changes(right))
-        case pst.UnaryOp("not", argument):
-            yield from ((replace(expr, arg=one), *rest) for one, *rest in _changes(argument))
+        case pst.BinaryOp("and" | "or"):
+            yield from _within(expr, "left", "right")
+        case pst.UnaryOp("not"):
+            yield from _within(expr, "arg")
         case pst.IfThenElse():
-            for name in ("cond", "then_expr", "else_expr"):
-                part = getattr(expr, name)
-                yield from ((replace(expr, **{name: one}), *rest) for one, *rest in _changes(part))
+            yield from _within(expr, "cond", "then_expr", "else_expr")
         case _:
             yield pst.UnaryOp("not", expr), f"`{cedar_text(expr)}` negated", ""
             yield from _slips(expr)
 
 
-def _slips(atom: pst.Expr) -> Iterator[tuple[pst.Expr, str, str]]:
+def _within(expr: pst.BinaryOp | pst.UnaryOp | pst.IfThenElse, *parts: str) -> Iterator[_Change]:
+    for name in parts:
+        for changed, what, wanted in _changes(getattr(expr, name)):
+            made = replace(expr, **{name: changed})  # type: ignore[arg-type]  # each part is one
+            yield made, what, wanted
+
+
+def _slips(atom: pst.Expr) -> Iterator[_Change]:
     match atom:
         case pst.BinaryOp(op, left, pst.LongLit(bound)) if op in _STEPS:
             for step, off in zip((-1, 1), _STEPS[op], strict=True):

@@ -107,10 +107,11 @@ def _above(uid: Uid, parents: Mapping[Uid, list[Uid]]) -> set[Uid]:
 def request_of(asked: Mapping[str, Any]) -> Request:
     """A request as Cedar's JSON has it; its context may be JSON text."""
     context = asked["context"]
-    names = (
+    principal, action, resource = (
         Uid(asked[one]["type"], asked[one]["id"]) for one in ("principal", "action", "resource")
     )
-    return Request(*names, value_of(json.loads(context) if isinstance(context, str) else context))
+    known = value_of(json.loads(context) if isinstance(context, str) else context)
+    return Request(principal, action, resource, known)
 
 
 def value_of(written: Any) -> Value:
@@ -122,8 +123,10 @@ def value_of(written: Any) -> Value:
             return tuple(sorted((name, value_of(one)) for name, one in written.items()))
         case list() | tuple():
             return frozenset(value_of(one) for one in written)
-        case _:
+        case bool() | int() | str():
             return written
+        case _:
+            raise EvaluationError("not a value")
 
 
 def answer(rules: Iterable[pst.Template], request: Request, world: World) -> Result:
@@ -240,7 +243,7 @@ def _attributes(value: Value, world: World) -> Mapping[str, Value]:
     if isinstance(value, Uid):
         return world.attributes.get(value, {})
     if isinstance(value, tuple):
-        return dict(value)
+        return dict(value)  # type: ignore[arg-type]  # a `Uid` is a tuple too, and gone above
     raise EvaluationError("an attribute of what has none")
 
 
@@ -306,7 +309,7 @@ def _binary(  # noqa: PLR0911 - one a form
     op: str, left: Value, right: Value, world: World
 ) -> Value:
     if op in _ORDER:
-        return _ORDER[op](_number(left), _number(right))
+        return bool(_ORDER[op](_number(left), _number(right)))
     if op in _RECKONING:
         return _fitting(_RECKONING[op](_number(left), _number(right)))
     match op:
