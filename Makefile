@@ -38,6 +38,7 @@ check: $(STAMP)
 	$(BIN)/cloison law check
 	$(BIN)/cloison law test
 	$(BIN)/cloison law coverage
+	$(BIN)/cloison law prove
 
 proto: $(STAMP)
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I protos --python_out=nodes --grpc_python_out=nodes --mypy_out=quiet:nodes --mypy_grpc_out=quiet:nodes protos/cloison/v1/*.proto

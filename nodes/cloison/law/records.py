@@ -27,6 +27,7 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 WordList = Annotated[tuple[Words, ...], Field(min_length=1)]
 Day = Annotated[date, Strict()]
 """A date as TOML and YAML write it: no string, no number, no time of day."""
+OutputName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")]
 MonthText = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
 
 
@@ -121,6 +122,10 @@ class Text(FileShape):
     read_note: str = ""
     sources: tuple[Source, ...] = ()
     opens: tuple[Opening, ...] = ()
+    version_of: tuple[Id, ...] = ()
+    """The series this text is a version of: its versions follow each other."""
+    gap_before: str = ""
+    """Why no version of the series stands just before this one."""
 
     @property
     def provisional(self) -> bool:
@@ -284,6 +289,8 @@ class Dataset(FileShape):
     purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
     article: Words
     read: Read
+    derived_from: tuple[OutputName, ...] = ()
+    """The outputs (`activity/output`) these data are made of: they keep what those keep."""
     note: str = ""
 
 
@@ -302,7 +309,11 @@ class NeverPurpose(FileShape):
     fr: Words
     en: Words
     datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    collected_for: tuple[Id, ...] = ()
+    """And all data collected for one of these purposes, whatever else they are collected for."""
     purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
+    resets: tuple[Id, ...] = ()
+    """Families of purposes whose outputs may reset the label: what they make carries nothing on."""
 
 
 class OnlyPurpose(FileShape):

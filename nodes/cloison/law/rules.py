@@ -19,7 +19,10 @@ OBLIGATION_KINDS = ("expire", "flag", "honour-objection", "notice")
 annotation, its hyphens written as underscores; the value of `expire` is a duration, `P12M`."""
 
 _OBLIGATIONS = {kind.replace("-", "_"): kind for kind in OBLIGATION_KINDS}
-_ANNOTATIONS = frozenset({"id", "article", "from", "until", "certainty", "source", *_OBLIGATIONS})
+_ANNOTATIONS = frozenset(
+    {"id", "article", "from", "until", "certainty", "source", "version_of", "gap_before"}
+    | _OBLIGATIONS.keys()
+)
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.ASCII)
 _RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
@@ -36,6 +39,8 @@ class Rule:
         template: The parsed policy; its id is `text/rule`.
         conditions: Every conjunct of its `when` and `unless`, the latter negated.
         attributes: The names of every attribute the conditions read; no other changes its effect.
+        version_of: The series it is a version of (`@version_of`, separated by spaces).
+        gap_before: Why no version of the series stands just before it.
     """
 
     ref: RuleRef
@@ -48,6 +53,8 @@ class Rule:
     template: pst.Template
     conditions: tuple[pst.Expr, ...]
     attributes: frozenset[str]
+    version_of: tuple[str, ...]
+    gap_before: str
 
     @property
     def id(self) -> str:
@@ -133,7 +140,16 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
         template=replace(template, id=rule_id),
         conditions=conditions,
         attributes=frozenset(_attributes(conditions)),
+        version_of=_series(path, line, notes.get("version_of", "")),
+        gap_before=notes.get("gap_before", ""),
     )
+
+
+def _series(path: str, line: int, names: str) -> tuple[str, ...]:
+    for name in names.split():
+        if _RULE_ID.fullmatch(name) is None:
+            raise refuse(path, line, f"@version_of `{name}`: not an id", "use a-z, 0-9 and `-`")
+    return tuple(names.split())
 
 
 def _parse_template(path: str, line: int, source: str) -> pst.Template:

@@ -112,8 +112,7 @@ def shape_of(
         question.legal_basis,
         question.dataset,
         question.fields,
-        last.index - first.index + 1,
-        not (first.index % _MONTHS_A_YEAR or (last.index + 1) % _MONTHS_A_YEAR),
+        *span_of(first.index, last.index),
         question.granularity,
         question.received_for,
         question.received_by,
@@ -128,17 +127,30 @@ def shape_of(
 def _case_shape(
     question: Question, case: CaseFacts, now: datetime, own: bool, counted: bool
 ) -> CaseShape:
-    month, first, last = case.month.index, question.first_month.index, question.last_month.index
+    first, last = question.first_month.index, question.last_month.index
     return CaseShape(
         case.type,
         case.opened_time <= now < case.valid_until,
         own,
         case.covers_persons,
         case.questions_before if counted else 0,
+        *spans_from_case(case.month.index, first, last),
+    )
+
+
+def span_of(first: int, last: int) -> tuple[int, bool]:
+    """How many months those from `first` to `last` are (as numbers), and whether whole years."""
+    return last - first + 1, not (first % _MONTHS_A_YEAR or (last + 1) % _MONTHS_A_YEAR)
+
+
+def spans_from_case(month: int, first: int, last: int) -> tuple[int, int, int, int]:
+    """Months back from a case's month to the first and last month asked, then years back."""
+    year = month // _MONTHS_A_YEAR
+    return (
         month - first,
         month - last,
-        month // _MONTHS_A_YEAR - first // _MONTHS_A_YEAR,
-        month // _MONTHS_A_YEAR - last // _MONTHS_A_YEAR,
+        year - first // _MONTHS_A_YEAR,
+        year - last // _MONTHS_A_YEAR,
     )
 
 

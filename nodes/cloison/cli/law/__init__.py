@@ -3,6 +3,7 @@
 import typer
 
 from cloison.cli.law.cover import coverage
+from cloison.cli.law.proofs import prove_
 from cloison.cli.law.question import decide_
 from cloison.cli.law.read import check, list_, run_test, show
 
@@ -16,5 +17,6 @@ app.command()(show)
 app.command("decide")(decide_)
 app.command("test")(run_test)
 app.command()(coverage)
+app.command("prove")(prove_)
 
 __all__ = ["app"]
