@@ -32,7 +32,15 @@ def read_policy(root: Path) -> dict[str, bytes]:
     Raises:
         StorageError: `POLICY_UNREADABLE`: a file cannot be read.
     """
-    folder = root / "policy"
+    return read_policy_folder(root / "policy")
+
+
+def read_policy_folder(folder: Path) -> dict[str, bytes]:
+    """Every policy file under a folder, by its path there; hidden files are left out.
+
+    Raises:
+        StorageError: `POLICY_UNREADABLE`: a file cannot be read.
+    """
     try:
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()

@@ -63,19 +63,23 @@ def _own(activity: Activity | None, facts: Facts) -> bool:
 
 def decide_shape(policy: PolicySet, shape: Shape, epoch: int) -> Decision:
     """The decision on a shape in an epoch, worked out anew."""
+    found = settle(policy, shape, epoch)
+    if isinstance(found, Decision):
+        return found
+    return default_deny(policy, shape, found, policy.epoch_day(epoch))
+
+
+def settle(policy: PolicySet, shape: Shape, epoch: int) -> Decision | str:
+    """As `decide_shape`; where nothing permits, the purpose for which, without what came near."""
     reason = outside_record(policy, shape)
     if reason is not None:
         return Decision(outcome=Outcome.DENY, reason=reason)
-    day = policy.epoch_day(epoch)
     purposes = purposes_of(policy, shape)
-    verdicts = _verdicts(policy, shape, purposes, day)
+    verdicts = _verdicts(policy, shape, purposes, policy.epoch_day(epoch))
     decision = conclusion(verdicts)
     if decision is not None:
         return decision
-    unmet = next(
-        one for one, verdict in zip(purposes, verdicts, strict=True) if not verdict.permits
-    )
-    return default_deny(policy, shape, unmet, day)
+    return next(one for one, verdict in zip(purposes, verdicts, strict=True) if not verdict.permits)
 
 
 _decided = lru_cache(maxsize=65536)(decide_shape)

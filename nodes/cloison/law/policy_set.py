@@ -4,7 +4,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -88,11 +88,7 @@ class PolicySet:
         _check_references(purposes, texts, activities, datasets, promises)
         statistics = parse_declared(files)
         _check_tables(statistics, datasets)
-        slices = Slices(
-            rules,
-            {activity.id: activity.body for activity in activities.values()},
-            {f"{holder}/{name}": found.systems for (holder, name), found in datasets.items()},
-        )
+        slices = _slices(rules, activities, datasets)
         names = Names.of(purposes, activities, datasets, slices)
         for rule in rules:
             names.check(rule)
@@ -129,9 +125,45 @@ class PolicySet:
         """A day that stands for its whole epoch."""
         return self.boundaries[epoch - 1] if epoch else date.min
 
+    def as_if_since(self, text: str, day: date) -> Self:
+        """The same set as if `text` had been in force since `day` and every activity relied on it.
+
+        A rule of the text with later days of its own is moved with it; an end is kept.
+        """
+        moved = tuple(
+            replace(rule, first_day=min(rule.first_day, day)) if rule.ref.text == text else rule
+            for rule in self.rules
+        )
+        dates = self.texts[text].in_force
+        known = dates.model_copy(update={"from_": min(dates.from_, day)})
+        drafted = self.texts[text].model_copy(update={"in_force": known})
+        activities = {
+            name: one.model_copy(update={"legal_bases": (*one.legal_bases, text)})
+            for name, one in self.activities.items()
+        }
+        return replace(
+            self,
+            rules=moved,
+            texts=MappingProxyType({**self.texts, text: drafted}),
+            activities=MappingProxyType(activities),
+            slices=_slices(moved, activities, self.datasets),
+        )
+
     def family(self, purpose: str) -> str:
         """The family of a known purpose."""
         return family_of(self.purposes, purpose)
+
+
+def _slices(
+    rules: tuple[Rule, ...],
+    activities: Mapping[str, Activity],
+    datasets: Mapping[tuple[str, str], Dataset],
+) -> Slices:
+    return Slices(
+        rules,
+        {activity.id: activity.body for activity in activities.values()},
+        {f"{holder}/{name}": found.systems for (holder, name), found in datasets.items()},
+    )
 
 
 def in_force(text: Text, day: date) -> bool:

@@ -18,7 +18,7 @@ _PPA = [
 ]  # fmt: skip
 _DMDE = [
     "law", "decide", "--activity", "caf-dmde", "--purpose", "control-targeting", "--holder", "cnav",
-    "--dataset", "monthly_resources", "--cohort", "13800000",
+    "--dataset", "monthly_resources", "--cohort", "--persons", "13800000",
 ]  # fmt: skip
 
 
@@ -183,3 +183,67 @@ def test_find_root_from_below_finds_the_nearest(root: Path) -> None:
 def test_find_root_nowhere_refuses(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no policy here or above"):
         find_root(tmp_path)
+
+
+def test_decide_json_is_the_shape_promised(capsys: pytest.CaptureFixture[str]) -> None:
+    """Dataset before the field, no number for the cohort, the purpose of the record."""
+    question = ["--activity", "caf-dmde", "--holder", "cnav", "--fields", "monthly_resources.mns"]
+    options = ["--cohort", "--law-date", "2024-06-01", "--json", "--root", str(_ROOT)]
+
+    assert run(["law", "decide", *question, *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+
+    assert list(found) == [
+        "outcome", "reason", "rules", "articles", "obligations", "provisional", "nearest",
+    ]  # fmt: skip
+    assert found["rules"] == ["decret-2024-50/experiment"]
+    assert found["obligations"] == ["flag=control-targeting", "notice=individual-logic"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--holder", "cnav", "--dataset", "monthly_resources"],
+        ["--activity", "caf-ppa", "--dataset", "monthly_resources"],
+        ["--activity", "caf-ppa", "--holder", "cnav"],
+        ["--activity", "caf-ppa", "--holder", "cnav", "--fields", "a.x,b.y"],
+    ],
+)
+@pytest.mark.parametrize("command", ["decide", "explain"])
+def test_question_that_names_too_little_exits_3(command: str, options: list[str]) -> None:
+    assert run(["law", command, *options, "--root", str(_ROOT)]) == 3
+
+
+def _explained(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert run(["law", "explain", *options, "--root", str(_ROOT)]) == 2
+    return capsys.readouterr().out
+
+
+def test_explain_says_what_no_change_would_open(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = _explained(capsys, *_DMDE[2:], "--law-date", "2026-06-01")
+
+    assert "Refusé : caf-dmde ne peut lire" in shown
+    assert "Refused: caf-dmde may not read" in shown
+    assert "il y faudrait un\ntexte" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--case-type", "claim", "--months", "2026-01:2026-04"], "de M-4 à M-2 du dossier"),
+        ([], "un dossier en cours de type claim (Demande) pour 2026-06"),
+        (["--case-type", "claim", "--granularity", "year"], "demander mois par mois"),
+        (["--case-type", "claim", "--fields", "mns,gross"], "les seuls champs mns"),
+        (
+            ["--case-type", "claim", "--legal-basis", "lpf-l152"],
+            "se fonder sur decret-2025-1288",
+        ),
+    ],
+)
+def test_explain_says_what_would_be_lawful(
+    options: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = _explained(capsys, *_PPA[2:], *options)
+
+    assert "Serait licite (decret-2025-1288) : " in shown
+    assert remedy in shown

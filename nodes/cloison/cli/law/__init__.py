@@ -1,22 +1,39 @@
 """`cloison law`: the policy set read, questioned, tested, proved and compared, offline."""
 
+from collections.abc import Callable
+
 import typer
 
+from cloison.cli.law.again import replay_
 from cloison.cli.law.cover import coverage
+from cloison.cli.law.differences import diff
+from cloison.cli.law.drafts import what_if_
+from cloison.cli.law.export import export
 from cloison.cli.law.proofs import prove_
 from cloison.cli.law.question import decide_
 from cloison.cli.law.read import check, list_, run_test, show
+from cloison.cli.law.why import explain
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show, test and question the policy set.\n\nExample: cloison law show caf-ppa",
+    help="Read, question, test, prove and compare the policy set.\n\n"
+    "Example: cloison law show caf-ppa",
 )
-app.command()(check)
-app.command("list")(list_)
-app.command()(show)
-app.command("decide")(decide_)
-app.command("test")(run_test)
-app.command()(coverage)
-app.command("prove")(prove_)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "check": check,
+    "list": list_,
+    "show": show,
+    "decide": decide_,
+    "explain": explain,
+    "test": run_test,
+    "coverage": coverage,
+    "prove": prove_,
+    "diff": diff,
+    "what-if": what_if_,
+    "replay": replay_,
+    "export": export,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 
 __all__ = ["app"]

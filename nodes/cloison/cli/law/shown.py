@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloison.cli.root import find_root, read_policy
-from cloison.law import PolicySet
+from cloison.law import Decision, PolicySet
 
 DENIED = 2
 FAILED = 1
@@ -58,3 +59,39 @@ def print_record(record: Mapping[str, Any], indent: str = "") -> None:
                 print_record(item, f"{indent}  ")
         elif value not in (None, "", []):
             print(f"{indent}{key}: {cell(value)}")
+
+
+def record_of(decision: Decision) -> dict[str, object]:
+    """A decision as JSON has it: rules as `text/rule`, obligations as `kind=value`."""
+    return {
+        "outcome": decision.outcome.value,
+        "reason": decision.reason,
+        "rules": [f"{rule.text}/{rule.rule}" for rule in decision.rules],
+        "articles": [f"{rule.text}, {rule.article}" for rule in decision.rules],
+        "obligations": list(
+            dict.fromkeys(f"{duty.kind}={duty.value}" for duty in decision.obligations)
+        ),
+        "provisional": decision.provisional,
+        "nearest": [
+            {
+                "rule": f"{near.rule.text}/{near.rule.rule}",
+                "article": near.rule.article,
+                "lacks": list(near.failed),
+            }
+            for near in decision.nearest
+        ],
+    }
+
+
+def print_decision(decision: Decision, now: datetime) -> None:
+    """The outcome, and the rules, obligations or nearest permits that made it."""
+    print(f"{decision.outcome.value}  {decision.reason}  (law of {now.date().isoformat()})")
+    for rule in decision.rules:
+        mark = " [provisional]" if rule.provisional else ""
+        print(f"  {rule.effect} {rule.text}/{rule.rule}: {rule.article}{mark}")
+    for obligation in decision.obligations:
+        print(f"  obligation {obligation.kind} {obligation.value} ({obligation.rule})")
+    for nearest in decision.nearest:
+        print(f"  nearest {nearest.rule.text}/{nearest.rule.rule}: {nearest.rule.article}")
+        for failed in nearest.failed:
+            print(f"    lacks: {failed}")

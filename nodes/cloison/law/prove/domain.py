@@ -123,7 +123,7 @@ class Domain:
         except UnprovableError as error:
             raise UnprovableError(f"{rule.path}:{rule.line}: `{rule.id}` {error}") from error
         numbers = sum(_number_of(node) is not None for node in nodes)
-        compared = [pair for node in nodes if (pair := _compared(node)) is not None]
+        compared = [pair for node in nodes if (pair := compared_number(node)) is not None]
         if numbers != len(compared):
             why = "compares a number of the question with what is no constant"
             raise UnprovableError(f"{rule.path}:{rule.line}: `{rule.id}` {why}")
@@ -296,7 +296,7 @@ def _number_of(node: object) -> str | None:
     return None
 
 
-def _compared(node: object) -> tuple[str, int] | None:
+def compared_number(node: object) -> tuple[str, int] | None:
     """The number and the constant that a syntax node compares."""
     match node:
         case pst.BinaryOp(op, left, pst.LongLit(bound)) if op in _ORDER:

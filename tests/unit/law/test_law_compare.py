@@ -1,0 +1,122 @@
+"""Two laws side by side, and the register for other programs."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cloison.cli.app import run
+from cloison.cli.root import find_root
+
+_ROOT = find_root(Path(__file__).parent)
+_GOLDEN = ["law", "diff", "2024-01-28", "2024-03-01", "--root", str(_ROOT)]
+
+
+def _changes(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+    assert run(["law", "diff", *arguments, "--json"]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)["changes"]
+    return found
+
+
+def test_the_decree_of_2024_opened_incomes_to_targeting(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The golden example: what a journalist could print."""
+    assert run(_GOLDEN) == 0
+    shown = capsys.readouterr().out
+
+    assert shown.startswith("Ce qui change entre le 2024-01-28 et le 2024-03-01\n")
+    rows = " ".join(shown.split())
+    for head in ("organisme", "traitement", "finalité", "données", "avant", "après"):
+        assert head in rows
+    # Each cell is folded over lines of its own column: the row is read down, column by column.
+    lines = shown.splitlines()
+    start = next(at for at, line in enumerate(lines) if "(caf-dmde)" in line)
+    while lines[start - 1].strip() and "─" not in lines[start - 1]:
+        start -= 1
+    row = lines[start : start + 5]
+    assert [part for part in row[0].split("  ") if part][:2] == [" caf", " Ciblage des"]
+    for words in ("Ciblage des", "cnav/monthly_reso", "refusé : aucun", "permis", "decret-2024-50"):
+        assert words in row[0]
+
+
+def test_targeting_is_one_line_with_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = _changes(capsys, "2024-01-28", "2024-03-01", "--root", str(_ROOT))
+
+    [line] = [one for one in changes if one["purpose"] == "control-targeting"]
+    assert line["activity"] == "caf-dmde"
+    assert line["data"] == "cnav/monthly_resources"
+    assert line["fields"] == ["payer", "nature", "mns", "net_paid", "status"]
+    assert line["what"] == ["un dossier à la fois", "en nombre"]
+    assert (line["before"], line["after"]) == ("NO_TEXT", "permit")
+
+
+def test_the_end_of_the_experiment_closes_what_it_opened(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [line] = _changes(capsys, "2025-01-31", "2025-02-01", "--root", str(_ROOT))
+
+    assert (line["activity"], line["before"], line["after"]) == ("caf-dmde", "permit", "NO_TEXT")
+    assert "decret-2024-50" in str(line["articles"])
+
+
+def test_the_same_day_twice_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _changes(capsys, "2026-06-01", "2026-06-01", "--root", str(_ROOT)) == []
+
+
+def test_two_sets_on_one_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(_ROOT / "policy", tmp_path / "policy")
+    path = tmp_path / "policy/texts/gdpr-15/rules.cedar"
+    path.write_text(path.read_text().replace("context.persons == 1", "context.persons == 9"))
+    changes = _changes(capsys, str(_ROOT), str(tmp_path / "policy"), "--law-date", "2026-06-01")
+
+    assert changes
+    assert {one["purpose"] for one in changes} == {"subject-access"}
+    assert {one["after"] for one in changes} <= {"CONDITION_NOT_MET", "NO_TEXT"}
+
+
+def test_a_field_taken_from_a_record_changes_outcome(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(_ROOT / "policy", tmp_path / "policy")
+    (tmp_path / "policy/activities/msa-ppa.toml").unlink()
+    changes = _changes(capsys, str(_ROOT), str(tmp_path / "policy"), "--law-date", "2026-06-01")
+
+    assert {one["activity"] for one in changes} == {"msa-ppa"}
+    assert {one["after"] for one in changes} == {"UNKNOWN_ACTIVITY"}
+
+
+@pytest.mark.parametrize("side", ["soon", "2024-13-01", "no/such/folder"])
+def test_a_side_that_is_neither_day_nor_folder_exits_3(side: str) -> None:
+    assert run(["law", "diff", side, "2024-03-01", "--root", str(_ROOT)]) == 3
+
+
+def test_export_writes_the_register_twice(tmp_path: Path) -> None:
+    assert run(["law", "export", "--out", str(tmp_path / "out"), "--root", str(_ROOT)]) == 0
+
+    document = json.loads((tmp_path / "out/register.json").read_text())
+    with (tmp_path / "out/register.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [one["id"] for one in document["activities"]]
+    ppa = next(row for row in rows if row["id"] == "caf-ppa")
+    assert "https://w3id.org/dpv#RightsFulfillment" in ppa["purposes_dpv"]
+    assert "cnav/monthly_resources: payer, nature, mns" in ppa["reads"]
+    assert document["@context"]["purposes"] == "https://w3id.org/dpv#hasPurpose"
+
+
+def test_export_leaves_a_purpose_without_term_empty(tmp_path: Path) -> None:
+    run(["law", "export", "--out", str(tmp_path), "--root", str(_ROOT)])
+
+    document = json.loads((tmp_path / "register.json").read_text())
+    purposes = [one for row in document["activities"] for one in row["purposes"]]
+    terms = {one["id"]: one["dpv"] for one in purposes}
+    assert terms["calculation"] == ""
+    assert terms["eligibility"].startswith("https://w3id.org/dpv#")
+
+
+def test_export_into_a_file_fails(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+
+    assert run(["law", "export", "--out", str(tmp_path / "out"), "--root", str(_ROOT)]) == 1
