@@ -68,7 +68,7 @@ def make_plan(table: Table, cube: Cube, epsilon: Fraction, delta: Fraction) -> P
     kind = MechanismKind.LAPLACE if pure else MechanismKind.GAUSSIAN
     cost = epsilon if pure else rho_of_epsilon(epsilon, delta)
     distances = [_distance(table, cube, level, kind) for level in range(len(cube.levels))]
-    split = table.shares() or _best_split(kind, tuple(distances), _structure(cube), float(cost))
+    split = table.shares() or _best_split(kind, tuple(distances), _structure(cube))
     fit = laplace if pure else gaussian
     mechanisms = tuple(
         fit(distance, share * cost) for distance, share in zip(distances, split, strict=True)
@@ -120,17 +120,18 @@ def _structure(cube: Cube) -> _Structure:
 
 @lru_cache(64)
 def _best_split(
-    kind: MechanismKind, distances: tuple[int, ...], structure: _Structure, cost: float
+    kind: MechanismKind, distances: tuple[int, ...], structure: _Structure
 ) -> tuple[Fraction, ...]:
-    """The shares, in fiftieths, with the least weighted sum over levels of the mean variance."""
+    """The shares, in fiftieths, with the least weighted sum over levels of the mean variance.
+
+    The loss to share scales every variance alike: the best shares are the same for each.
+    """
     cells, packed = structure
     parents: list[Places] = [np.frombuffer(one, np.int64) for one in packed]
     best: tuple[float, tuple[int, ...]] | None = None
     for cuts in combinations(range(1, _SPLIT_STEPS), len(cells) - 1):
         parts = tuple(b - a for a, b in zip((0, *cuts), (*cuts, _SPLIT_STEPS), strict=True))
-        raw = [
-            _raw(kind, d, cost * p / _SPLIT_STEPS) for d, p in zip(distances, parts, strict=True)
-        ]
+        raw = [_raw(kind, d, p / _SPLIT_STEPS) for d, p in zip(distances, parts, strict=True)]
         means = [float(level.mean()) for level in estimate_variances(cells, raw, parents)]
         total = sum(means) + (_LEAF_WEIGHT - 1) * means[-1]
         if best is None or total < best[0]:
