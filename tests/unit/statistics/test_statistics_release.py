@@ -226,3 +226,23 @@ def test_make_plan_too_little_to_spend_is_refused(shaped: Shaped) -> None:
     with pytest.raises(InputError) as refusal:
         make_plan(*shaped(3), Fraction(1, 10**15), Fraction(0))
     assert refusal.value.reason == "BAD_LOSS"
+
+
+def test_release_with_and_without_one_person_cannot_be_told_apart_beyond_the_loss(
+    declared: Declared,
+) -> None:
+    """A smoke audit of the whole release: the best event there is, at five standard errors."""
+    question = declared.question("cnav-income", "2026-03", "1")
+    plan, runs = question.plan(), 2_000
+
+    def seen(persons: int) -> float:
+        exact = np.zeros(64, np.int64)
+        exact[7] = persons
+        figures = (release(ExactCells(exact), plan, question.cube) for _ in range(runs))
+        return sum(level.measured[7] > 0 for (level,) in figures) / runs
+
+    without, with_one = seen(0), seen(1)
+    error = np.sqrt((1 - without) / (without * runs) + (1 - with_one) / (with_one * runs))
+    assert np.log(with_one / without) <= 1 + 5 * error
+    # And the noise is no more than it has to be.
+    assert np.log(with_one / without) >= 1 - 5 * error
