@@ -80,7 +80,7 @@ def _own_cells(table: Table, cube: Cube, source: Any) -> Any:
         rows = _valid(source, chosen).distinct()
     if table.measure.most_cells < prod(len(keys) for _, _, keys in chosen):
         order = [rows[name] for name, _, _ in chosen]
-        window = ibis.window(group_by=rows[PERSON], order_by=order)  # type: ignore[no-untyped-call]
+        window = ibis.window(group_by=rows[PERSON], order_by=order)
         rows = rows.mutate(_place=ibis.row_number().over(window))
         rows = rows.filter(rows["_place"] < table.measure.most_cells).drop("_place")
     return rows
