@@ -8,6 +8,7 @@ import pytest
 
 from cloison.cli.app import run
 from cloison.cli.root import find_root, read_policy
+from cloison.errors import InputError
 from cloison.law import Decision, Outcome, PolicySet, Rule
 from cloison.law.prove import Failure, prove
 from cloison.law.prove.domain import Part, groups_of
@@ -197,6 +198,25 @@ def test_versions_that_overlap_or_leave_a_gap_are_found(
     [failure, *_] = _broken(_replaced(files, _FORMER, old, new), "versions-follow-each-other")
 
     assert said in failure.en
+
+
+def test_misspelt_series_is_found(files: Mapping[str, bytes]) -> None:
+    misspelt = _replaced(files, _FORMER, '@version_of("al-drm")', '@version_of("al-dmr")')
+
+    said = [failure.en for failure in _broken(misspelt, "versions-follow-each-other")]
+
+    assert len(said) == 2
+    assert all("has a single version" in one for one in said)
+
+
+@pytest.mark.parametrize("key", ["collected_for", "resets"])
+def test_promise_that_names_no_purpose_is_refused(files: Mapping[str, bytes], key: str) -> None:
+    path = "promises.toml"
+    old = {"collected_for": '["calculation"]', "resets": '["statistics"]'}[key]
+    changed = _replaced(files, path, f"{key} = {old}", f'{key} = ["calcul"]')
+
+    with pytest.raises(InputError, match="purpose `calcul`: unknown"):
+        PolicySet.parse(changed)
 
 
 def test_gap_with_its_reason_is_none(files: Mapping[str, bytes]) -> None:

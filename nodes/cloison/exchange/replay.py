@@ -94,4 +94,6 @@ def _words(decision: Decision) -> str:
         duties,
         f"{len(decision.nearest)} near",
     )
-    return " ".join(part for part in parts if part)
+    # A ledger is another's word: what it holds may not command the terminal.
+    said = " ".join(part for part in parts if part)
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in said)

@@ -92,6 +92,7 @@ class PolicySet:
         names = Names.of(purposes, activities, datasets, slices)
         for rule in rules:
             names.check(rule)
+        _check_promises(promises, purposes)
         return cls(
             hash=content_hash(files),
             purposes=MappingProxyType(purposes),
@@ -272,6 +273,16 @@ def _parse_promises(files: Mapping[str, bytes]) -> dict[str, Promise]:
             raise refuse(path, None, f"promise `{promise.id}`: given twice")
         found[promise.id] = promise
     return found
+
+
+def _check_promises(promises: Mapping[str, Promise], purposes: Mapping[str, Purpose]) -> None:
+    """A promise that names a purpose there is not would protect less than it seems to."""
+    for promise in promises.values():
+        if promise.kind == "never-purpose":
+            for name in (*promise.collected_for, *promise.resets):
+                if name not in purposes:
+                    why = f"promise `{promise.id}`: purpose `{name}`: unknown"
+                    raise refuse("promises.toml", None, why, "name one of purposes.toml")
 
 
 def _parse_mention(files: Mapping[str, bytes]) -> tuple[Clause, ...]:

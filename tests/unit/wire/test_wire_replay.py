@@ -86,7 +86,7 @@ def test_replay_of_a_decision_the_law_does_not_give_shows_it(
 ) -> None:  # fmt: skip
     """A holder that decided by other rules than those it names."""
     federation.forged.add(BodyId("cnav"))
-    refuse = Decision(Outcome.DENY, "NO_TEXT")
+    refuse = Decision(Outcome.DENY, "NO_TEXT\x1b[2J")
     with monkeypatch.context() as patch:
         patch.setattr(conclude, "decide", lambda *_: refuse)
         ppa.ask(ppa.question(ppa.open_case()))
@@ -94,7 +94,9 @@ def test_replay_of_a_decision_the_law_does_not_give_shows_it(
 
     assert run(["law", "replay", place, "--json", "--root", str(_ROOT)]) == 1
     [difference] = json.loads(capsys.readouterr().out)["differences"]
-    assert difference["differs"].startswith("deny NO_TEXT 0 near / permit")
+    assert difference["differs"].startswith(
+        "deny NO_TEXT\N{REPLACEMENT CHARACTER}[2J 0 near / permit"
+    )
 
 
 def test_replay_without_the_set_of_the_time_exits_3(

@@ -40,14 +40,26 @@ def series_of(policy: PolicySet) -> dict[str, list[Version]]:
 
 
 def broken_series(policy: PolicySet) -> Iterator[Failure]:
-    """Each overlap, and each gap that nobody gave a reason for."""
+    """Each overlap, each gap that nobody gave a reason for, and each version that stands alone."""
     for series, versions in series_of(policy).items():
+        if len(versions) == 1:
+            yield _alone(series, versions[0])
         for earlier, later in pairwise(versions):
             end = earlier.end_day
             if end is None or later.from_day < end:
                 yield _failure(series, earlier, later, later.from_day, "overlap")
             elif end < later.from_day and not later.gap_before:
                 yield _failure(series, earlier, later, end, "gap")
+
+
+def _alone(series: str, version: Version) -> Failure:
+    """A misspelt series would hide an overlap: one that has a single version is taken for one."""
+    return Failure(
+        CHECK,
+        version.place,
+        f"`{series}` n'a qu'une version, `{version.name}` : nommez-y les autres, ou retirez-la",
+        f"`{series}` has a single version, `{version.name}`: name the others, or take it out",
+    )
 
 
 def _failure(series: str, earlier: Version, later: Version, day: date, kind: str) -> Failure:
