@@ -73,6 +73,7 @@ read = "secondary"
 id = "invented-fifth"
 title = "Texte inventé pour un essai"
 read = "secondary"
+sources = [{ code = "essai", where = "tests", part = "tout" }]
 in_force = { from = 2026-01-01, certainty = "memory" }
 """,
     "policy/texts/invented-fifth/rules.cedar": """
@@ -131,6 +132,7 @@ DECREE = {
 id = "invented-decree"
 title = "Décret inventé pour un essai"
 read = "secondary"
+sources = [{ code = "essai", where = "tests", part = "tout" }]
 in_force = { from = 2026-07-01, certainty = "memory" }
 """,
     "policy/texts/invented-decree/rules.cedar": """

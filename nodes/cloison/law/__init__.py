@@ -10,6 +10,7 @@
 
 from cloison.law.decide import decide
 from cloison.law.examples import Difference, decide_example, run_examples
+from cloison.law.expected import Example
 from cloison.law.explain import explain_en, explain_fr
 from cloison.law.policy_set import PolicySet
 from cloison.law.question import (
@@ -24,7 +25,7 @@ from cloison.law.question import (
     Question,
     RuleRef,
 )
-from cloison.law.records import Activity, CaseType, Dataset, Example, Output, Purpose, Text
+from cloison.law.records import Activity, CaseType, Dataset, Output, Purpose, Text
 from cloison.law.rules import OBLIGATION_KINDS, Rule
 from cloison.law.words import french
 

@@ -13,10 +13,10 @@ from cloison.errors import IntegrityError
 from cloison.law.decide import decide_anew, outside_record, purposes_of, shaped
 from cloison.law.entities import policy_entities
 from cloison.law.examples import differences, facts_of, noon_of, question_of
+from cloison.law.expected import Example
 from cloison.law.mutants import Mutant, mutants_of
 from cloison.law.policy_set import PolicySet
 from cloison.law.question import Decision, Outcome
-from cloison.law.records import Example
 from cloison.law.reference import EvaluationError, Request, World, request_of, satisfied, world_of
 from cloison.law.rules import Rule
 from cloison.law.shape import requests_of

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 
 from cloison.bodies import BodyId
 from cloison.law.decide import decide
+from cloison.law.expected import Example, ExampleCase, PersonState
 from cloison.law.policy_set import PolicySet
-from cloison.law.question import Action, CaseFacts, Decision, Facts, Question
-from cloison.law.records import Example, ExampleCase
+from cloison.law.question import Action, CaseFacts, Decision, Facts, Outcome, Question
 from cloison.months import Month
 
 _NOON = time(12, tzinfo=UTC)
@@ -34,9 +34,22 @@ def run_examples(policy: PolicySet) -> Iterator[tuple[str, Example, tuple[Differ
 
 
 def decide_example(policy: PolicySet, example: Example) -> Decision:
-    """What the law answers to an example, at noon of its day."""
+    """What a holder answers to an example, at noon of its day: the law, then the person's file.
+
+    The person's file is looked at only where the rules permit, with one reason for all.
+    """
     now = noon_of(example)
-    return decide(policy, question_of(policy, example), facts_of(example, now), now)
+    decision = decide(policy, question_of(policy, example), facts_of(example, now), now)
+    if decision.permitted and _barred(example.person, decision):
+        return Decision(Outcome.DENY, "PERSON_NOT_ANSWERABLE")
+    return decision
+
+
+def _barred(person: PersonState, decision: Decision) -> bool:
+    """Whether a node answers about nobody in that state; an objection counts where a rule says."""
+    if person is PersonState.OBJECTED:
+        return any(duty.kind == "honour-objection" for duty in decision.obligations)
+    return person is not PersonState.ANSWERABLE
 
 
 def noon_of(example: Example) -> datetime:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cloison.errors import InputError
-from cloison.law.records import Example
+from cloison.law.expected import Example
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _EXAMPLE = TypeAdapter(Example)
@@ -27,6 +27,17 @@ def refuse(path: str, line: int | None, why: str, hint: str = "") -> InputError:
     """The error for one policy file: ``policy file `path:line`: why``."""
     place = path if line is None else f"{path}:{line}"
     return InputError("BAD_POLICY_FILE", f"policy file `{place}`: {why}", hint)
+
+
+def line_of(content: bytes, name: str, *, last: bool = False) -> int | None:
+    """The first line, or the last, that holds the name in quotes; None where it is not so written.
+
+    A dataset is looked for by its own name: its holder stands on another line.
+    """
+    wanted = (f'"{name}"', f'"{name.rpartition("/")[2]}"')
+    rows = enumerate(content.decode("utf-8", "replace").splitlines(), 1)
+    found = [number for number, row in rows if any(one in row for one in wanted)]
+    return found[-1 if last else 0] if found else None
 
 
 def parse_text(path: str, content: bytes) -> str:
@@ -62,7 +73,8 @@ def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
         raise refuse(path, None, "not TOML: nested too deep") from error
     except ValidationError as error:
         first = _first(error)
-        raise refuse(path, _toml_line(text, first["loc"]), _words_of(first)) from error
+        place = _toml_line(text, first["loc"])
+        raise refuse(path, place, _words_of(first), _hint_of(first)) from error
 
 
 def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
@@ -109,7 +121,8 @@ def _example(path: str, line: int, item: object) -> Example:
     try:
         return _EXAMPLE.validate_python(item)
     except ValidationError as error:
-        raise refuse(path, line, _words_of(_first(error))) from error
+        first = _first(error)
+        raise refuse(path, line, _words_of(first), _hint_of(first)) from error
 
 
 def _first(error: ValidationError) -> ErrorDetails:
@@ -124,6 +137,23 @@ def _words_of(first: ErrorDetails) -> str:
     kind = {"extra_forbidden": "unknown key", "missing": "key missing"}.get(first["type"])
     message = kind or first["msg"].removeprefix("Value error, ")
     return f"`{place}`: {message[:1].lower()}{message[1:]}"
+
+
+def _hint_of(first: ErrorDetails) -> str:
+    """What to do about it: what the key may be, or that it must be there."""
+    match first["type"]:
+        case "extra_forbidden":
+            return "take the key out, or spell it as policy/README.md does"
+        case "missing":
+            return f"write `{first['loc'][-1]}`"
+        case "enum" | "literal_error":
+            return f"one of: {first.get('ctx', {}).get('expected', '')}"
+        case "date_type" | "date_from_datetime_inexact":
+            return "write a day as 2026-01-31, without quotes"
+        case "too_short":
+            return "name at least one"
+        case _:
+            return ""
 
 
 def _toml_line(text: str, place: Sequence[int | str]) -> int:

@@ -13,20 +13,28 @@ from typing import Self
 import cedarpy
 
 from cloison.law.entities import build_entities, family_of
-from cloison.law.files import check_nesting, parse_examples, parse_text, parse_toml, refuse
+from cloison.law.expected import Example
+from cloison.law.files import (
+    check_nesting,
+    line_of,
+    parse_examples,
+    parse_text,
+    parse_toml,
+    refuse,
+)
 from cloison.law.mention import Clause, MentionFile
 from cloison.law.names import Names
 from cloison.law.records import (
     Activity,
     Dataset,
     DatasetsFile,
-    Example,
     Promise,
     PromisesFile,
     Purpose,
     PurposesFile,
     Text,
 )
+from cloison.law.references import References
 from cloison.law.rules import Rule, check_types, parse_rules
 from cloison.law.slices import Slices
 from cloison.statistics.declared import Declared, parse_declared
@@ -38,6 +46,8 @@ _PATHS = re.compile(
     r"|(?:tables|grants|ceilings|keys)/[a-z0-9-]+\.toml",
     re.ASCII,
 )
+_PARENT_ABOVE = "write a family before its purposes; a purpose is never its own ancestor"
+_THREE_FILES = "a text is three files: text.toml, rules.cedar (may be a comment), examples.yaml"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +95,9 @@ class PolicySet:
         schema = _parse_schema(files)
         check_types(rules, "\n".join(rule.source for rule in rules), schema)
         promises = _parse_promises(files)
-        _check_references(purposes, texts, activities, datasets, promises)
         statistics = parse_declared(files)
-        _check_tables(statistics, datasets)
+        tables = statistics.tables
+        References(files, purposes, texts, activities, datasets, promises, tables).check()
         slices = _slices(rules, activities, datasets)
         names = Names.of(purposes, activities, datasets, slices)
         for rule in rules:
@@ -187,7 +197,7 @@ def _check_paths(files: Mapping[str, bytes]) -> None:
             raise refuse(path, None, "not a policy file", "see `policy/` in README.md")
     for needed in ("purposes.toml", "promises.toml", "schema.cedarschema"):
         if needed not in files:
-            raise refuse(needed, None, "missing")
+            raise refuse(needed, None, "missing", "every policy set has one")
 
 
 def _folder(files: Mapping[str, bytes], folder: str, name: str) -> list[tuple[str, str]]:
@@ -202,9 +212,12 @@ def _parse_purposes(files: Mapping[str, bytes]) -> dict[str, Purpose]:
     found: dict[str, Purpose] = {}
     for purpose in parse_toml(path, files[path], PurposesFile).purpose:
         if purpose.id in found:
-            raise refuse(path, None, f"purpose `{purpose.id}`: given twice")
+            line = line_of(files[path], purpose.id, last=True)
+            raise refuse(path, line, f"purpose `{purpose.id}`: given twice", "keep one of them")
         if purpose.parent is not None and purpose.parent not in found:
-            raise refuse(path, None, f"purpose `{purpose.id}`: its parent stands nowhere above")
+            why = f"purpose `{purpose.id}`: its parent stands nowhere above"
+            # So that no purpose can be its own ancestor.
+            raise refuse(path, line_of(files[path], purpose.id), why, _PARENT_ABOVE)
         found[purpose.id] = purpose
     return found
 
@@ -215,11 +228,11 @@ def _parse_texts(files: Mapping[str, bytes]) -> dict[str, Text]:
     for name in sorted(folders):
         for part in ("text.toml", "rules.cedar", "examples.yaml"):
             if f"texts/{name}/{part}" not in files:
-                raise refuse(f"texts/{name}/{part}", None, "missing")
+                raise refuse(f"texts/{name}/{part}", None, "missing", _THREE_FILES)
         path = f"texts/{name}/text.toml"
         text = parse_toml(path, files[path], Text)
         if text.id != name:
-            raise refuse(path, 1, f"`id`: `{text.id}` is not the folder's name")
+            raise refuse(path, 1, f"`id`: `{text.id}` is not the folder's name", f"write `{name}`")
         found[name] = text
     return found
 
@@ -229,7 +242,8 @@ def _parse_activities(files: Mapping[str, bytes]) -> dict[str, Activity]:
     for name, path in _folder(files, "activities", ".toml"):
         activity = parse_toml(path, files[path], Activity)
         if activity.id != name:
-            raise refuse(path, 1, f"`id`: `{activity.id}` is not the file's name")
+            why = f"`id`: `{activity.id}` is not the file's name"
+            raise refuse(path, line_of(files[path], activity.id), why, f"write `{name}`")
         found[name] = activity
     return found
 
@@ -239,10 +253,12 @@ def _parse_datasets(files: Mapping[str, bytes]) -> dict[tuple[str, str], Dataset
     for name, path in _folder(files, "datasets", ".toml"):
         holder = parse_toml(path, files[path], DatasetsFile)
         if holder.holder != name:
-            raise refuse(path, 1, f"`holder`: `{holder.holder}` is not the file's name")
+            why = f"`holder`: `{holder.holder}` is not the file's name"
+            raise refuse(path, line_of(files[path], holder.holder), why, f"write `{name}`")
         for dataset in holder.dataset:
             if (name, dataset.id) in found:
-                raise refuse(path, None, f"dataset `{dataset.id}`: given twice")
+                line = line_of(files[path], dataset.id, last=True)
+                raise refuse(path, line, f"dataset `{dataset.id}`: given twice", "keep one of them")
             found[name, dataset.id] = dataset
     return found
 
@@ -270,7 +286,8 @@ def _parse_promises(files: Mapping[str, bytes]) -> dict[str, Promise]:
     found: dict[str, Promise] = {}
     for promise in parse_toml(path, files[path], PromisesFile).promise:
         if promise.id in found:
-            raise refuse(path, None, f"promise `{promise.id}`: given twice")
+            line = line_of(files[path], promise.id, last=True)
+            raise refuse(path, line, f"promise `{promise.id}`: given twice", "keep one of them")
         found[promise.id] = promise
     return found
 
@@ -295,58 +312,3 @@ def _parse_examples(
 ) -> dict[str, tuple[Example, ...]]:
     paths = {text: f"texts/{text}/examples.yaml" for text in texts}
     return {text: parse_examples(path, files[path]) for text, path in paths.items()}
-
-
-def _check_references(
-    purposes: Mapping[str, Purpose],
-    texts: Mapping[str, Text],
-    activities: Mapping[str, Activity],
-    datasets: Mapping[tuple[str, str], Dataset],
-    promises: Mapping[str, Promise],
-) -> None:
-    """Every id a file names is one another file gives."""
-    names = {f"{holder}/{dataset}" for holder, dataset in datasets}
-    for activity in activities.values():
-        path = f"activities/{activity.id}.toml"
-        _known(path, "purpose", activity.purposes, purposes)
-        _known(path, "text", activity.legal_bases, texts)
-        for reads in activity.reads:
-            _known(path, "dataset", [f"{reads.holder}/{reads.dataset}"], names)
-            _known(path, "field", reads.fields, datasets[reads.holder, reads.dataset].fields)
-            stated = [reads.purpose] if reads.purpose else []
-            _known(path, "purpose of its record", stated, activity.purposes)
-            relied = [reads.legal_basis] if reads.legal_basis else []
-            _known(path, "text of its record", relied, activity.legal_bases)
-    for (holder, _), dataset in datasets.items():
-        _known(f"datasets/{holder}.toml", "purpose", dataset.purposes, purposes)
-    for text in texts.values():
-        opened = [opening.promise for opening in text.opens]
-        _known(f"texts/{text.id}/text.toml", "promise", opened, promises)
-    for promise in promises.values():
-        if promise.kind == "never-purpose":
-            _known("promises.toml", "purpose", promise.purposes, purposes)
-            _known("promises.toml", "dataset", promise.datasets, names)
-        elif promise.kind == "only-purpose":
-            _known("promises.toml", "purpose", [promise.received_for], purposes)
-
-
-def _check_tables(statistics: Declared, datasets: Mapping[tuple[str, str], Dataset]) -> None:
-    """Every table is made of datasets and fields that its holder has."""
-    for table in statistics.tables.values():
-        path = f"tables/{table.id}.toml"
-        for name, fields in table.reads().items():
-            dataset = datasets.get((table.holder, name))
-            if dataset is None:
-                raise refuse(path, None, f"dataset `{table.holder}/{name}`: unknown")
-            _known(path, "field", fields, dataset.fields)
-
-
-def _known(
-    path: str,
-    kind: str,
-    names: "tuple[str, ...] | list[str]",
-    known: "Mapping[str, object] | set[str] | tuple[str, ...]",
-) -> None:
-    for name in names:
-        if name not in known:
-            raise refuse(path, None, f"{kind} `{name}`: unknown")

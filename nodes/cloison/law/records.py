@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from cloison.law.durations import check_duration
-from cloison.law.question import Granularity, Outcome
+from cloison.law.question import Granularity
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -120,12 +120,14 @@ class Text(FileShape):
     in_force: Dates
     read: Read
     read_note: str = ""
-    sources: tuple[Source, ...] = ()
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     opens: tuple[Opening, ...] = ()
     version_of: tuple[Id, ...] = ()
     """The series this text is a version of: its versions follow each other."""
     gap_before: str = ""
     """Why no version of the series stands just before this one."""
+    no_rule: Words | None = None
+    """Why it has no rule, and what carries it out."""
 
     @property
     def provisional(self) -> bool:
@@ -226,6 +228,10 @@ class ObjectionRight(FileShape):
     """How long the minimum that it takes is kept, as `P24M`."""
 
 
+TO_BE_FILLED = "À compléter par l'organisme."
+"""Stands for what a record needs and no text read says: a name, an address."""
+
+
 class Activity(FileShape):
     """`activities/<id>.toml`: an entry of the record of processing (GDPR art. 30)."""
 
@@ -234,7 +240,10 @@ class Activity(FileShape):
     title_en: Words
     body: Body
     controller: Words
+    joint_controllers: tuple[Words, ...] = ()
     dpo: Words
+    contact: Words = TO_BE_FILLED
+    """How to reach the controller and the data protection officer."""
     purposes: Annotated[tuple[Id, ...], Field(min_length=1)]
     legal_bases: Annotated[tuple[Id, ...], Field(min_length=1)]
     persons: WordList
@@ -342,50 +351,3 @@ class PromisesFile(FileShape):
     """`promises.toml`."""
 
     promise: tuple[Promise, ...] = ()
-
-
-class ExampleCase(FileShape):
-    """The case of an example; what is not said is as it should be."""
-
-    type: Id
-    month: MonthText
-    live: StrictBool = True
-    own: StrictBool = True
-    covers: StrictBool = True
-    questions_before: Annotated[int, Field(strict=True, ge=0)] = 0
-
-
-class ExampleReceived(FileShape):
-    """Which received data an example is about."""
-
-    for_: Id = Field(alias="for")
-    by: Id
-
-
-class Example(FileShape):
-    """An expected decision a jurist wrote."""
-
-    name: Words
-    day: Day
-    """Day of the decision, in Paris."""
-    activity: str
-    purpose: str
-    basis: str
-    asks: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]+/[a-z][a-z0-9_]*$")]
-    fields: Annotated[tuple[str, ...], Field(min_length=1)]
-    months: Annotated[str, StringConstraints(pattern=r"^[0-9-]{7}\.\.[0-9-]{7}$")]
-    granularity: Granularity
-    requester: Body | None = None
-    case: ExampleCase | None = None
-    received: ExampleReceived | None = None
-    cohort: Annotated[int, Field(strict=True, ge=1)] | None = None
-    persons: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
-    named_agent: StrictBool = False
-    expect: Outcome
-    reason: str | None = None
-    rules: tuple[str, ...] | None = None
-    obligations: tuple[str, ...] | None = None
-    provisional: StrictBool | None = None
-    nearest: str | None = None
-    """The first of the nearest permits, `text/rule`."""
-    why: str = ""

@@ -1,6 +1,7 @@
 """A question's shape: what is left of it when nothing that changes no decision is kept.
 
-Dates and cases become booleans and distances, so that a shape just decided is not decided again.
+Dates and cases become booleans and distances, so that a shape just decided is not decided again;
+the first month asked alone stays as it is, for a text may open no data older than a month it names.
 """
 
 import json
@@ -53,6 +54,7 @@ class Shape(NamedTuple):
     named_agent: bool
     same_policy_set: bool
     persons: int
+    first_month: int = 0
 
     @property
     def received(self) -> bool:
@@ -121,6 +123,7 @@ def shape_of(
         facts.named_agent,
         facts.same_policy_set,
         facts.persons if counts[1] else 0,
+        first.number,
     )
 
 
@@ -192,6 +195,7 @@ def context_of(shape: Shape) -> dict[str, Any]:
     return {
         "fields": shape.fields,
         "months": shape.months,
+        "first_month": shape.first_month,
         "whole_years": shape.whole_years,
         "granularity": shape.granularity.value,
         "case": shape.case._asdict(),

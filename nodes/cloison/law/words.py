@@ -46,6 +46,10 @@ _PATTERNS = {
         "la dernière année demandée précède de {x} ans celle du dossier",
     ),
     "months_most": ("at most {x} months are asked", "au plus {x} mois sont demandés"),
+    "since_month": (
+        "no month before {x} is asked",
+        "aucun mois antérieur à {x} n'est demandé",
+    ),
     "questions": (
         "fewer than {x} questions were put under this case",
         "moins de {x} questions ont été posées pour ce dossier",
@@ -106,6 +110,7 @@ _BOUNDS = {
     ("case", "questions_before", "less"): "questions",
     ("case", "type", "eq"): "type",
     ("context", "months", "less_eq"): "months_most",
+    ("context", "first_month", "greater_eq"): "since_month",
     ("context", "persons", "eq"): "persons",
     ("context", "persons", "greater_eq"): "persons_least",
     ("context", "granularity", "eq"): "granularity",

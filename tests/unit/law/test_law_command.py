@@ -50,7 +50,7 @@ def test_check_json_counts(capsys: pytest.CaptureFixture[str]) -> None:
     counts = json.loads(capsys.readouterr().out)
 
     assert len(counts["policy_set"]) == 64
-    assert counts["activities"] == 17
+    assert counts["activities"] == 27
 
 
 def test_list_names_texts_and_activities(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +59,7 @@ def test_list_names_texts_and_activities(capsys: pytest.CaptureFixture[str]) -> 
     found = json.loads(capsys.readouterr().out)
 
     assert {"id": "crpa-l114-8", "from": "2022-02-23 (read)", "until": "", "in_force": True,
-            "read": "whole"} in found["texts"]  # fmt: skip
+            "read": "whole", "rules": 3, "no_rule": ""} in found["texts"]  # fmt: skip
     assert "caf-dmde" in {activity["id"] for activity in found["activities"]}
 
 

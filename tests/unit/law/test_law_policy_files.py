@@ -33,7 +33,7 @@ _BAD = [
     ("rule nested too deep", _RULES, "unless { ", "unless { " + "(" * 5000, ":21`: more than 500 brackets"),
     ("rule that goes on too long", _RULES, "unless { ", "unless { " + "context.cohort && " * 5000, ":21`: more than 500 brackets"),
     ("schema nested too deep", "schema.cedarschema", "received_by: Activity,", "received_by: " + "Set<" * 9999 + "Long" + ">" * 9999 + ",", "more than 500 brackets"),
-    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:48`: rule `read-back`"),
+    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:84`: rule `read-back`"),
     ("not TOML", _TEXT, 'read = "whole"', "read = whole", ":3`: not TOML"),
     ("rule without article", _RULES, '@article("II, al. 2")\n', "", ":21`: a rule without @article"),
     ("rule without id", _RULES, '@id("only-to-inform")\n', "", ":21`: a rule without @id"),
@@ -79,7 +79,7 @@ _BAD = [
     ("promise about an unknown dataset", "promises.toml", '"msa/monthly_resources"', '"msa/diaries"', "dataset `msa/diaries`: unknown"),
     ("promise about an unknown purpose", "promises.toml", 'received_for = "non-take-up"', 'received_for = "x"', "purpose `x`: unknown"),
     ("promise given twice", "promises.toml", '"nothing-outside-the-record"', '"income-never-targets"', "given twice"),
-    ("promise of unknown kind", "promises.toml", '"only-record"', '"only-hope"', "`promise.2`"),
+    ("promise of unknown kind", "promises.toml", '"only-record"', '"only-hope"', "`promise.3`"),
     ("not a Cedar schema", "schema.cedarschema", "entity Body;", "entity Body", "not a Cedar schema"),
     ("schema that wants more of an entity", "schema.cedarschema", "received_by: Activity,", "received_by: Activity,\n  place: String,", "schema.cedarschema`"),
 ]  # fmt: skip
@@ -136,6 +136,7 @@ def test_parse_design_sample_text_is_enough(files: dict[str, bytes]) -> None:
     text = (
         'id = "crpa-l114-8"\ntitle = "CRPA, art. L114-8"\n'
         'in_force = { from = 2022-02-23 }\nread = "whole"\n'
+        'sources = [{ code = "SRC-CRPA", where = "Légifrance", part = "all" }]\n'
     )
 
     parsed = PolicySet.parse({**files, _TEXT: text.encode()})

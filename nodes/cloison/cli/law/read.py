@@ -15,7 +15,7 @@ from cloison.cli.law.shown import (
     print_table,
 )
 from cloison.errors import InputError
-from cloison.law import Activity, Text, run_examples
+from cloison.law import Activity, PolicySet, Text, run_examples
 from cloison.law.policy_set import in_force
 
 
@@ -49,7 +49,7 @@ def list_(root: Root = None, as_json: Json = False) -> None:
     """
     policy = load(root)
     today = datetime.now(UTC).date()
-    texts = [_text_row(text, today) for text in policy.texts.values()]
+    texts = [_text_row(policy, text, today) for text in policy.texts.values()]
     activities = [
         {
             "id": activity.id,
@@ -62,11 +62,13 @@ def list_(root: Root = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"texts": texts, "activities": activities})
         return
-    print_table(("text", "from", "until", "in force", "read"), texts)
+    shown = [{**row, "rules": row["rules"] or f"none: {row['no_rule']}"} for row in texts]
+    columns = ("text", "from", "until", "in force", "read", "rules")
+    print_table(columns, [{k: v for k, v in row.items() if k != "no_rule"} for row in shown])
     print_table(("activity", "body", "purposes", "relies on"), activities)
 
 
-def _text_row(text: Text, today: date) -> dict[str, object]:
+def _text_row(policy: PolicySet, text: Text, today: date) -> dict[str, object]:
     dates = text.in_force
     return {
         "id": text.id,
@@ -74,6 +76,8 @@ def _text_row(text: Text, today: date) -> dict[str, object]:
         "until": f"{dates.until} ({dates.until_certainty})" if dates.until else "",
         "in_force": in_force(text, today),
         "read": text.read.value,
+        "rules": sum(rule.ref.text == text.id for rule in policy.rules),
+        "no_rule": text.no_rule or "",
     }
 
 
