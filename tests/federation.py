@@ -18,6 +18,8 @@ import grpc
 from stdnum.fr.nir import calc_check_digits
 
 from cloison.bodies import BodyId
+from cloison.cli.first_set import first_set
+from cloison.cli.keys import make_keys
 from cloison.cli.root import read_policy
 from cloison.declarations import load_files
 from cloison.errors import StorageError
@@ -28,7 +30,6 @@ from cloison.identity import (
     ActivityKeys,
     Nir,
     agent_pseudonym,
-    init_keys,
     load_activity_keys,
     load_secret,
     row_key,
@@ -54,7 +55,7 @@ from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.requester import Requester
-from cloison.wire.settings import NodeSettings, create_state, open_node
+from cloison.wire.settings import NodeSettings, create_node, open_node
 
 ROOT = Path(__file__).resolve().parents[1]
 CAF, CNAV, DGFIP, MSA = (BodyId(name) for name in ("caf", "cnav", "dgfip", "msa"))
@@ -129,11 +130,10 @@ class Template:
 def make_template(directory: Path) -> Template:
     """Keys of every body and activity; the stores and empty ledgers of the four nodes."""
     policy = PolicySet.parse(read_policy(ROOT))
-    owners = {name: BodyId(record.body) for name, record in policy.activities.items()}
-    init_keys(directory / "keys", BODIES, owners, datetime.now(UTC))
+    make_keys(directory / "keys", ROOT, datetime.now(UTC))
     for body in BODIES:
         settings = _settings(directory / "keys", directory / body, body)
-        create_state(settings)
+        create_node(settings, first_set(directory / "keys"), UnsafeClock())
         _load(settings, directory / "files" / body)
     return Template(directory, policy)
 

@@ -41,14 +41,13 @@ from cloison.cli import keys, targeting
 from cloison.cli.console import outcome_text, table
 from cloison.cli.entitlement import show_result, show_summary
 from cloison.cli.federation import check_port, launch_node, start, stop
-from cloison.cli.keys import read_activities, read_bodies
+from cloison.cli.first_set import first_set
 from cloison.cli.ledger import load_vkey
 from cloison.cli.places import Place, read_nodes, read_overseers, read_published
 from cloison.cli.policy import load_policy
 from cloison.cli.witness import findings, look
 from cloison.errors import CloisonError, IntegrityError
 from cloison.french import french_count, french_date, french_month
-from cloison.identity import init_keys
 from cloison.law import Action, Decision, Outcome, PolicySet, Question, explain_en
 from cloison.ledger.reader import LedgerReader
 from cloison.months import Month
@@ -61,7 +60,8 @@ from cloison.programs.targeting import Attempt, File, Wish
 from cloison.programs.targeting_model import load_model
 from cloison.wire.client import GatewayClient, connect
 from cloison.wire.gateway import AskFor
-from cloison.wire.settings import NodeSettings, create_state, default_addresses
+from cloison.wire.node import system_clock
+from cloison.wire.settings import NodeSettings, create_node, default_addresses
 from cloison.wire.trust import load_trust_policy
 
 if TYPE_CHECKING:
@@ -157,12 +157,10 @@ def make_people(demo: Demo, persons: int, seed: int) -> Manifest:
 def make_federation(place: Place, bodies: Sequence[str]) -> None:
     """Keys for everybody, ledgers for these bodies."""
     root = place.root
-    auditors = keys.read_overseers(root)
-    init_keys(place.keys, read_bodies(root), read_activities(root), datetime.now(UTC), auditors)
+    keys.make_keys(place.keys, root, datetime.now(UTC))
     for body in map(BodyId, bodies):
-        create_state(
-            NodeSettings(body, root, place.keys, place.var / body, default_addresses(root))
-        )
+        settings = NodeSettings(body, root, place.keys, place.var / body, default_addresses(root))
+        create_node(settings, first_set(place.keys), system_clock)
 
 
 def load_bodies(demo: Demo) -> None:

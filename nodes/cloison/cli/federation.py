@@ -148,8 +148,8 @@ def health(place: Place, node: NodeAt, timeout_seconds: float = CALL_SECONDS) ->
     """`SERVING`, another status of gRPC health, or `unreachable`."""
     if node.witness:
         return "SERVING" if _accepts(node, timeout_seconds) else "unreachable"
-    with _channel(place, node) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+    with channel(place, node) as opened:
+        stub = health_pb2_grpc.HealthStub(opened)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_seconds)
         except grpc.RpcError:
@@ -169,8 +169,8 @@ def _accepts(node: NodeAt, timeout_seconds: float) -> bool:
 def ledger_size(place: Place, node: NodeAt) -> int | None:
     """Entries in a node's `traces` ledger, as its signed head says; None if it does not answer."""
     request = ledger_service_pb2.GetCheckpointRequest(log=ledger_service_pb2.LOG_NAME_TRACES)
-    with _channel(place, node) as channel:
-        stub = ledger_service_pb2_grpc.LedgerServiceStub(channel)
+    with channel(place, node) as opened:
+        stub = ledger_service_pb2_grpc.LedgerServiceStub(opened)
         try:
             note = stub.GetCheckpoint(request, timeout=CALL_SECONDS).checkpoint
         except grpc.RpcError:
@@ -205,7 +205,8 @@ def _refused_port(node: NodeAt) -> OSError | None:
     return None
 
 
-def _channel(place: Place, node: NodeAt) -> grpc.Channel:
+def channel(place: Place, node: NodeAt) -> grpc.Channel:
+    """To a node, with its own certificate: what its operator may call is open to it."""
     issued = load_tls(place.keys / node.body / "node")
     credentials = grpc.ssl_channel_credentials(
         load_certificate(place.keys / "public/ca.crt"), issued.key, issued.certificate

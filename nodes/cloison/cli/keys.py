@@ -14,9 +14,15 @@ import typer
 
 from cloison.bodies import BodyId, parse_body
 from cloison.cli.console import out, table
+from cloison.cli.first_set import read_signers, sign_first_set
 from cloison.cli.root import find_root
 from cloison.errors import InputError, StorageError
-from cloison.identity import init_keys, load_certificate, load_public_activities, parse_activity
+from cloison.identity import (
+    init_keys,
+    load_certificate,
+    load_public_activities,
+    parse_activity,
+)
 from cloison.ledger.cosignature import CosignatureVerifier
 from cloison.ledger.note import NoteVerifier
 
@@ -41,14 +47,30 @@ def init(
     directory: Folder,
     root: Annotated[Path, typer.Option(help="Folder that holds policy/ and nodes/.")] = Path(),
 ) -> None:
-    """Make the authority, and every node's and activity's keys. Never overwrites.
+    """Make the authority, and every node's, activity's and signer's keys. Never overwrites.
+
+    Where `policy/signers` names the signers, they sign the root's `policy/` as the first set.
 
     Example: cloison keys init var/keys
     """
     base = find_root(root)
     bodies, activities = read_bodies(base), read_activities(base)
-    init_keys(directory, bodies, activities, datetime.now(UTC), read_overseers(base))
+    make_keys(directory, base, datetime.now(UTC))
     typer.echo(f"{directory}: keys of {len(bodies)} nodes and {len(activities)} activities")
+
+
+def make_keys(directory: Path, root: Path, now: datetime) -> None:
+    """Every key of a new federation; and its first policy set, where the root names its signers.
+
+    Raises:
+        InputError: as `init_keys`; `BAD_SIGNERS`, `BAD_POLICY_FILE`, …: then nothing was made.
+        StorageError: `KEYS_WRITE`.
+    """
+    signers = read_signers(root)
+    bodies, activities = read_bodies(root), read_activities(root)
+    init_keys(directory, bodies, activities, now, read_overseers(root), signers)
+    if signers is not None:
+        sign_first_set(directory, root, now.date())
 
 
 @app.command()

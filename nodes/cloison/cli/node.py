@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from cloison.bodies import parse_body
+from cloison.cli.first_set import first_set
 from cloison.cli.places import Place, read_nodes, read_published
-from cloison.cli.root import find_root, read_policy
+from cloison.cli.root import find_root
 from cloison.errors import InputError
-from cloison.law import PolicySet
 from cloison.wire.node import Clock, system_clock
+from cloison.wire.policy_sets import loaded_set
 from cloison.wire.server import serve
-from cloison.wire.settings import NodeSettings, create_state
+from cloison.wire.settings import NodeSettings, create_node
 
 app = typer.Typer(no_args_is_help=True, help="Make a body's state, run its node.")
 
@@ -54,13 +55,16 @@ def init(
     root: Root = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
+    policy: Annotated[
+        Path | None, typer.Option(help="A signed policy set (default: that of the keys).")
+    ] = None,
 ) -> None:
-    """Make the ledgers of a new node; never twice.
+    """Make the ledgers of a new node, and enter the law it decides by; never twice.
 
     Example: cloison node init caf
     """
     settings = settings_of(body, root, keys, var, None)
-    create_state(settings)
+    create_node(settings, policy or first_set(keys), system_clock)
     print(f"{settings.body}: ledgers made in {settings.state / 'ledger'}")
 
 
@@ -82,7 +86,7 @@ def run(
 def run_node(settings: NodeSettings, clock: Clock) -> None:
     """Runs the node; one line on stdout when it answers."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    policy = PolicySet.parse(read_policy(settings.root))
+    policy = loaded_set(settings.state)
     address = settings.addresses[settings.body]
 
     def ready() -> None:

@@ -10,6 +10,7 @@ import typer
 from cloison.bodies import BodyId
 from cloison.cli.console import messages, out, table
 from cloison.cli.federation import health, ledger_size, running_pid, start, stop
+from cloison.cli.law_sets import policy_set_of
 from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers
 from cloison.cli.root import find_root
 from cloison.errors import InputError
@@ -77,17 +78,22 @@ def status(
     root: Root = None,
     addresses: Addresses = None,
 ) -> None:
-    """Show each node: its port, process, health and ledger. Exit 1 if one does not serve.
+    """Show each node: port, process, health, ledger, policy set. Exit 1 if one does not serve.
 
     Example: cloison status
     """
     place = Place(find_root(root), keys, var, addresses)
-    shown = table("body", "port", "process", "health", "ledger entries", right=("ledger entries",))
+    columns = ("body", "port", "process", "health", "ledger entries", "policy set")
+    shown = table(*columns, right=("ledger entries",))
+    held: set[bytes] = set()
     all_serve = True
     for node in _processes(place, ()):
         pid = running_pid(node)
         state = "stopped" if pid is None else health(place, node)
-        size = ledger_size(place, node) if state == "SERVING" and not node.witness else None
+        asked = state == "SERVING" and not node.witness
+        size = ledger_size(place, node) if asked else None
+        law = policy_set_of(place, node) if asked else None
+        held |= set() if law is None else {law}
         all_serve = all_serve and state == "SERVING"
         shown.add_row(
             node.body,
@@ -95,6 +101,9 @@ def status(
             "–" if pid is None else str(pid),
             state,
             "–" if size is None else french_count(size),
+            "–" if law is None else law.hex()[:12],
         )
     out().print(shown)
+    if len(held) > 1:
+        typer.echo("these nodes decide by different policy sets: see `cloison law sets`", err=True)
     raise typer.Exit(0 if all_serve else 1)

@@ -314,6 +314,13 @@ def table_published_entry(published: entry_pb2.TablePublished, now: datetime) ->
     return _bytes(entry)
 
 
+def policy_loaded_entry(told: entry_pb2.PolicyLoaded, now: datetime) -> bytes:
+    """A policy set takes effect, or is announced."""
+    entry = _entry(now)
+    entry.policy_loaded.CopyFrom(told)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)

@@ -63,6 +63,7 @@ from cloison.identity.sealing import (
     seal_secret,
 )
 from cloison.identity.secrets import SECRET_BYTES, load_private_file, load_secret, write_secret
+from cloison.identity.signers import SignersFile, parse_signers
 
 __all__ = [
     "MOST_STATEMENTS",
@@ -79,6 +80,7 @@ __all__ = [
     "Nir",
     "Peer",
     "SignedParts",
+    "SignersFile",
     "Siret",
     "agent_pseudonym",
     "body_of_certificate",
@@ -100,6 +102,7 @@ __all__ = [
     "parse_nir",
     "parse_nirs",
     "parse_public",
+    "parse_signers",
     "parse_siret",
     "parse_uri",
     "person_digest",

@@ -2,11 +2,13 @@
 
     DIR/ca/                            ca.key ca.crt
     DIR/public/                        ca.crt, ledgers/<body>.{traces,register}.vkey,
-                                       witnesses/<body>.vkey, activities/<activity>.toml
+                                       witnesses/<body>.vkey, activities/<activity>.toml,
+                                       signers.toml
     DIR/<body>/node/                   tls.key tls.crt
                                        traces.key register.key witness.key (Ed25519 seeds)
                                        row.key vault.key agent.key (32 random bytes)
     DIR/<body>/activities/<activity>/  signing.key sealing.key tls.key tls.crt
+    DIR/signers/                       <name>.key (Ed25519 seeds): whoever signs policy sets
 
 `public/` may be read by all; every other folder is 0700, every other file 0600. A body named only
 by activities gets no `node/`; an overseer's holds its `witness.key` alone.
@@ -29,11 +31,12 @@ from cloison.identity.activity_keys import create_activity_keys, print_public
 from cloison.identity.certificates import Authority, Issued
 from cloison.identity.names import Peer, parse_activity
 from cloison.identity.secrets import SECRET_BYTES, write_new, write_secret
+from cloison.identity.signers import SignersFile
 
 LEDGERS = ("traces", "register")
 NODE_SECRETS = ("row", "vault", "agent")
 WITNESS = "witness"
-_TAKEN = frozenset({"ca", "public"})
+_TAKEN = frozenset({"ca", "public", "signers"})
 _PUBLIC_FOLDER = 0o755
 _PUBLIC_FILE = 0o644
 _ED25519 = b"\x01"
@@ -46,6 +49,7 @@ def init_keys(
     activities: Mapping[str, BodyId],
     now: datetime,
     overseers: Iterable[BodyId] = (),
+    signers: SignersFile | None = None,
 ) -> None:
     """Makes every key of a new federation; a crash leaves `directory` as it was.
 
@@ -58,6 +62,7 @@ def init_keys(
         activities: The body of each activity, by id.
         now: When certificates begin, less a day.
         overseers: Those that run no node and witness the ledgers of all.
+        signers: Whoever signs policy sets, by name; None: nobody does here.
 
     Raises:
         InputError: `KEYS_EXIST`: something is there; nothing was touched. `NO_BODIES`: none
@@ -77,6 +82,8 @@ def init_keys(
             _build(draft, nodes, owners, now)
             for body in watching:
                 _build_witness(draft, body)
+            if signers is not None:
+                _build_signers(draft, signers)
             _sync_folders(draft)
             draft.rename(directory)
         except BaseException:
@@ -165,6 +172,18 @@ def _build_witness(root: Path, body: BodyId) -> None:
     vkey = verifier_key(witness_name(body), key, _COSIGNATURE)
     public = root / "public/witnesses" / f"{body}.vkey"
     write_new(public, f"{vkey}\n".encode("ascii"), _PUBLIC_FILE)
+
+
+def _build_signers(root: Path, signers: SignersFile) -> None:
+    folder = _folder(root / "signers")
+    made = {name: Ed25519PrivateKey.generate() for name in signers.all}
+    for name, private in made.items():
+        write_secret(folder / f"{name}.key", private.private_bytes_raw())
+    vkeys = {
+        name: verifier_key(name, private.public_key().public_bytes_raw())
+        for name, private in made.items()
+    }
+    write_new(root / "public/signers.toml", signers.with_keys(vkeys.__getitem__), _PUBLIC_FILE)
 
 
 def _build_activity(root: Path, activity: str, body: BodyId, issued: Issued) -> None:

@@ -44,6 +44,7 @@ class Entry(_message.Message):
     DESTROYED_FIELD_NUMBER: _builtins.int
     CHANGE_TOLD_FIELD_NUMBER: _builtins.int
     CHANGE_HEARD_FIELD_NUMBER: _builtins.int
+    POLICY_LOADED_FIELD_NUMBER: _builtins.int
     BUDGET_RESERVED_FIELD_NUMBER: _builtins.int
     TABLE_PUBLISHED_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
@@ -81,6 +82,8 @@ class Entry(_message.Message):
     @_builtins.property
     def change_heard(self) -> Global___ChangeHeard: ...
     @_builtins.property
+    def policy_loaded(self) -> Global___PolicyLoaded: ...
+    @_builtins.property
     def budget_reserved(self) -> Global___BudgetReserved: ...
     @_builtins.property
     def table_published(self) -> Global___TablePublished: ...
@@ -109,17 +112,18 @@ class Entry(_message.Message):
         destroyed: Global___Destroyed | None = ...,
         change_told: Global___ChangeTold | None = ...,
         change_heard: Global___ChangeHeard | None = ...,
+        policy_loaded: Global___PolicyLoaded | None = ...,
         budget_reserved: Global___BudgetReserved | None = ...,
         table_published: Global___TablePublished | None = ...,
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "budget_reserved", "table_published", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -867,6 +871,71 @@ class Started(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Started: _TypeAlias = Started  # noqa: Y015
+
+@_typing.final
+class PolicyLoaded(_message.Message):
+    """A signed policy set takes effect; or, where it opens a promise, is announced and does not yet. In `register`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_SET_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SIGNED_DAY_FIELD_NUMBER: _builtins.int
+    MANIFEST_HASH_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGES_HASH_FIELD_NUMBER: _builtins.int
+    OPENED_PROMISES_FIELD_NUMBER: _builtins.int
+    NOTICE_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    policy_set: _builtins.bytes
+    """Content hash of the set, and of the one it follows; that is empty for a node's first."""
+    previous: _builtins.bytes
+    number: _builtins.int
+    signed_day: _builtins.str
+    """YYYY-MM-DD, as the signers wrote it."""
+    manifest_hash: _builtins.bytes
+    """SHA-256 of the text that was signed: the manifest without its signatures."""
+    change_count: _builtins.int
+    changes_hash: _builtins.bytes
+    """SHA-256 of every change, each ended by a newline."""
+    notice_until_ms: _builtins.int
+    """Not 0: announced only; it may be loaded from then on."""
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the signers whose signatures verified."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the set adds (`+`), removes (`-`) and changes (`~`), one thing each: at most 200 of them."""
+
+    @_builtins.property
+    def opened_promises(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Promises it opens, or guards less than the set before."""
+
+    def __init__(
+        self,
+        *,
+        policy_set: _builtins.bytes = ...,
+        previous: _builtins.bytes = ...,
+        number: _builtins.int = ...,
+        signed_day: _builtins.str = ...,
+        manifest_hash: _builtins.bytes = ...,
+        signers: _abc.Iterable[_builtins.str] | None = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        change_count: _builtins.int = ...,
+        changes_hash: _builtins.bytes = ...,
+        opened_promises: _abc.Iterable[_builtins.str] | None = ...,
+        notice_until_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_count", b"change_count", "changes", b"changes", "changes_hash", b"changes_hash", "manifest_hash", b"manifest_hash", "notice_until_ms", b"notice_until_ms", "number", b"number", "opened_promises", b"opened_promises", "policy_set", b"policy_set", "previous", b"previous", "signed_day", b"signed_day", "signers", b"signers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyLoaded: _TypeAlias = PolicyLoaded  # noqa: Y015
 
 @_typing.final
 class Contested(_message.Message):

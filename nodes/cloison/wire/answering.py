@@ -10,6 +10,7 @@ from cloison.errors import CloisonError
 from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.identity import ActivityPublicKeys, Nir, seal_release, seal_secret
+from cloison.law import PolicySet
 from cloison.law.question import CaseFacts, Decision, Facts
 from cloison.months import Month
 from cloison.store import IdentityFacts
@@ -36,10 +37,12 @@ class Call:
     """What the statements of one call share.
 
     Attributes:
+        policy: The set its statements are decided by, to its end, whatever is loaded meanwhile.
         load: The last load there was before any of its data were read.
     """
 
     peer: BodyId
+    policy: PolicySet
     same_policy_set: bool
     peer_checkpoint_hash: bytes
     now: datetime
@@ -109,6 +112,13 @@ def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Fact
         same_policy_set=call.same_policy_set,
         persons=cohort.size if cohort else len(statement.person_digests),
     )
+
+
+def longest_case(policy: PolicySet, activity: str, case_type: str) -> timedelta:
+    """How long a case of an activity may last, by its record; no time if it has none."""
+    record = policy.activities.get(activity)
+    declared = record.case_type(case_type) if record else None
+    return timedelta(days=declared.validity_days if declared else 0)
 
 
 def make_label(statement: Statement, decision: Decision, now: datetime) -> release_pb2.Label:

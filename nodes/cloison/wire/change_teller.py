@@ -118,7 +118,7 @@ class ChangeTeller:
             return None
         question = given.statement.question
         facts = facts_of_change(facts_from_proto(given.decided.facts), one.until)
-        decision = conclude(self._node.policy, question, facts, now)
+        decision = conclude(call.policy, question, facts, now)
         if not decision.permitted:
             return None
         known = [self._node.store.identity(person) for person in one.persons]
@@ -146,7 +146,7 @@ class ChangeTeller:
             load=call.load,
             facts=facts_to_proto(facts, question.received_for),
             decision=decision_to_proto(decision),
-            policy_set=self._node.policy.hash,
+            policy_set=call.policy.hash,
             peer_checkpoint_hash=call.peer_checkpoint_hash,
             trace_keys=self._node.vault.trace_keys(traced, utc_day(now)),
         )

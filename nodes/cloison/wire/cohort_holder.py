@@ -48,6 +48,7 @@ from cloison.wire.answered_batches import answered_batch
 from cloison.wire.answering import (
     Call,
     Heard,
+    longest_case,
     make_facts,
     make_label,
     promised_case,
@@ -106,7 +107,7 @@ class CohortHolder:
     def _decide(self, heard: Heard, cohort: Cohort) -> receipt_pb2.Answer:
         node, now = self._node, self._call.now
         facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
-        facts, decision = self._holder.decide(heard, facts, now)
+        facts, decision = self._holder.decide(self._call.policy, heard, facts, now)
         label = make_label(heard.statement, decision, now) if decision.permitted else None
         made = Made(
             heard.statement,
@@ -114,7 +115,7 @@ class CohortHolder:
             self._call.peer,
             facts,
             decision,
-            node.policy.hash,
+            self._call.policy.hash,
             self._call.peer_checkpoint_hash,
         )
         with node.vault.transaction():
@@ -261,7 +262,8 @@ class CohortHolder:
         answered: Sequence[tuple[bytes, int]],
         cases: Sequence[ProvedCase],
     ) -> None:
-        longest = self._holder.longest(opened.statement.question.activity, opened.cohort.case_type)
+        asking = opened.statement.question.activity
+        longest = longest_case(self._call.policy, asking, opened.cohort.case_type)
         ends = [(case.leaf_hash, case.within(longest).valid_until) for case in cases]
         self._node.vault.answered.batches.keep(
             answered_batch(opened.statement, index, load, answered, ends)
@@ -274,7 +276,7 @@ class CohortHolder:
         for before in set(counts) or {0}:
             promised = promised_case(opened.statement, now, before)
             facts = make_facts(self._call, opened.statement, promised)
-            decision = self._holder.decide(opened.heard, facts, now)[1]
+            decision = self._holder.decide(self._call.policy, opened.heard, facts, now)[1]
             # As entered: a stream opened again knows the first decision from the ledger alone.
             if decision_to_proto(decision) != opened.entered:
                 raise PolicyDenied(
@@ -300,7 +302,7 @@ class CohortHolder:
             opened.cohort.case_month,
             opened.statement.question.activity,
         )
-        longest = self._holder.longest(promised[2], promised[0])
+        longest = longest_case(self._call.policy, promised[2], promised[0])
         for case in cases:
             end = min(case.valid_until, case.set_time + longest)
             begun = case.opened_time - now <= limits.CLOCK_SKEW

@@ -6,7 +6,7 @@ commit, one ledger append, one checkpoint and, per activity, one sealing secret.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from cloison.bodies import BodyId
@@ -29,6 +29,7 @@ from cloison.identity import (
     traits_digest,
     verify_signed,
 )
+from cloison.law import PolicySet
 from cloison.law.question import Action, CaseFacts, Decision, Facts
 from cloison.store import PersonData
 from cloison.v1 import receipt_pb2, statement_pb2
@@ -40,6 +41,7 @@ from cloison.wire.answering import (
     Ready,
     WrappedSecrets,
     fail,
+    longest_case,
     make_facts,
     make_label,
     may_be_answered,
@@ -65,8 +67,10 @@ class Holder:
         """Step 1, for the whole call. Raises `PeerError` if the head given is not the peer's."""
         if checkpoint:
             limits.check_count("checkpoint bytes", len(checkpoint), 1, limits.CHECKPOINT_BYTES)
+        self._node.see_policy_set(peer, policy_set)
         return Call(
             peer=peer,
+            policy=self._node.policy,
             same_policy_set=policy_set == self._node.policy.hash,
             peer_checkpoint_hash=self._node.heads.see(peer, checkpoint),
             now=self._node.clock(),
@@ -216,7 +220,7 @@ class Holder:
 
     def _decide_and_seal(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Ready:
         facts = self._facts(call, heard, item)  # 4
-        facts, decision = self.decide(heard, facts, call.now)  # 5, 6
+        facts, decision = self.decide(call.policy, heard, facts, call.now)  # 5, 6
         data: list[PersonData] = []
         envelopes: tuple[bytes, ...] = ()
         label = None
@@ -228,7 +232,7 @@ class Holder:
             try:
                 data = self.fetch(heard, call.now)  # 7
             except InputError as error:  # the law permits what the catalogue cannot give
-                facts, decision = self._hindered(heard, facts, error.reason, call.now)
+                facts, decision = self._hindered(call.policy, heard, facts, error.reason, call.now)
         if data:
             label = make_label(heard.statement, decision, call.now)
             release = build_release(heard.statement, label, heard.statement.person_digests, data)
@@ -243,7 +247,7 @@ class Holder:
             call.peer,
             facts,
             decision,
-            self._node.policy.hash,
+            call.policy.hash,
             call.peer_checkpoint_hash,
         )
         answer = receipt_pb2.Answer(sealed_release=sealed, envelopes=envelopes)
@@ -266,7 +270,7 @@ class Holder:
         hindrance = ""
         if heard.statement.case_leaf_hash:
             try:
-                proved = self.bounded(self._prove(heard.statement, item))
+                proved = self.bounded(call.policy, self._prove(heard.statement, item))
                 before = self._node.index.count("case", proved.leaf_hash)
                 before += call.of_case[proved.leaf_hash]
                 call.of_case[proved.leaf_hash] += 1
@@ -284,40 +288,36 @@ class Holder:
             raise PeerError("BAD_CASE_PROOF", "case proof: of another case than the statement's")
         return proved
 
-    def bounded(self, case: ProvedCase) -> ProvedCase:
+    def bounded(self, policy: PolicySet, case: ProvedCase) -> ProvedCase:
         """A case for no longer than its activity's record allows; not at all if none declares it.
 
         What a requester's ledger says of its own case is that body's word.
         """
-        return case.within(self.longest(case.activity, case.type))
-
-    def longest(self, activity: str, case_type: str) -> timedelta:
-        """How long a case of an activity may last, by its record here; no time if it has none."""
-        record = self._node.policy.activities.get(activity)
-        declared = record.case_type(case_type) if record else None
-        return timedelta(days=declared.validity_days if declared else 0)
+        return case.within(longest_case(policy, case.activity, case.type))
 
     def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
         parse = statement_pb2.CaseProof.FromString
         heads = self._node.heads.of(requester)
         return verify_case(parse(proof), None if renewal is None else parse(renewal), heads)
 
-    def decide(self, heard: Heard, facts: Facts, now: datetime) -> tuple[Facts, Decision]:
+    def decide(
+        self, policy: PolicySet, heard: Heard, facts: Facts, now: datetime
+    ) -> tuple[Facts, Decision]:
         """Steps 5 and 6: the law and its obligations; person facts only if they permit."""
-        decision = conclude(self._node.policy, heard.statement.question, facts, now)
+        decision = conclude(policy, heard.statement.question, facts, now)
         # All are looked up, and there is one reason for all: a refusal says nothing of whom.
         if decision.permitted and False in [
             self.answerable(person, decision, heard.statement.question.purpose)
             for person in heard.persons
         ]:
-            return self._hindered(heard, facts, "PERSON_NOT_ANSWERABLE", now)
+            return self._hindered(policy, heard, facts, "PERSON_NOT_ANSWERABLE", now)
         return facts, decision
 
     def _hindered(
-        self, heard: Heard, facts: Facts, why: str, now: datetime
+        self, policy: PolicySet, heard: Heard, facts: Facts, why: str, now: datetime
     ) -> tuple[Facts, Decision]:
         facts = replace(facts, hindrance=why)
-        return facts, conclude(self._node.policy, heard.statement.question, facts, now)
+        return facts, conclude(policy, heard.statement.question, facts, now)
 
     def answerable(self, person: Person, decision: Decision, purpose: str) -> bool:
         """A permanent NIR known here, traits that match, alive, no objection where one counts.

@@ -27,6 +27,7 @@ Minute = tuple[str, datetime, list[tuple[str, int]]]
 """A peer, a minute, and how often each reason came up in it."""
 _CACHED_HEADS = 4096
 _REASONS = 64
+SHA256_BYTES = 32
 
 
 def system_clock() -> datetime:
@@ -119,6 +120,18 @@ class Node:
     witness: Witness
     clock: Clock
     failures: FailureCounts = field(default_factory=FailureCounts)
+    peer_sets: dict[BodyId, tuple[bytes, datetime]] = field(default_factory=dict)
+
+    def see_policy_set(self, peer: BodyId, policy_set: bytes) -> None:
+        """Remembers which policy set a peer says it decides by; another than ours is counted.
+
+        It is told, never a ground to refuse: that is for the law to say.
+        """
+        now = self.clock()
+        if len(policy_set) == SHA256_BYTES and peer != self.body:
+            self.peer_sets[peer] = (policy_set, now)
+            if policy_set != self.policy.hash:
+                self.failures.add(peer, "POLICY_SET_DIFFERS", now)
 
     def row_key(self, nir: Nir) -> bytes:
         """This node's keyed hash of a NIR."""

@@ -223,6 +223,7 @@ class Requester:
             raise unavailable(holder, error) from error
         if len(response.answers) != len(items):
             raise PeerError("BAD_ANSWER", f"body `{holder}`: not one answer for each statement")
+        node.see_policy_set(holder, response.policy_set)
         return list(response.answers)
 
     def _check(

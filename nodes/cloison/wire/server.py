@@ -32,6 +32,8 @@ from cloison.v1 import (
     gateway_service_pb2_grpc,
     ledger_service_pb2,
     ledger_service_pb2_grpc,
+    policy_service_pb2,
+    policy_service_pb2_grpc,
     register_service_pb2,
     register_service_pb2_grpc,
     statistics_service_pb2,
@@ -50,9 +52,12 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
+from cloison.wire.policy_desk import PolicyDesk
+from cloison.wire.policy_servicers import PolicyService
+from cloison.wire.policy_sets import PolicySets
 from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
-from cloison.wire.settings import DATABASES, NodeSettings, open_node
+from cloison.wire.settings import DATABASES, NodeSettings, open_node, quorum_of
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics
 
@@ -79,6 +84,7 @@ SERVICES = (
     store_service_pb2.DESCRIPTOR.services_by_name["StoreService"].full_name,
     contestations_service_pb2.DESCRIPTOR.services_by_name["ContestationsService"].full_name,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    policy_service_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"].full_name,
 )
@@ -120,7 +126,7 @@ async def serve(
             ready()
             tasks = [
                 asyncio.create_task(_upkeep(node, settings.state, stop)),
-                asyncio.create_task(_hear(served.listener, _holders(node, settings), stop)),
+                asyncio.create_task(_hear(served.listener, lambda: _holders(node, settings), stop)),
                 asyncio.create_task(send_heads(senders, stop)),
             ]
             stopping = asyncio.create_task(stop.wait())
@@ -148,6 +154,8 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         for body, channel in channels.items()
     }
     requester = _add_services(server, node, peers)
+    desk = PolicyDesk(node, PolicySets(settings.state), quorum_of(settings.keys))
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyService(node, desk), server)
     checks = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -212,13 +220,15 @@ def _holders(node: Node, settings: NodeSettings) -> list[BodyId]:
     return sorted(read & settings.addresses.keys())
 
 
-async def _hear(listener: ChangeListener, holders: Sequence[BodyId], stop: asyncio.Event) -> None:
+async def _hear(
+    listener: ChangeListener, holders: Callable[[], Sequence[BodyId]], stop: asyncio.Event
+) -> None:
     """Every hour: what these have to tell. A program that wants it sooner asks (`Changes`)."""
     stopping = asyncio.create_task(stop.wait())
     while not stop.is_set():
         await asyncio.wait((stopping,), timeout=_HEAR_SECONDS)
         if not stop.is_set():
-            hearing = asyncio.create_task(listener.hear_all(holders))
+            hearing = asyncio.create_task(listener.hear_all(holders()))
             await asyncio.wait((stopping, hearing), return_when=asyncio.FIRST_COMPLETED)
             hearing.cancel()  # on a stop: it goes on from there the next time
             with suppress(asyncio.CancelledError):

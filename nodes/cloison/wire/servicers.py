@@ -115,7 +115,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         answers = self._holder.answer(call, request.items)
         asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._holder.wrapped.prepare)
         return exchange_service_pb2.ExchangeServiceAskResponse(
-            answers=answers, policy_set=self._node.policy.hash
+            answers=answers, policy_set=call.policy.hash
         )
 
     @streamed

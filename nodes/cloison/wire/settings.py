@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
-from cloison.exchange.entries import started_entry
+from cloison.exchange.entries import policy_loaded_entry, started_entry
 from cloison.exchange.index_terms import index_terms
+from cloison.exchange.policy_manifest import Quorum
 from cloison.identity import (
     AgentDirectory,
     ledger_origin,
@@ -19,6 +20,7 @@ from cloison.identity import (
     witness_name,
 )
 from cloison.law import PolicySet
+from cloison.law.set_difference import opened_promises
 from cloison.ledger.cosignature import Cosigner
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
@@ -27,6 +29,8 @@ from cloison.ledger.witness import Witness
 from cloison.store import Store, load_catalogue, load_nodes
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
+from cloison.wire.policy_desk import check_set, require_promise_signer, told_of
+from cloison.wire.policy_sets import PolicySets, read_signed
 from cloison.wire.vault import Vault
 
 LOGS = ("traces", "register")
@@ -80,6 +84,50 @@ def create_state(settings: NodeSettings) -> None:
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in LOGS:
         Log.create(ledger / name, _signer(settings, name)).close()
+
+
+def quorum_of(keys: Path) -> Quorum:
+    """The signers of policy sets that a node trusts: `KEYS/public/signers.toml`.
+
+    Raises:
+        StorageError: `NO_SIGNERS`. InputError: `BAD_SIGNERS`, `BAD_VKEY`.
+    """
+    path = keys / "public" / "signers.toml"
+    try:
+        return Quorum.parse(path.read_bytes())
+    except OSError as error:
+        raise StorageError(
+            "NO_SIGNERS",
+            f"signers `{path}`: {error.strerror}",
+            "make the keys with `cloison keys init`, from a root that has `policy/signers`",
+        ) from error
+
+
+def create_node(settings: NodeSettings, folder: Path, clock: Clock) -> None:
+    """A new node's ledgers, and the first set it decides by: entered, and kept in its state.
+
+    Nobody was promised anything yet by this node: what the first set opens needs its signer, and
+    no notice.
+
+    Args:
+        settings: The node's; its state is not there yet.
+        folder: A signed set: files and manifest.
+        clock: When the entry is written.
+
+    Raises:
+        StorageError: `STATE_EXISTS`, `NO_SIGNERS`, `NO_POLICY_SET`.
+        InputError, IntegrityError: as `check_set`; then nothing was made.
+    """
+    quorum = quorum_of(settings.keys)
+    checked = check_set(*read_signed(folder), quorum)
+    opened = opened_promises(None, checked.policy)
+    require_promise_signer(checked, opened, quorum)
+    create_state(settings)
+    PolicySets(settings.state).keep(checked.signed.note, checked.policy.hash, checked.files)
+    told = told_of(checked, None, opened)
+    ledger = settings.state / "ledger" / "register"
+    with Log.open(ledger, _signer(settings, "register")) as register:
+        register.append_many([policy_loaded_entry(told, clock())])
 
 
 def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:

@@ -450,7 +450,7 @@ def test_changes_are_heard_by_the_node_itself_from_time_to_time(
             return unheard
 
     ear = HearsOnce(federation.node(CAF), federation.requester(CAF))
-    run(server._hear(ear, [CNAV, MSA], stop))
+    run(server._hear(ear, lambda: [CNAV, MSA], stop))
     assert len(federation.entries(CAF, "change_heard")) == len(told(federation)) == 1
 
 

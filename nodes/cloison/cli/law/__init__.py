@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from cloison.cli import law_sets
 from cloison.cli.law.again import replay_
 from cloison.cli.law.cover import coverage
 from cloison.cli.law.differences import diff
@@ -32,6 +33,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "what-if": what_if_,
     "replay": replay_,
     "export": export,
+    "sign": law_sets.sign,
+    "load": law_sets.load,
+    "sets": law_sets.sets,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
