@@ -54,6 +54,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
+from cloison.wire.policy_sets import PolicySets
 from cloison.wire.requester import Requester
 from cloison.wire.settings import NodeSettings, create_node, open_node
 
@@ -509,9 +510,16 @@ class Federation:
         for body in self._nodes.keys() - self.forged:
             with suppress(StorageError):  # a test may have stopped its ledger
                 for entry in self.entries(body, "decided"):
-                    held, again = conclude.decide_again(self.policy, entry)
+                    policy = self._set_of(body, entry.decided.policy_set)
+                    held, again = conclude.decide_again(policy, entry)
                     assert again == held
                 self._check_told(body)
+
+    def _set_of(self, body: BodyId, set_hash: bytes) -> PolicySet:
+        """The set an entry names: today's, or one the node kept."""
+        if set_hash == self.policy.hash:
+            return self.policy
+        return PolicySets(self.settings(body).state).read(set_hash)
 
     def _check_told(self, body: BodyId) -> None:
         """Every change was told on a decision that its entry and its question lead to."""

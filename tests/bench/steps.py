@@ -177,7 +177,7 @@ def _answer(
     watch.lap("decide, not cached")
     decide(node.policy, statement.question, facts, call.now)
     watch.lap("decide, cached")
-    facts, decision = holder.decide(heard, facts, call.now)
+    facts, decision = holder.decide(call.policy, heard, facts, call.now)
     watch.lap("decide, with person facts")
     data = holder.fetch(heard, call.now)
     watch.lap("fetch")

@@ -33,6 +33,7 @@ SERVICES = {
     "cloison.v1.ExchangeService",
     "cloison.v1.GatewayService",
     "cloison.v1.LedgerService",
+    "cloison.v1.PolicyService",
     "cloison.v1.RegisterService",
     "cloison.v1.StoreService",
     "grpc.health.v1.Health",

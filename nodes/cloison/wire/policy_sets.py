@@ -87,6 +87,7 @@ class PolicySets:
             for path, content in {**files, MANIFEST: manifest}.items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (draft / path).write_bytes(content)
+                (draft / path).chmod(0o600)
                 sync_path(draft / path)
             for folder, _, _ in os.walk(draft):
                 sync_path(Path(folder))
