@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.system.conftest import ROOT, Federation, cloison, spare
+from tests.system.conftest import Federation, cloison, spare
 
 from cloison.cli.federation import has_ended, health, running_pid, start
 from cloison.cli.places import NodeAt, Place, read_nodes
@@ -155,10 +155,9 @@ def test_node_with_keys_others_may_read_refuses_to_start(
 
 def test_node_without_policy_refuses_to_start(federation: Federation, tmp_path: Path) -> None:
     place = spare(federation, tmp_path, "msa")
-    root = tmp_path / "root"
-    shutil.copytree(ROOT / "nodes/msa", root / "nodes/msa")
-    code, said = run_broken(replace(place, root=root), "msa")
-    assert (code, "BAD_POLICY_FILE" in said) == (3, True), said
+    shutil.rmtree(place.var / "msa/policy-sets")
+    code, said = run_broken(place, "msa")
+    assert (code, "NO_POLICY_SET" in said) == (1, True), said
     assert "Traceback" not in said
 
 

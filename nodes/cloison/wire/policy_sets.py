@@ -163,10 +163,14 @@ def loaded_set(state: Path) -> PolicySet:
     """The set the register last says was loaded, whatever stands elsewhere on the disk.
 
     Raises:
-        StorageError: `NO_POLICY_SET`: none was; or it is not in the node's state any more.
+        StorageError: `NO_LEDGER`; `NO_POLICY_SET`: none was, or it is not in the
+            node's state any more.
         IntegrityError: it is not what it was.
     """
-    reader = EntryReader(state / "ledger" / "register")
+    ledger = state / "ledger" / "register"
+    if not ledger.is_dir():
+        raise StorageError("NO_LEDGER", f"ledger `{ledger}`: not there", "run `cloison node init`")
+    reader = EntryReader(ledger)
     register = (entry for _, entry in reader.entries(0, reader.size))
     held = [
         entry.policy_loaded.policy_set
