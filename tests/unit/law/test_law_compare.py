@@ -77,14 +77,14 @@ def test_two_sets_on_one_day(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {one["after"] for one in changes} <= {"CONDITION_NOT_MET", "NO_TEXT"}
 
 
-def test_a_field_taken_from_a_record_changes_outcome(
+def test_an_activity_taken_from_the_register_changes_outcome(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(_ROOT / "policy", tmp_path / "policy")
-    (tmp_path / "policy/activities/msa-ppa.toml").unlink()
+    (tmp_path / "policy/activities/caf-individual-control.toml").unlink()
     changes = _changes(capsys, str(_ROOT), str(tmp_path / "policy"), "--law-date", "2026-06-01")
 
-    assert {one["activity"] for one in changes} == {"msa-ppa"}
+    assert {one["activity"] for one in changes} == {"caf-individual-control"}
     assert {one["after"] for one in changes} == {"UNKNOWN_ACTIVITY"}
 
 
