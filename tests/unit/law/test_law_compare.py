@@ -81,10 +81,10 @@ def test_an_activity_taken_from_the_register_changes_outcome(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(_ROOT / "policy", tmp_path / "policy")
-    (tmp_path / "policy/activities/caf-individual-control.toml").unlink()
+    (tmp_path / "policy/activities/caf-prefill.toml").unlink()
     changes = _changes(capsys, str(_ROOT), str(tmp_path / "policy"), "--law-date", "2026-06-01")
 
-    assert {one["activity"] for one in changes} == {"caf-individual-control"}
+    assert {one["activity"] for one in changes} == {"caf-prefill"}
     assert {one["after"] for one in changes} == {"UNKNOWN_ACTIVITY"}
 
 
