@@ -23,7 +23,7 @@ from cloison.errors import CloisonError, InputError, StorageError
 from cloison.identity import Peer, load_certificate, load_tls
 from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 
-READY_SECONDS = 10.0
+READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 PORT_SECONDS = 2.0
 NAMELESS_SECONDS = 2.0

@@ -5,9 +5,7 @@ the counts of public cells comes out of the engine.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -16,6 +14,7 @@ import pyarrow as pa
 
 from cloison.errors import StorageError
 from cloison.statistics.cube import Axis, Cube
+from cloison.statistics.held import Held, HeldPeriod
 from cloison.statistics.release import ExactCells
 from cloison.statistics.table import Table
 
@@ -31,25 +30,6 @@ _SETTINGS: Mapping[str, Any] = {
 """Persons' rows are never written elsewhere, and nothing is fetched: what does not fit in memory is
 an error."""
 _CENTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPeriod:
-    """What is held of one period: a file of columns, and the rows in force that it does not say.
-
-    Attributes:
-        file: None where there is none, or it no longer counts.
-        changed: Persons whose rows in the file no longer count.
-        rows: What counts beside the file, with its columns.
-    """
-
-    file: Path | None
-    changed: tuple[bytes, ...] = ()
-    rows: pa.Table | None = field(default=None, repr=False)
-
-
-Held = Mapping[str, Sequence[HeldPeriod]]
-"""By dataset."""
 
 
 def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> Any:

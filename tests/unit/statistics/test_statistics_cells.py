@@ -12,8 +12,9 @@ import pytest
 from tests.unit.statistics.conftest import Shaped
 
 from cloison.errors import StorageError
-from cloison.statistics.cells import HeldPeriod, cells_expression, count_cells
+from cloison.statistics.cells import cells_expression, count_cells
 from cloison.statistics.cube import Cube
+from cloison.statistics.held import HeldPeriod
 from cloison.statistics.table import Table
 
 Payment = tuple[int, str]

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloison.statistics.cells import HeldPeriod, cells_expression, count_cells
+from cloison.statistics.cells import cells_expression, count_cells
 from cloison.statistics.deciles import isotonic, read_distribution
 from cloison.statistics.declared import Declared
 from cloison.statistics.document import build_document, read_document
+from cloison.statistics.held import HeldPeriod
 from cloison.statistics.noise import laplace
 from cloison.statistics.release import release
 

@@ -31,6 +31,7 @@ from cloison.errors import CloisonError, IntegrityError, PeerError
 from cloison.exchange.entries import budget_reserved_entry, parse_entry
 from cloison.exchange.statement import TableQuestion
 from cloison.identity import load_activity_keys
+from cloison.statistics import cells
 from cloison.statistics.budget import Loss
 from cloison.statistics.cells import count_cells
 from cloison.statistics.document import read_document
@@ -165,7 +166,7 @@ def test_publish_past_the_grant_is_refused_by_how_much_and_nothing_is_read(
     analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyst.publish("7/2")
-    monkeypatch.setattr(statistics_desk, "count_cells", _fail)
+    monkeypatch.setattr(cells, "count_cells", _fail)
     request = analyst.request("1")
     with pytest.raises(Aborted, match="needs ε 1, 1/2 is left, 1/2 too much") as refusal:
         asyncio.run(analyst.send(request))
@@ -210,7 +211,7 @@ def test_publish_reserves_on_disk_before_anything_is_counted(
         seen.append(analyst.register_kinds())
         return count_cells(*arguments)
 
-    monkeypatch.setattr(statistics_desk, "count_cells", counting)
+    monkeypatch.setattr(cells, "count_cells", counting)
     analyst.publish()
     (kinds,) = seen
     assert kinds[-1] == "budget_reserved"
@@ -223,7 +224,7 @@ def test_publish_killed_after_the_reservation_wastes_budget_and_leaks_nothing(
     analyst: Analyst, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(statistics_desk, step, _fail)
+        broken.setattr(cells if step == "count_cells" else statistics_desk, step, _fail)
         with pytest.raises(Aborted, match="unexpected AssertionError"):
             asyncio.run(analyst.send(analyst.request()))
     analyst.federation.kill(CAF)
@@ -239,7 +240,7 @@ def test_publish_register_that_cannot_write_draws_nothing(
     analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyst.federation.node(CAF).register._usable = False
-    monkeypatch.setattr(statistics_desk, "count_cells", _fail)
+    monkeypatch.setattr(cells, "count_cells", _fail)
     with pytest.raises(Aborted) as refusal:
         asyncio.run(analyst.send(analyst.request()))
     assert refusal.value.reason.startswith("LEDGER_")
