@@ -40,7 +40,7 @@ _ASKED_BY_RECORD = [
 
 
 def test_examples_are_found() -> None:
-    assert len(_RESULTS) >= 100
+    assert len(_RESULTS) >= 150
     assert all(examples for examples in _POLICY.examples.values())
 
 
@@ -75,6 +75,13 @@ def test_text_says_where_it_was_read_and_what_was_not(text: str) -> None:
     assert found.read is Read.WHOLE or found.read_note
     dates = found.in_force
     assert dates.certainty is Certainty.READ or dates.note or found.read_note
+
+
+@pytest.mark.parametrize("text", list(_POLICY.texts))
+def test_text_says_why_it_has_no_rule_where_it_has_none(text: str) -> None:
+    ruled = any(rule.ref.text == text for rule in _POLICY.rules)
+
+    assert bool(_POLICY.texts[text].no_rule) is not ruled
 
 
 def test_only_the_text_read_whole_permits_without_reserve() -> None:
