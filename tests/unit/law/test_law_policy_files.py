@@ -33,7 +33,7 @@ _BAD = [
     ("rule nested too deep", _RULES, "unless { ", "unless { " + "(" * 5000, ":21`: more than 500 brackets"),
     ("rule that goes on too long", _RULES, "unless { ", "unless { " + "context.cohort && " * 5000, ":21`: more than 500 brackets"),
     ("schema nested too deep", "schema.cedarschema", "received_by: Activity,", "received_by: " + "Set<" * 9999 + "Long" + ">" * 9999 + ",", "more than 500 brackets"),
-    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:84`: rule `read-back`"),
+    ("rule of wrong types, of a name other texts have", "texts/lpf-l152/rules.cedar", 'in Dataset::"dgfip/tax_notices")\nwhen { resource.received_by', 'in Dataset::"dgfip/tax_notices")\nwhen { resource.sent_by', "texts/lpf-l152/rules.cedar:83`: rule `read-back`"),
     ("not TOML", _TEXT, 'read = "whole"', "read = whole", ":3`: not TOML"),
     ("rule without article", _RULES, '@article("II, al. 2")\n', "", ":21`: a rule without @article"),
     ("rule without id", _RULES, '@id("only-to-inform")\n', "", ":21`: a rule without @id"),
@@ -75,6 +75,8 @@ _BAD = [
     ("datasets under another file's name", "datasets/cnav.toml", 'holder = "cnav"', 'holder = "msa"', "not the file's name"),
     ("dataset given twice", "datasets/cnav.toml", 'id = "pensions"', 'id = "identities"', "dataset `identities`: given twice"),
     ("purpose given twice", "purposes.toml", 'id = "prefill"', 'id = "calculation"', "purpose `calculation`: given twice"),
+    ("purposes in a cycle", "purposes.toml", 'id = "rights"', 'id = "rights"\nparent = "eligibility"', ":7`: purpose `rights`: its parent stands nowhere above"),
+    ("data made of an unknown output", "datasets/caf.toml", '"caf-ppa/entitlement"', '"caf-ppa/amount"', "output `caf-ppa/amount`: unknown"),
     ("purpose without its family", "purposes.toml", 'parent = "oversight"', 'parent = "nowhere"', "its parent stands nowhere above"),
     ("promise about an unknown dataset", "promises.toml", '"msa/monthly_resources"', '"msa/diaries"', "dataset `msa/diaries`: unknown"),
     ("promise about an unknown purpose", "promises.toml", 'received_for = "non-take-up"', 'received_for = "x"', "purpose `x`: unknown"),
@@ -115,6 +117,22 @@ def test_parse_file_missing_refuses(files: dict[str, bytes], path: str) -> None:
 def test_parse_unknown_file_refuses(files: dict[str, bytes]) -> None:
     with pytest.raises(InputError, match=r"`texts/crpa-l114-8/notes\.toml`: not a policy file"):
         PolicySet.parse({**files, "texts/crpa-l114-8/notes.toml": b""})
+
+
+def test_parse_text_without_a_source_refuses(files: dict[str, bytes]) -> None:
+    text = files[_TEXT].decode().partition("[[sources]]")[0].encode()
+
+    with pytest.raises(InputError, match="`sources`: key missing"):
+        PolicySet.parse({**files, _TEXT: text})
+
+
+def test_parse_unknown_name_says_line_and_nearest(files: dict[str, bytes]) -> None:
+    record = files[_PPA].replace(b'"lpf-l152", "gdpr-5"]', b'"lpf-l125", "gdpr-5"]')
+
+    with pytest.raises(InputError, match=r"caf-ppa\.toml:\d+`: text `lpf-l125`") as raised:
+        PolicySet.parse({**files, _PPA: record})
+
+    assert raised.value.hint == "perhaps `lpf-l152`"
 
 
 def test_parse_text_without_examples_refuses(files: dict[str, bytes]) -> None:
