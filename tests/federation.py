@@ -54,7 +54,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.gateway import AskFor, Member, OpenedCase, Reply
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
-from cloison.wire.policy_sets import PolicySets
+from cloison.wire.policy_sets import FOLDER, PolicySets
 from cloison.wire.requester import Requester
 from cloison.wire.settings import NodeSettings, create_node, open_node
 
@@ -379,6 +379,11 @@ def _rpc_error(code: grpc.StatusCode, details: str, reason: str = "") -> grpc.ai
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details, "")
 
 
+def _copy(source: str, target: str) -> None:
+    """A kept policy set is never written to: it is linked, for there are many files in it."""
+    (os.link if f"/{FOLDER}/" in source else shutil.copy2)(source, target)
+
+
 class Federation:
     """Nodes opened when first needed, on copies of the template's state."""
 
@@ -401,7 +406,7 @@ class Federation:
         """A body's settings, on its copy of the state."""
         state = self._directory / body
         if not state.exists():
-            shutil.copytree(self.template.directory / body, state)
+            shutil.copytree(self.template.directory / body, state, copy_function=_copy)
         return _settings(self.keys, state, body)
 
     def node(self, body: BodyId) -> Node:

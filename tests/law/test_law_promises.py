@@ -155,7 +155,6 @@ def test_engine_that_forgets_the_record_is_found(policy: PolicySet) -> None:
     ("when", "effect"),
     [
         ("context.case.months_back_first <= 2 && context.case.months_back_last >= 4", "permit"),
-        ("context.months == 5 && context.whole_years", "permit"),
         ("context.persons == 0", "permit"),
         ('context.case.own && !context.case.live && context.case.type == ""', "forbid"),
         ('context.purpose == Purpose::"taxation"', "permit"),

@@ -35,6 +35,7 @@ SERVICES = {
     "cloison.v1.LedgerService",
     "cloison.v1.PolicyService",
     "cloison.v1.RegisterService",
+    "cloison.v1.StatisticsService",
     "cloison.v1.StoreService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1alpha.ServerReflection",

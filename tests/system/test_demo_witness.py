@@ -1,6 +1,7 @@
 """Heads witnessed over real HTTP by real processes; a ledger that goes back is found out."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from cloison.cli.witness import findings, look
 from cloison.wire.trust import load_trust_policy
 
 BODIES = ("caf", "cnav", "dgfip", "msa")
-WITHIN_SECONDS = 20.0
+WITHIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def witnessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witnessed]:
             str(folder / "var"),
         ]
         succeed(cloison("node", "init", body, *options))
+    found.up()
     try:
         yield found
     finally:
@@ -93,11 +95,10 @@ def witnessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witnessed]:
 
 
 def test_heads_are_witnessed_in_any_order_of_start(witnessed: Witnessed) -> None:
+    witnessed.down()
     witnessed.up("caf")  # alone: nobody to witness it
-    status = witnessed.cloison("witness", "status", "--json")
-    assert status.returncode == 1
-    found = json.loads(status.stdout)["findings"]
-    assert "caf.cloison.local/traces: lacks the cosignatures of `peers`" in found
+    alone = witnessed.until(bool)
+    assert "caf.cloison.local/traces: cnil: does not answer" in alone
     witnessed.up("cnav", "cnil")
     witnessed.up("msa", "dgfip")
     assert witnessed.until(lambda findings: not findings) == []
@@ -105,10 +106,6 @@ def test_heads_are_witnessed_in_any_order_of_start(witnessed: Witnessed) -> None
     code, note = witnessed.get("caf", "/register/checkpoint")
     assert code == 200
     assert note.count("\u2014".encode()) == 1 + 4  # its own signature, three peers, the CNIL
-    assert (
-        cloison("down", "--root", str(ROOT), "--var", str(witnessed.folder / "none")).returncode
-        == 0
-    )
 
 
 def test_entries_are_not_published(witnessed: Witnessed) -> None:
@@ -125,8 +122,11 @@ def test_entries_are_not_published(witnessed: Witnessed) -> None:
 
 
 def test_period_without_the_overseer_is_not_audited(witnessed: Witnessed) -> None:
+    assert witnessed.until(lambda findings: not findings) == []
     witnessed.down("cnil")
     found = witnessed.until(bool)
+    status = witnessed.cloison("witness", "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)["findings"]) == (1, found)
     assert "caf.cloison.local/traces: cnil: does not answer" in found
     assert "caf.cloison.local/traces: lacks the cosignatures of `audited`" in found
     assert not any("`peers`" in one for one in found)
@@ -135,18 +135,29 @@ def test_period_without_the_overseer_is_not_audited(witnessed: Witnessed) -> Non
 
 
 def test_ledger_restored_from_a_backup_is_found_out(witnessed: Witnessed) -> None:
+    assert witnessed.until(lambda findings: not findings) == []
     state = witnessed.folder / "var/msa"
+    before = len(list((witnessed.folder / "var/cnil/witness/forks").glob("*/*")))
     witnessed.down("msa")
     shutil.copytree(state / "ledger", witnessed.folder / "backup")
     witnessed.up("msa")  # a start is an entry of the register
     assert witnessed.until(lambda findings: not findings) == []
     witnessed.down("msa")
-    shutil.rmtree(state / "ledger")
+    shutil.move(state / "ledger", witnessed.folder / "right")
     shutil.copytree(witnessed.folder / "backup", state / "ledger")
     # It enters its start anew: as many entries as before, and another one in its place.
     witnessed.up("msa")
     found = witnessed.until(lambda findings: any("went back" in one for one in findings))
-    assert "msa.cloison.local/register: went back: cnil saw 2 entries, it shows 1" in found
-    (cnil,) = (witnessed.folder / "var/cnil/witness/forks").glob("*/*")
-    kept = cnil.read_bytes()
-    assert kept.count(b"msa.cloison.local/register\n2\n") == 2  # two heads of one size, both signed
+    assert any(one.startswith("msa.cloison.local/register: went back: cnil saw") for one in found)
+    forks = list((witnessed.folder / "var/cnil/witness/forks").glob("*/*"))
+    assert len(forks) == before + 1
+    newest = max(forks, key=lambda path: path.stat().st_mtime_ns).read_bytes()
+    heads = re.findall(rb"msa\.cloison\.local/register\n(\d+)\n(\S+)\n", newest)
+    (size, root), (same_size, other_root) = heads  # two heads of one size, both signed
+    assert (size, root != other_root) == (same_size, True)
+    witnessed.down("msa")  # the right one back, for the tests to come
+    shutil.rmtree(state / "ledger")
+    shutil.move(witnessed.folder / "right", state / "ledger")
+    shutil.rmtree(witnessed.folder / "backup")
+    witnessed.up("msa")
+    assert witnessed.until(lambda findings: not findings) == []

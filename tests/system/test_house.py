@@ -133,7 +133,7 @@ id = "invented-decree"
 title = "Décret inventé pour un essai"
 read = "secondary"
 sources = [{ code = "essai", where = "tests", part = "tout" }]
-in_force = { from = 2026-07-01, certainty = "memory" }
+in_force = { from = 2027-07-01, certainty = "memory" }
 """,
     "policy/texts/invented-decree/rules.cedar": """
 @id("no-more")
@@ -143,7 +143,7 @@ when { principal.benefit == "ppa" };
 """,
     "policy/texts/invented-decree/examples.yaml": """
 - name: "Un essai"
-  day: 2026-07-01
+  day: 2027-07-01
   activity: caf-ppa
   purpose: calculation
   basis: decret-2025-1288
@@ -259,8 +259,8 @@ def _asked_on(tmp_path: Path, day: datetime) -> Reply:
 @pytest.mark.parametrize(
     ("day", "outcome"),
     [
-        (datetime(2026, 6, 30, 21, 59, tzinfo=UTC), Outcome.PERMIT),
-        (datetime(2026, 6, 30, 22, 0, tzinfo=UTC), Outcome.DENY),
+        (datetime(2027, 6, 30, 21, 59, tzinfo=UTC), Outcome.PERMIT),
+        (datetime(2027, 6, 30, 22, 0, tzinfo=UTC), Outcome.DENY),
     ],
 )
 def test_new_decree_of_one_folder_changes_answers_from_its_first_day(

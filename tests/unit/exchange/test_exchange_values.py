@@ -254,6 +254,9 @@ def made_entries() -> dict[str, bytes]:
         ),
         "change_told": entries.change_told_entry(told, NOW),
         "change_heard": entries.change_heard_entry(heard, NOW),
+        "policy_loaded": entries.policy_loaded_entry(
+            entry_pb2.PolicyLoaded(policy_set=b"\x08" * 32, number=2), NOW
+        ),
         "budget_reserved": entries.budget_reserved_entry(
             entry_pb2.BudgetReserved(population="caf-beneficiaries", year=2026, epsilon="1/2"), NOW
         ),

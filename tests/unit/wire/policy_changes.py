@@ -21,6 +21,8 @@ _TEXT = """id = "decret-test"
 title = "Décret d'essai"
 read = "whole"
 
+sources = [{ code = "essai", where = "tests", part = "tout" }]
+
 [in_force]
 from = 2026-06-16
 until = 2026-06-17

@@ -73,10 +73,11 @@ def test_load_under_questions_fails_none_and_each_names_the_set_that_decided_it(
     assert outcomes[0] != DENY
     old, new = federation.policy, PolicySet.parse(files)
     kept = PolicySets(federation.settings(CNAV).state)
+    sets = {one.hash: kept.read(one.hash) for one in (old, new)}
     for entry in federation.entries(CNAV, "decided"):
         named = entry.decided.policy_set
         assert named == (new if entry.decided.decision.outcome == DENY else old).hash
-        held, again = conclude.decide_again(kept.read(named), entry)
+        held, again = conclude.decide_again(sets[named], entry)
         assert held == again
 
 

@@ -1,6 +1,7 @@
 """Ledgers read after the fact: decisions made again, explained, and put to a draft."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -104,7 +105,10 @@ def test_replay_without_the_set_of_the_time_exits_3(
 ) -> None:
     _copy_policy(tmp_path / "other", "# another set\n")
 
-    assert run(["law", "replay", ledger("cnav"), "--root", str(tmp_path / "other")]) == 3
+    place = ledger("cnav")
+    shutil.rmtree(Path(place).parents[1] / "policy-sets")
+
+    assert run(["law", "replay", place, "--root", str(tmp_path / "other")]) == 3
     assert "not kept here" in capsys.readouterr().err
 
 
