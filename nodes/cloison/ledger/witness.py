@@ -22,7 +22,7 @@ from cloison.ledger.files import (
     make_directories,
     replace_file_durably,
 )
-from cloison.ledger.note import MAX_NOTE_BYTES, Note, NoteVerifier, parse_note
+from cloison.ledger.note import MAX_NOTE_BYTES, Note, NoteSignature, NoteVerifier, parse_note
 from cloison.ledger.tree import HASH_BYTES, verify_consistency
 
 MOST_BYTES = MAX_NOTE_BYTES + 4_096
@@ -31,6 +31,7 @@ TEXT, SIZE = "text/plain; charset=utf-8", "text/x.tlog.size"
 _MOST_HASHES = 63
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
 _MOST_EVIDENCE = 64
+_SECONDS_AGAIN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class Witness:
         except IntegrityError as error:
             return _refused(422, error.message)
         seconds = self._seconds()
+        if known == head and (line := self._recent(note.text, seconds)):
+            return Reply(200, line.line().encode())  # anybody may ask again: nothing is written
         line = self.cosigner.cosign(note.text, seconds)
         own = [one for one in note.signatures if one.name == head.origin]
         kept = Note(note.text, (*own, line)).encode()
@@ -144,6 +147,14 @@ class Witness:
             replace_file_durably(self._path(head.origin), kept)
         self._heads[head.origin], self._notes[_name(head.origin)] = head, kept
         return Reply(200, line.line().encode())
+
+    def _recent(self, text: str, seconds: int) -> NoteSignature | None:
+        """The cosignature of a head that was cosigned less than a minute ago."""
+        kept = parse_note(self._notes[_name(text.partition("\n")[0])])
+        seen = self.cosigner.verifier.seen(kept)
+        if seen is None or not 0 <= seconds - seen < _SECONDS_AGAIN:
+            return None
+        return next(line for line in kept.signatures if self.cosigner.verifier.made(line))
 
     def checkpoint(self, name: str) -> bytes | None:
         """The last head cosigned, as a note; None if none was.

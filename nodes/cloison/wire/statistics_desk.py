@@ -19,6 +19,7 @@ from cloison.exchange.conclude import conclude
 from cloison.exchange.entries import Made, decided_entry
 from cloison.exchange.statement import Statement, TableQuestion
 from cloison.identity import Peer
+from cloison.law import PolicySet
 from cloison.law.question import Decision
 from cloison.ledger.files import make_directories, replace_file_durably
 from cloison.months import Month
@@ -59,13 +60,14 @@ class StatisticsDesk:
         self.account = StatisticsAccount(node)
         self._drawing = asyncio.Lock()  # one table at a time: a node has other work
 
-    def question(self, asked: TableQuestion) -> Question:
-        """What is asked, of a table this node holds.
+    def question(self, asked: TableQuestion, policy: PolicySet | None = None) -> Question:
+        """What is asked, of a table this node holds, under its present set or another.
 
         Raises:
             InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`.
         """
-        question = self._node.policy.statistics.question(asked.table, asked.period, asked.epsilon)
+        declared = (policy or self._node.policy).statistics
+        question = declared.question(asked.table, asked.period, asked.epsilon)
         if question.table.holder != self._node.body:
             raise InputError(
                 "UNKNOWN_TABLE",
@@ -85,7 +87,7 @@ class StatisticsDesk:
         limits.check_count("statements", len(signed), 1, _MOST_STATEMENTS)
         call = self._holder.call(peer.body, b"", b"")
         heard = self._hear(call, peer, signed)
-        question = self._check(heard)
+        question = self._check(call.policy, heard)
         decisions, receipts = self._decide(call, question.table, heard)
         refusal = next((one for one in decisions if not one.permitted), None)
         if refusal is not None:
@@ -94,7 +96,8 @@ class StatisticsDesk:
             found = self.account.published(question.hash)
             kept = found is not None
             if found is None:
-                found = await self._draw(question, peer, [one.statement.hash for one in heard])
+                statements = [one.statement.hash for one in heard]
+                found = await self._draw(question, call.policy, peer, statements)
         return Answer(
             receipts,
             document=self._load(question, found),
@@ -117,14 +120,14 @@ class StatisticsDesk:
                 heard.append(found)
         return heard
 
-    def _check(self, heard: Sequence[Heard]) -> Question:
+    def _check(self, policy: PolicySet, heard: Sequence[Heard]) -> Question:
         """The one question that all these statements ask, each for its dataset."""
         asked = heard[0].statement.table
         if asked is None or any(one.statement.table != asked for one in heard):
             raise InputError("MALFORMED", "statements: not all about one table")
         if len({one.statement.hash for one in heard}) != len(heard):
             raise InputError("MALFORMED", "statements: the same twice")
-        question = self.question(asked)
+        question = self.question(asked, policy)
         first, last = months_of(question.table, question.period)
         said = [_said(one.statement) for one in heard]
         due = [(name, fields, first, last) for name, fields in question.table.reads().items()]
@@ -143,21 +146,23 @@ class StatisticsDesk:
             facts = replace(
                 make_facts(call, one.statement, None), cohort=True, persons=table.persons
             )
-            decision = conclude(self._node.policy, one.statement.question, facts, call.now)
+            decision = conclude(call.policy, one.statement.question, facts, call.now)
             made = Made(
                 one.statement,
                 one.signed,
                 call.peer,
                 facts,
                 decision,
-                self._node.policy.hash,
+                call.policy.hash,
                 call.peer_checkpoint_hash,
             )
             decisions.append(decision)
             entries.append(decided_entry(made, b"", None, (), call.now))
         return decisions, self._node.append(entries)
 
-    async def _draw(self, question: Question, peer: Peer, statements: list[bytes]) -> Published:
+    async def _draw(
+        self, question: Question, policy: PolicySet, peer: Peer, statements: list[bytes]
+    ) -> Published:
         activity = peer.activity or ""
         plan = await asyncio.to_thread(question.plan)
         self.account.accounts.after(question.grant, cost_of(plan))  # before any file is looked for
@@ -169,7 +174,7 @@ class StatisticsDesk:
             for name, columns in found.items()
         }
         levels = await asyncio.to_thread(_measure, question, plan, held)
-        document = build_document(question, plan, levels, self._node.policy.hash)
+        document = build_document(question, plan, levels, policy.hash)
         make_directories(self.account.folder)
         replace_file_durably(self._file(question), document)
         return self.account.publish(question, reserved, sha256(document).digest(), activity)

@@ -15,7 +15,7 @@ def print_trust_policy(public: Path, published: Mapping[BodyId, str]) -> str:
     """The C2SP policy file of a federation.
 
     A body that has a ledger is a peer; a witness without one is an overseer. Two peers are enough,
-    or all where there are fewer; a ledger's own witness never counts for it (`Seen`).
+    or all where there are fewer; a body's witness never cosigns its own ledgers.
 
     Args:
         public: The folder of public keys.

@@ -7,7 +7,6 @@ is much older. A witness that is down or slow holds up nobody: it is asked again
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloison.errors import CloisonError, IntegrityError
@@ -25,22 +24,6 @@ SECONDS_UNCHANGED = 600
 _TRIES = 2
 _OK, _CONFLICT = 200, 409
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Seen:
-    """What witnesses said of one ledger.
-
-    Attributes:
-        note: The newest head that enough of them saw, with their cosignatures; empty at first.
-        times: When each saw its newest head, in seconds since 1970.
-        longer: A witness that saw a longer ledger than there is: entries were lost, or this is not
-            the ledger it saw.
-    """
-
-    note: bytes = b""
-    times: dict[str, int] = field(default_factory=dict)
-    longer: str = ""
 
 
 class HeadSender:
@@ -62,7 +45,7 @@ class HeadSender:
         submit: Submit,
         seconds: Callable[[], int],
     ) -> None:
-        self.seen = Seen()
+        self._seen = b""
         self._log = log
         self._policy = policy
         self._submit = submit
@@ -74,7 +57,7 @@ class HeadSender:
 
     def newest(self) -> bytes:
         """The newest head that enough witnesses saw; empty while there is none."""
-        return self.seen.note
+        return self._seen
 
     @property
     def _file(self) -> Path:
@@ -123,7 +106,6 @@ class HeadSender:
             return False
         size = int(text)
         if size > head.size:
-            self.seen.longer = witness.name
             _LOG.error(
                 "witness `%s`: saw %d entries of this ledger, which has %d: entries were lost, or a"
                 " backup was restored",
@@ -140,14 +122,13 @@ class HeadSender:
     ) -> tuple[str, NoteSignature] | None:
         try:
             whole = parse_note(note + body)
-            time = witness.verifier.seen(whole)
+            cosigned = witness.verifier.seen(whole) is not None
         except IntegrityError as error:
             _LOG.warning("witness `%s`: %s", witness.name, error.message)
             return None
-        if time is None:
+        if not cosigned:
             return None
         self._sizes[witness.name] = head.size
-        self.seen.times[witness.name] = time
         (line,) = (one for one in whole.signatures if witness.verifier.made(one))
         return witness.name, line
 
@@ -158,7 +139,7 @@ class HeadSender:
         kept = Note(parsed.text, (*parsed.signatures, *lines)).encode()
         with guard_writes("keep a head that was seen"):
             replace_file_durably(self._file, kept)
-        self.seen.note = kept
+        self._seen = kept
 
     def _load(self) -> None:
         """What was kept before; one that is not of this ledger any more is not taken."""
@@ -172,7 +153,6 @@ class HeadSender:
         except CloisonError:
             known = False
         if known:
-            self.seen.note = kept
+            self._seen = kept
         else:
-            self.seen.longer = "witnessed"
-            _LOG.error("ledger `%s`: shorter than the head that was seen", self._log.directory)
+            _LOG.error("ledger `%s`: does not hold the head that was seen", self._log.directory)

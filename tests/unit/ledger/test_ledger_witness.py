@@ -165,6 +165,19 @@ def test_altered_request_is_refused_and_changes_nothing(
     assert witness.add_checkpoint(ledger.submission(5, 9)).status == 200
 
 
+def test_head_asked_again_at_once_gets_the_same_cosignature_and_writes_nothing(
+    witness: Witness, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head is public: whoever sends it again and again must not make the disk work."""
+    first = witness.add_checkpoint(ledger.submission(0, 5))
+    with monkeypatch.context() as patch:
+        patch.delattr("cloison.ledger.witness.replace_file_durably")
+        assert witness.add_checkpoint(ledger.submission(5, 5)) == first
+    monkeypatch.setattr(witness, "_seconds", lambda: NOW + 60)
+    later = witness.add_checkpoint(ledger.submission(5, 5))
+    assert COSIGNER.verifier.seen(parse_note(ledger.grow(5) + later.body)) == NOW + 60
+
+
 def test_proof_from_the_empty_tree_has_no_hashes(witness: Witness, ledger: Ledger) -> None:
     body = Submission(0, (bytes(32),), ledger.grow(5)).encode()
     assert witness.add_checkpoint(body).status == 422

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
@@ -215,6 +216,22 @@ def test_publish_reserves_on_disk_before_anything_is_counted(
     analyst.publish()
     (kinds,) = seen
     assert kinds[-1] == "budget_reserved"
+
+
+def test_publish_names_the_set_that_decided_it_though_another_is_loaded_meanwhile(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = analyst.federation.node(CAF)
+    decided_by = node.policy
+
+    def counting(*arguments: Any) -> ExactCells:
+        node.policy = replace(decided_by, hash=b"\x07" * 32)
+        return count_cells(*arguments)
+
+    monkeypatch.setattr(cells, "count_cells", counting)
+    document = json.loads(analyst.publish().document)
+    node.policy = decided_by
+    assert document["policy_set"] == decided_by.hash.hex()
 
 
 @pytest.mark.parametrize(

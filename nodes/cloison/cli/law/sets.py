@@ -11,8 +11,7 @@ from cloison.law import PolicySet
 from cloison.law.policy_set import content_hash
 from cloison.ledger.reader import EntryReader
 from cloison.v1 import entry_pb2
-
-_KEPT = "policy-sets"
+from cloison.wire.policy_sets import FOLDER
 
 SetOf = Callable[[bytes], PolicySet]
 """The policy set of a content hash. Raises `InputError` (`NO_POLICY_SET`)."""
@@ -26,7 +25,7 @@ def sets_near(ledger: Path, root: Path | None, given: Sequence[Path] = ()) -> Se
         root: Folder that holds `policy/`; None: the nearest.
         given: Folders of policy files.
     """
-    kept = ledger.resolve().parents[1] / _KEPT
+    kept = ledger.resolve().parents[1] / FOLDER
 
     @lru_cache(maxsize=8)
     def set_of(wanted: bytes) -> PolicySet:
@@ -39,7 +38,7 @@ def sets_near(ledger: Path, root: Path | None, given: Sequence[Path] = ()) -> Se
         raise InputError(
             "NO_POLICY_SET",
             f"policy set `{wanted.hex()}`: not kept here",
-            f"look for it as {_KEPT}/{wanted.hex()} in a node's state; then give --policy DIR",
+            f"look for it as {FOLDER}/{wanted.hex()} in a node's state; then give --policy DIR",
         )
 
     return set_of
