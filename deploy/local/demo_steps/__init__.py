@@ -1,0 +1,1 @@
+"""Steps of `make demo`, a subject each."""
