@@ -80,6 +80,25 @@ def test_control_ask_names_its_agent_in_every_statement_and_deposits_a_finding(
 
 
 @pytest.mark.usefixtures("agents")
+def test_control_notice_is_owed_until_an_agent_says_it_was_given(
+    federation: Federation, household: str
+) -> None:
+    ask(federation, household)
+    listed = ("notices", "list", "caf-individual-control", "--json")
+    owed = json.loads(succeed(cloison(federation, *listed)).stdout)
+    assert (household, "content-and-origin") in {(one["file"], one["notice"]) for one in owed}
+    words = ("given", "caf-individual-control", "--file", household, "--agent", "dupont")
+    notice = ("--notice", "content-and-origin")
+    succeed(cloison(federation, "notices", *words, *notice))
+    left = json.loads(succeed(cloison(federation, *listed)).stdout)
+    assert household not in {one["file"] for one in left}
+    again = cloison(federation, "notices", *words, *notice)
+    assert again.returncode == 3
+    assert "NOTHING_OWED" in again.stderr
+    assert entries(federation, "caf", "notice_given")[-1].notice_given.agent != "batch"
+
+
+@pytest.mark.usefixtures("agents")
 def test_control_ask_in_french_says_who_refused_and_why(
     federation: Federation, household: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

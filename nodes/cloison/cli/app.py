@@ -30,6 +30,7 @@ COMMANDS = {
         "contestations",
         "List contested lines; tell a declarant.",
     ),
+    "notices": ("cloison.cli.notices", "app", "What persons must be told; say that they were."),
     "control": ("cloison.cli.control", "app", "Look into one named file."),
     "recovery": ("cloison.cli.recovery", "app", "Recover an undue payment."),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),

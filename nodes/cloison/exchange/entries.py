@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError
+from cloison.exchange.obligations import NOTICE
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.exchange.values import decision_to_proto, facts_to_proto
 from cloison.law.question import Decision, Facts
@@ -130,6 +131,9 @@ def received_entry(
     received.person_digests.extend(statement.person_digests)
     received.trace_keys.extend(trace_keys)
     received.peer_checkpoint_hash = peer_checkpoint_hash
+    received.notices.extend(
+        duty.value for duty in decided.decision.obligations if duty.kind == NOTICE
+    )
     return _bytes(entry)
 
 
@@ -326,4 +330,23 @@ def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     entry = _entry(now)
     entry.started.software = software
     entry.started.policy_set = policy_set
+    return _bytes(entry)
+
+
+def notice_given_entry(
+    activity: str,
+    case_leaf_hash: bytes,
+    notice: str,
+    agent: str,
+    trace_keys: Sequence[bytes],
+    now: datetime,
+) -> bytes:
+    """The persons of a case were told what a permit obliged to tell them."""
+    entry = _entry(now)
+    given = entry.notice_given
+    given.activity = activity
+    given.case_leaf_hash = case_leaf_hash
+    given.notice = notice
+    given.agent = agent
+    given.trace_keys.extend(trace_keys)
     return _bytes(entry)

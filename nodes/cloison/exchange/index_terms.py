@@ -45,6 +45,8 @@ def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
 
 def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
     yield "received", received.statement_hash
+    if received.notices:
+        yield "notice_owed", received.label.received_by.encode()
 
 
 def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
@@ -89,6 +91,10 @@ def _told_terms(told: entry_pb2.ContestationsTold) -> Iterator[Term]:
     yield from (("told", one) for one in told.contestation_hashes)
 
 
+def _notice_terms(given: entry_pb2.NoticeGiven) -> Iterator[Term]:
+    yield "notice_given", given.case_leaf_hash
+
+
 def _change_told_terms(told: entry_pb2.ChangeTold) -> Iterator[Term]:
     yield "change_told", told.peer.encode()
     yield "told_of", told.leaf_hash + told.case_leaf_hash
@@ -112,6 +118,7 @@ _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "contested": _contested_terms,
     "contestation_answered": _answered_terms,
     "contestations_told": _told_terms,
+    "notice_given": _notice_terms,
     "change_told": _change_told_terms,
     "change_heard": _change_heard_terms,
 }

@@ -47,6 +47,7 @@ class Entry(_message.Message):
     POLICY_LOADED_FIELD_NUMBER: _builtins.int
     BUDGET_RESERVED_FIELD_NUMBER: _builtins.int
     TABLE_PUBLISHED_FIELD_NUMBER: _builtins.int
+    NOTICE_GIVEN_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
@@ -88,6 +89,8 @@ class Entry(_message.Message):
     @_builtins.property
     def table_published(self) -> Global___TablePublished: ...
     @_builtins.property
+    def notice_given(self) -> Global___NoticeGiven: ...
+    @_builtins.property
     def contested(self) -> Global___Contested: ...
     @_builtins.property
     def contestation_answered(self) -> Global___ContestationAnswered: ...
@@ -115,15 +118,16 @@ class Entry(_message.Message):
         policy_loaded: Global___PolicyLoaded | None = ...,
         budget_reserved: Global___BudgetReserved | None = ...,
         table_published: Global___TablePublished | None = ...,
+        notice_given: Global___NoticeGiven | None = ...,
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -232,6 +236,7 @@ class Received(_message.Message):
     PERSON_DIGESTS_FIELD_NUMBER: _builtins.int
     TRACE_KEYS_FIELD_NUMBER: _builtins.int
     PEER_CHECKPOINT_HASH_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     statement_hash: _builtins.bytes
     holder: _builtins.str
     leaf_index: _builtins.int
@@ -247,6 +252,10 @@ class Received(_message.Message):
     def person_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
     def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the permit obliges this body to tell the persons, as its rules name it: `first-contact`, ..."""
+
     def __init__(
         self,
         *,
@@ -261,10 +270,11 @@ class Received(_message.Message):
         person_digests: _abc.Iterable[_builtins.bytes] | None = ...,
         trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
         peer_checkpoint_hash: _builtins.bytes = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "label", b"label", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "outcome", b"outcome", "peer_checkpoint_hash", b"peer_checkpoint_hash", "person_digests", b"person_digests", "reason", b"reason", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "label", b"label", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "notices", b"notices", "outcome", b"outcome", "peer_checkpoint_hash", b"peer_checkpoint_hash", "person_digests", b"person_digests", "reason", b"reason", "sealed_hash", b"sealed_hash", "statement_hash", b"statement_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1040,3 +1050,39 @@ class ContestationsTold(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContestationsTold: _TypeAlias = ContestationsTold  # noqa: Y015
+
+@_typing.final
+class NoticeGiven(_message.Message):
+    """The persons of a case were told what a permit obliged this body to tell them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    CASE_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    activity: _builtins.str
+    case_leaf_hash: _builtins.bytes
+    notice: _builtins.str
+    """As the permit's rule names it."""
+    agent: _builtins.str
+    """Keyed pseudonym of the agent who told them, or `batch`."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        activity: _builtins.str = ...,
+        case_leaf_hash: _builtins.bytes = ...,
+        notice: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "agent", b"agent", "case_leaf_hash", b"case_leaf_hash", "notice", b"notice", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeGiven: _TypeAlias = NoticeGiven  # noqa: Y015

@@ -35,6 +35,7 @@ from cloison.v1 import (
 from cloison.wire import demands
 from cloison.wire.cohort_client import Batches, CohortStream, open_parts
 from cloison.wire.gateway import (
+    BATCH,
     AskFor,
     CasePromise,
     Change,
@@ -51,6 +52,7 @@ from cloison.wire.gateway import (
 )
 from cloison.wire.idle import Heard
 from cloison.wire.node import Clock, Heads, system_clock
+from cloison.wire.notices_client import NoticesClient
 from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
 from cloison.wire.questions import (
     Opener,
@@ -82,6 +84,7 @@ class GatewayClient:
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
         self._cases = cases_service_pb2_grpc.CasesServiceStub(channel)
         self._store = store_service_pb2_grpc.StoreServiceStub(channel)
+        self._notices = NoticesClient(keys.body, channel, heads)
 
     @property
     def activity(self) -> str:
@@ -307,6 +310,10 @@ class GatewayClient:
             )
             with told():
                 self._cases.Close(request, timeout=CALL_SECONDS)
+
+    def give_notice(self, cases: Sequence[OpenedCase], notice: str) -> list[ReceiptRef]:
+        """As `Gateway.give_notice`."""
+        return self._notices.give([case.leaf_hash for case in cases], notice, BATCH)
 
     def close(self) -> None:
         """Closes the channel."""

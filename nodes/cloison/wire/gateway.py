@@ -288,6 +288,9 @@ class Gateway(Protocol):
     def close_cases(self, cases: Sequence[OpenedCase], outcome: str) -> None:
         """Closes the cases, each as one of `ClosedAs`."""
 
+    def give_notice(self, cases: Sequence[OpenedCase], notice: str) -> list[ReceiptRef]:
+        """Says that the persons of the cases were told what a permit obliged to tell them."""
+
     def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
         """What the cases brought is destroyed, and they end; the entry that says so, of each.
 

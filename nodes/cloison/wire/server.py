@@ -32,6 +32,8 @@ from cloison.v1 import (
     gateway_service_pb2_grpc,
     ledger_service_pb2,
     ledger_service_pb2_grpc,
+    notices_service_pb2,
+    notices_service_pb2_grpc,
     policy_service_pb2,
     policy_service_pb2_grpc,
     register_service_pb2,
@@ -52,6 +54,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
+from cloison.wire.notices import NoticeDesk
 from cloison.wire.policy_desk import PolicyDesk
 from cloison.wire.policy_servicers import PolicyService
 from cloison.wire.policy_sets import PolicySets
@@ -83,6 +86,7 @@ SERVICES = (
     cases_service_pb2.DESCRIPTOR.services_by_name["CasesService"].full_name,
     store_service_pb2.DESCRIPTOR.services_by_name["StoreService"].full_name,
     contestations_service_pb2.DESCRIPTOR.services_by_name["ContestationsService"].full_name,
+    notices_service_pb2.DESCRIPTOR.services_by_name["NoticesService"].full_name,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
     policy_service_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
@@ -200,6 +204,9 @@ def _add_services(
     )
     contestations_service_pb2_grpc.add_ContestationsServiceServicer_to_server(
         servicers.Contestations(node, DeclarantDesk(node)), server
+    )
+    notices_service_pb2_grpc.add_NoticesServiceServicer_to_server(
+        servicers.Notices(node, NoticeDesk(node)), server
     )
     ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(
         public_servicers.Ledger(node), server

@@ -15,6 +15,8 @@ from cloison.v1 import (
     exchange_service_pb2_grpc,
     gateway_service_pb2,
     gateway_service_pb2_grpc,
+    notices_service_pb2,
+    notices_service_pb2_grpc,
     store_service_pb2,
     store_service_pb2_grpc,
 )
@@ -38,6 +40,7 @@ from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
+from cloison.wire.notices import NoticeDesk
 from cloison.wire.requester import Requester
 
 _IDLE_SECONDS = 0.002  # the answer leaves first
@@ -251,3 +254,30 @@ class Contestations(contestations_service_pb2_grpc.ContestationsServiceServicer)
         """Whom those of one declarant are about."""
         activity = program_of(self._node, context)
         return self._desk.tell(activity, request.declarant, request.agent)
+
+
+class Notices(notices_service_pb2_grpc.NoticesServiceServicer):
+    """What the body's activities owe persons."""
+
+    def __init__(self, node: Node, desk: NoticeDesk) -> None:
+        self._node, self._desk = node, desk
+
+    @streamed
+    async def ListNotices(
+        self, request: notices_service_pb2.ListNoticesRequest, context: Context
+    ) -> AsyncIterator[notices_service_pb2.ListNoticesResponse]:
+        """What is owed."""
+        activity = program_of(self._node, context)
+        for one in self._desk.owed(activity, given=request.given):
+            yield one
+
+    @answered
+    async def GiveNotice(
+        self, request: notices_service_pb2.GiveNoticeRequest, context: Context
+    ) -> notices_service_pb2.GiveNoticeResponse:
+        """Persons were told."""
+        activity = program_of(self._node, context)
+        receipts = self._desk.give(
+            activity, request.case_leaf_hashes, request.notice, request.agent
+        )
+        return notices_service_pb2.GiveNoticeResponse(receipts=receipts)

@@ -252,6 +252,9 @@ def made_entries() -> dict[str, bytes]:
         "contestations_told": entries.contestations_told_entry(
             "cnav-rectification", "a" * 32, [b"\x07" * 32], TRACE, NOW
         ),
+        "notice_given": entries.notice_given_entry(
+            "caf-individual-control", b"\x07" * 32, "content-and-origin", "a" * 32, TRACE, NOW
+        ),
         "change_told": entries.change_told_entry(told, NOW),
         "change_heard": entries.change_heard_entry(heard, NOW),
         "policy_loaded": entries.policy_loaded_entry(
@@ -300,7 +303,9 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     traced = [name for name in made if "trace" in found[name]]
     asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
     contested = ["contested", "contestation_answered", "contestations_told"]
-    assert traced == [*asked, "objected", "destroyed", *contested, "change_told", "change_heard"]
+    told = ["notice_given", "change_told", "change_heard"]
+    assert found["notice_given"]["notice_given"] == b"\x07" * 32
+    assert traced == [*asked, "objected", "destroyed", *contested, *told]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ class FakeGateway:
     promises: list[CasePromise | None] = field(default_factory=list)
     deposits: list[tuple[str, str, dict[str, object], int]] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[str, str]] = field(default_factory=list)
     destroyed: list[tuple[str, str]] = field(default_factory=list)
     case_type: str = "claim"
     contests: list[Contest] = field(default_factory=list)
@@ -202,6 +203,12 @@ class FakeGateway:
             assert case.leaf_hash not in self._ended
             self._ended.add(case.leaf_hash)
             self.closed[case.reference] = outcome
+
+    def give_notice(self, cases: Sequence[OpenedCase], notice: str) -> list[ReceiptRef]:
+        """Keeps who was told what, while the case was open."""
+        assert not self._ended & {case.leaf_hash for case in cases}
+        self.told += [(case.reference, notice) for case in cases]
+        return [ReceiptRef(BodyId("caf"), 800, case.leaf_hash, 1_000) for case in cases]
 
     def destroy(self, cases: Sequence[OpenedCase], why: str) -> list[ReceiptRef]:
         """Keeps why; the case ends with it."""

@@ -73,6 +73,21 @@ def test_run_writes_where_a_right_is_possible_and_destroys_where_none_shows(
     assert gateway.closed["MODEST"] == "informed"
 
 
+def test_run_says_who_was_told_what_the_permits_oblige_to_tell(
+    gateway: FakeGateway, policy: PolicySet
+) -> None:
+    duties = (Obligation("notice", "first-contact", "inform"), Obligation("expire", "P12M", "x"))
+    gateway.decide = lambda asked: (
+        Decision(Outcome.PERMIT_WITH_OBLIGATIONS, "PERMITTED", obligations=duties)
+        if asked.holder == "cnav"
+        else Decision(Outcome.PERMIT, "PERMITTED")
+    )
+    gateway.add("MODEST", paid(140_000))
+    gateway.add("WEALTHY", paid(900_000))
+    run(gateway, policy)
+    assert gateway.told == [("MODEST", "first-contact")]
+
+
 def test_run_asks_only_what_the_estimate_needs(gateway: FakeGateway, policy: PolicySet) -> None:
     gateway.add("A", paid(140_000, schemes="general"))
     run(gateway, policy)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from cloison.cases.outcomes import ClosedAs
 from cloison.errors import InputError
 from cloison.exchange import limits
+from cloison.exchange.obligations import NOTICE
 from cloison.law.policy_set import PolicySet
 from cloison.months import Month
 from cloison.programs.entitlement import openfisca_adapter
@@ -169,8 +170,21 @@ class Outreach:
         )
         for letter in letters:
             deliver(letter)
+        for notice, told in _owed(files).items():
+            self.gateway.give_notice(told, notice)
         self.gateway.close_cases([file.case for file in files], Ending.INFORMED.value)
         return [
             Result(letter.reference, Ending.INFORMED, receipt, letter)
             for letter, receipt in zip(letters, receipts, strict=True)
         ]
+
+
+def _owed(files: Sequence[File]) -> dict[str, list[OpenedCase]]:
+    """What the permits of each case oblige to tell; the letter is how it is told."""
+    owed: dict[str, list[OpenedCase]] = {}
+    for file in files:
+        decisions = [one.reply.decision for one in file.answers if one.reply.decision]
+        duties = [duty for decision in decisions for duty in decision.obligations]
+        for notice in dict.fromkeys(duty.value for duty in duties if duty.kind == NOTICE):
+            owed.setdefault(notice, []).append(file.case)
+    return owed
