@@ -36,7 +36,7 @@ from cloison.store import PeriodData, PersonData, RecordData, Status
 from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, release_pb2, statement_pb2
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-words = st.text("abcdefghijklmnopqrstuvwxyz-é'", max_size=12)
+words = st.sampled_from(["", "a", "lpf-l152", "l'été d'un décret", "x" * 200, "\U0001f5c4 \x00"])
 times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001 - made aware
     lambda time: time.replace(tzinfo=UTC, microsecond=0)
 )

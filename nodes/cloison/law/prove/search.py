@@ -55,6 +55,9 @@ class Search:
         self._truths = lru_cache(maxsize=1 << 16)(self._work_out)
         self._fixed = lru_cache(maxsize=1 << 18)(self._work_out_fixed)
         self._bare = lru_cache(maxsize=1 << 14)(self._request)
+        self._requests = lru_cache(maxsize=1 << 10)(self._put)
+        self.blank = lru_cache(maxsize=1 << 14)(self._blank)
+        self._anywhere = next(self.sites(), None)
 
     def sites(self) -> Iterator[Site]:
         """Every activity before every dataset, held or received under any label there can be."""
@@ -73,7 +76,7 @@ class Search:
             if activity.fields_of(site.holder, site.dataset) is not None:
                 yield site
 
-    def blank(self, site: Site) -> Shape:
+    def _blank(self, site: Site) -> Shape:
         """A question at a site with nothing else said."""
         return blank_shape(site.place)._replace(
             received_for=site.received_for,
@@ -158,15 +161,21 @@ class Search:
         names = {node.name for node in nodes_of(asked[1]) if isinstance(node, pst.Var)}
         local = names & {"principal", "resource"} or groups & {"case", "fields"}
         purpose = asked[0] if _reads_purpose(asked[1]) else ""
-        return self._truths(site if local else None, site, groups, (purpose, asked[1]), case)
+        here = site if local or self._anywhere is None else self._anywhere
+        return self._truths(here, groups, (purpose, asked[1]), case)
 
     def _work_out(
-        self, _key: Site | None, site: Site, groups: frozenset[str], asked: Asked, case: bool
+        self, site: Site, groups: frozenset[str], asked: Asked, case: bool
     ) -> tuple[bool, ...]:
-        return tuple(
-            self._truth(site, asked[1], self._request(site, asked[0], part))
-            for part in self._parts(site, groups, case=case)
-        )
+        requests = self._requests(site, groups, asked[0], case)
+        return tuple(self._truth(site, asked[1], request) for request in requests)
+
+    def _put(
+        self, site: Site, groups: frozenset[str], purpose: str, case: bool
+    ) -> tuple[Request, ...]:
+        """The request of each part, made once for all the conditions that look at it."""
+        parts = self._parts(site, groups, case=case)
+        return tuple(self._request(site, purpose, part) for part in parts)
 
     def _work_out_fixed(self, site: Site, asked: Asked) -> bool:
         return self._truth(site, asked[1], self._bare(site, asked[0], Part()))
