@@ -1,11 +1,11 @@
 """`cloison law sign|load|sets`: sign a policy set, load it into nodes, see which set each holds."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import grpc
 import typer
@@ -24,11 +24,18 @@ from cloison.law import PolicySet
 from cloison.ledger.note import parse_note
 from cloison.v1 import entry_pb2, policy_service_pb2, policy_service_pb2_grpc
 from cloison.wire.policy_sets import read_law_files, read_signed
+from cloison.wire.refusal import refusal_of
 from cloison.wire.settings import quorum_of
 from cloison.wire.status import DENIED, OK, exit_code_of
 
 _LOAD_SECONDS = 60.0
 _SHORT = 12
+_BY_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: InputError,
+    grpc.StatusCode.DATA_LOSS: InputError,
+    grpc.StatusCode.UNAVAILABLE: StorageError,
+    grpc.StatusCode.PERMISSION_DENIED: PolicyDenied,
+}
 
 Folder = Annotated[Path | None, typer.Argument(metavar="DIR", help="Default: the root's policy/.")]
 Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
@@ -237,25 +244,16 @@ def _stub(place: Place, node: NodeAt) -> Iterator["policy_service_pb2_grpc.Polic
         try:
             yield policy_service_pb2_grpc.PolicyServiceStub(opened)
         except grpc.RpcError as error:
-            raise _told(node, cast("grpc.Call", error)) from error
+            raise _refused(node, error) from error
 
 
-def _told(node: NodeAt, error: grpc.Call) -> CloisonError:
+def _refused(node: NodeAt, error: grpc.RpcError) -> CloisonError:
     """What a node refused, by whose fault it is: a set that does not verify is a bad input."""
-    said = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ()))
-    if "reason" not in said:
+    refusal = refusal_of(error)
+    if refusal is None:
         message = f"node `{node.body}`: does not answer"
         return StorageError("NODE_UNREACHABLE", message, "start it: `cloison up`")
-    kinds: dict[grpc.StatusCode, type[CloisonError]] = {
-        grpc.StatusCode.UNAVAILABLE: StorageError,
-        grpc.StatusCode.PERMISSION_DENIED: PolicyDenied,
-    }
-    hint = said.get("hint-bin", b"")
-    return kinds.get(error.code(), InputError)(
-        str(said["reason"]),
-        error.details() or "",
-        hint.decode() if isinstance(hint, bytes) else hint,
-    )
+    return refusal.error(_BY_STATUS)
 
 
 def _manifest(note: bytes) -> Manifest:

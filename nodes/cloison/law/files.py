@@ -82,7 +82,7 @@ def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
     """A YAML list of examples. Raises `InputError` (`BAD_POLICY_FILE`)."""
     text = parse_text(path, content)
     try:
-        _check_events(text)
+        _check_events(path, text)
         loader = _ExampleLoader(text)
         node = loader.get_single_node()
         items = loader.construct_document(node) if node else None
@@ -100,16 +100,17 @@ def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
     )
 
 
-def _check_events(text: str) -> None:
+def _check_events(path: str, text: str) -> None:
     """Refuses aliases, and what nests deeper than any example does: libyaml would recurse."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias", event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise yaml.composer.ComposerError(None, None, "nested too deep", event.start_mark)
+        alias = isinstance(event, yaml.AliasEvent)
+        if alias or depth > _DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else None
+            why = "an alias" if alias else "nested too deep"
+            raise refuse(path, line, f"not YAML: {why}", "each example is a list item")
 
 
 class _ExampleLoader(yaml.CSafeLoader):

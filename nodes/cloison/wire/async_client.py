@@ -10,8 +10,9 @@ from cloison.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from cloison.wire.coalescer import Coalescer
 from cloison.wire.gateway import AskFor, Reply
 from cloison.wire.node import Clock, Heads, system_clock
-from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
+from cloison.wire.program import CALL_SECONDS, Program, open_answers
 from cloison.wire.questions import Opener, build_items, build_statement
+from cloison.wire.refusal import told
 
 
 class AsyncAsker:

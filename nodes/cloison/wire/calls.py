@@ -11,6 +11,7 @@ from cloison.bodies import BodyId
 from cloison.errors import CloisonError, InputError, PeerError, PolicyDenied
 from cloison.identity import Peer, body_of_certificate
 from cloison.wire.node import Node
+from cloison.wire.refusal import metadata_of
 from cloison.wire.status import status_of
 
 _log = logging.getLogger("cloison.wire")
@@ -64,8 +65,7 @@ async def refuse(node: Node, context: Context, error: CloisonError) -> None:
     """
     if isinstance(error, InputError | PeerError | PolicyDenied):
         node.failures.add(_name_of(node, context), error.reason, node.clock())
-    metadata = (("reason", error.reason), ("hint-bin", error.hint.encode("utf-8")))
-    await context.abort(status_of(error), error.message, metadata)
+    await context.abort(status_of(error), error.message, metadata_of(error))
 
 
 def _name_of(node: Node, context: Context) -> str:

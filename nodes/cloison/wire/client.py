@@ -53,7 +53,7 @@ from cloison.wire.gateway import (
 from cloison.wire.idle import Heard
 from cloison.wire.node import Clock, Heads, system_clock
 from cloison.wire.notices_client import NoticesClient
-from cloison.wire.program import CALL_SECONDS, Program, open_answers, told
+from cloison.wire.program import CALL_SECONDS, Program, open_answers
 from cloison.wire.questions import (
     Opener,
     build_contest,
@@ -61,6 +61,7 @@ from cloison.wire.questions import (
     build_statement,
     check_and_open,
 )
+from cloison.wire.refusal import told
 from cloison.wire.status import error_of
 
 BATCH_PERSONS = limits.COHORT_BATCH_PERSONS

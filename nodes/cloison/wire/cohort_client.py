@@ -32,8 +32,8 @@ from cloison.v1 import (
 )
 from cloison.wire.cohort import NO_CASE, BatchPersons, part_of, write_persons
 from cloison.wire.gateway import CohortPart, Member, ReceiptRef
-from cloison.wire.program import told
 from cloison.wire.questions import Opener
+from cloison.wire.refusal import told
 
 _TRIES = 8
 _PAUSE_SECONDS = 0.25

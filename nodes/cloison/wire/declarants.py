@@ -8,7 +8,8 @@ import grpc
 from cloison.errors import PeerError
 from cloison.exchange.receipt import verify_receipt
 from cloison.v1 import contestations_service_pb2, contestations_service_pb2_grpc
-from cloison.wire.program import CALL_SECONDS, Program, told
+from cloison.wire.program import CALL_SECONDS, Program
+from cloison.wire.refusal import told
 
 _MOST_SECONDS = 10 * CALL_SECONDS
 

@@ -12,7 +12,8 @@ from cloison.exchange.receipt import verify_receipt
 from cloison.v1 import notices_service_pb2, notices_service_pb2_grpc
 from cloison.wire.gateway import ReceiptRef
 from cloison.wire.node import Heads
-from cloison.wire.program import CALL_SECONDS, Program, told
+from cloison.wire.program import CALL_SECONDS, Program
+from cloison.wire.refusal import told
 
 _MOST_SECONDS = 10 * CALL_SECONDS
 

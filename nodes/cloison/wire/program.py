@@ -1,10 +1,8 @@
-"""What both clients of a program share: keys and address loaded, errors told, answers opened."""
+"""What both clients of a program share: keys and address loaded, answers opened."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import grpc
 
@@ -43,29 +41,6 @@ class Program:
             channel_credentials(ca, load_tls(folder)),
             channel_options(own.body),
         )
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turns a transport error into ours, with the reason the node gave."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        call = error if isinstance(error, grpc.Call | grpc.aio.AioRpcError) else None
-        metadata = _metadata(call)
-        code = call.code().name if call else "UNKNOWN"
-        reason = str(metadata.get("reason", "PEER_UNAVAILABLE"))
-        hint = metadata.get("hint-bin", b"")
-        raise PeerError(
-            reason,
-            (call.details() if call and "reason" in metadata else None) or f"node: {code}",
-            hint.decode("utf-8") if isinstance(hint, bytes) else str(hint),
-        ) from error
-
-
-def _metadata(call: "grpc.Call | grpc.aio.AioRpcError | None") -> dict[str, str | bytes]:
-    pairs = (call.trailing_metadata() or ()) if call else ()
-    return {str(key): value for key, value in cast(Iterable[tuple[str, str | bytes]], pairs)}
 
 
 def open_answers(

@@ -5,11 +5,9 @@ activity's, that its case is open. The holder checks the rest; a local question 
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 import grpc
 
@@ -42,6 +40,7 @@ from cloison.wire.gateway import BATCH
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
+from cloison.wire.refusal import refusal_of
 from cloison.wire.vault import utc_day
 
 CALL_SECONDS = 30.0
@@ -371,13 +370,9 @@ def stored_label(label: release_pb2.Label) -> ReceivedLabel:
 
 def unavailable(holder: BodyId, error: grpc.aio.AioRpcError) -> PeerError:
     """A peer's transport error: the reason it told, if it did; nothing of what was sent."""
-    trailing = cast("Iterable[tuple[str, object]]", error.trailing_metadata() or ())
-    for key, told in trailing:
-        if key == "reason":
-            with suppress(PeerError):  # no reason of ours: only the status is told
-                return PeerError(
-                    limits.check_reason(str(told)), f"body `{holder}`: {error.details()}"
-                )
+    refusal = refusal_of(error)
+    if refusal is not None:
+        return PeerError(refusal.reason, f"body `{holder}`: {refusal.message}")
     return PeerError(
         "PEER_UNAVAILABLE",
         f"body `{holder}`: {error.code().name}",

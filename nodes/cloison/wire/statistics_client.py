@@ -1,8 +1,7 @@
 """A statistical program's client: to the node that holds the data, for its body may have none."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -32,7 +31,7 @@ from cloison.statistics.document import loss_of, read_document
 from cloison.statistics.table import Table
 from cloison.v1 import receipt_pb2, statement_pb2, statistics_service_pb2_grpc
 from cloison.v1 import statistics_service_pb2 as wire
-from cloison.wire.program import told
+from cloison.wire.refusal import told
 from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_desk import months_of
 
@@ -41,20 +40,6 @@ _BY_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: InputError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: BudgetExceeded,
 }
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """As `told`, with what the caller is at fault for told as that."""
-    try:
-        with told():
-            yield
-    except PeerError as error:
-        cause = error.__cause__
-        kind = _BY_STATUS.get(cause.code()) if isinstance(cause, grpc.Call) else None
-        if kind is None or error.reason == "TOO_LARGE":
-            raise
-        raise kind(error.reason, error.message, error.hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +130,12 @@ class StatisticsClient:
         question = statement_pb2.TableQuestion(
             table=asked.table, period=asked.period, epsilon=asked.epsilon
         )
-        with _told():
+        with told(_BY_STATUS):
             return self._stub.Price(wire.PriceRequest(question=question), timeout=_SECONDS)
 
     def budget(self) -> wire.BudgetResponse:
         """What is granted and spent. Raises as the node says."""
-        with _told():
+        with told(_BY_STATUS):
             return self._stub.Budget(wire.BudgetRequest(), timeout=_SECONDS)
 
     def publish(
@@ -158,7 +143,7 @@ class StatisticsClient:
     ) -> TableReply:
         """The table, checked. Raises as the node says, and as `Publication.verified`."""
         request = build_request(self._keys, self._holder, table, asked, record, now)
-        with _told():
+        with told(_BY_STATUS):
             response = self._stub.Publish(request, timeout=_SECONDS)
         if response.HasField("refusal"):
             return TableReply(None, decision_from_proto(response.refusal), kept=False)

@@ -23,7 +23,7 @@ _BY_CLASS: tuple[tuple[type[CloisonError], grpc.StatusCode, int], ...] = (
     (IntegrityError, grpc.StatusCode.DATA_LOSS, FAILURE),
     (StorageError, grpc.StatusCode.UNAVAILABLE, FAILURE),
 )
-_BY_REASON = {
+BY_REASON = {
     "BAD_CERTIFICATE": grpc.StatusCode.UNAUTHENTICATED,
     "BAD_SIGNATURE": grpc.StatusCode.UNAUTHENTICATED,
     "NOT_YOURS": grpc.StatusCode.PERMISSION_DENIED,
@@ -34,7 +34,7 @@ _BY_REASON = {
 
 def status_of(error: CloisonError) -> grpc.StatusCode:
     """The gRPC status of an error: its reason's if that has one, its class's otherwise."""
-    by_reason = _BY_REASON.get(error.reason)
+    by_reason = BY_REASON.get(error.reason)
     if by_reason is not None:
         return by_reason
     for kind, status, _ in _BY_CLASS:
