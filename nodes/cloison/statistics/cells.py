@@ -1,11 +1,10 @@
 """The exact cells of a table, by one ibis expression: the bounds a person is held to are in it.
 
-The same expression runs on DuckDB here, and is PostgreSQL's and Spark's SQL elsewhere. Nothing but
-the counts of public cells comes out of the engine.
+The same expression runs on DuckDB here, and is PostgreSQL's and Spark's SQL elsewhere. It reads
+integers (`encoding`): nothing in it is a float, and nothing but figures of public cells comes out.
 """
 
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Mapping
 from typing import Any
 
 import ibis
@@ -14,13 +13,13 @@ import pyarrow as pa
 
 from cloison.errors import StorageError
 from cloison.statistics.cube import Axis, Cube
-from cloison.statistics.held import Held, HeldPeriod
+from cloison.statistics.encoding import CELL, CENTS, PERSON, Columns, columns_of, encode
+from cloison.statistics.held import Held
 from cloison.statistics.release import ExactCells
 from cloison.statistics.table import Table
 
-PERSON, WITHDRAWN = "_subject", "_corrected"
-"""Columns every dataset has: the person's keyed hash; that the row holds no values."""
-_COUNT = "cell_count"
+COUNT, SUM = "cell_count", "cell_cents"
+"""Columns of the answer: persons, and for a sum their clipped cents."""
 _SETTINGS: Mapping[str, Any] = {
     "threads": 2,
     "temp_directory": "",
@@ -29,88 +28,126 @@ _SETTINGS: Mapping[str, Any] = {
 }
 """Persons' rows are never written elsewhere, and nothing is fetched: what does not fit in memory is
 an error."""
-_CENTS = 100
+_CENTS_PER_EURO = 100
+_WORD_BITS = 62
+"""Of a 64-bit integer, so many are used: shifts reach neither the sign nor an engine's check."""
+
+
+@ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
+def bit_or(word: int) -> int:  # type: ignore[empty-body]
+    """The engine's own aggregate; DuckDB, PostgreSQL and Spark call it by this name."""
 
 
 def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> Any:
-    """Counts by leaf: a row for each cell that is not empty.
+    """Figures by cell: a row for each that is not empty.
+
+    Columns: `CELL` (own code), one a trait dataset (`trait_0`, …), `COUNT`, and `SUM` for sums.
 
     A person counts once in a cell however many rows name them, in at most `most_cells` cells (the
-    first by key, where there are more), and only in cells of public keys.
+    first by key, where there are more), and only in cells of public keys; and their amount in a
+    cell weighs at least nothing and at most the clip, whatever their rows say.
 
-    `sources` has, for each dataset the table reads, an ibis table with its fields and
-    the two columns.
+    `sources` has, for each dataset the table reads, an ibis table shaped as `encoding.encode` says.
     """
-    rows = _own_cells(table, cube, sources[table.dataset])
-    for dataset in table.reads():
-        if dataset != table.dataset:
-            rows = rows.inner_join(_traits(table, cube, dataset, sources[dataset]), PERSON)
-    names = [dimension.id for dimension in table.dimensions]
-    return rows.group_by(names).aggregate(**{_COUNT: rows.count()})
+    own = columns_of(table, cube, table.dataset)
+    traits = [
+        (columns_of(table, cube, name), sources[name])
+        for name in table.reads()
+        if name != table.dataset
+    ]
+    widths = [own.cells, *((columns.cells + 1).bit_length() for columns, _ in traits)]
+    if own.amount is None and max(widths) <= _WORD_BITS:
+        return _from_words(table, sources[table.dataset], own, traits, max(widths))
+    return _from_lines(table, cube, sources[table.dataset], own, traits)
 
 
-def _own_cells(table: Table, cube: Cube, source: Any) -> Any:
-    """Each person's cells, over the dimensions of the table's own dataset, no more than allowed."""
-    chosen = _dimensions(table, cube, table.dataset)
-    brackets = cube.leaves.axes[-1]
-    if brackets.edges:
-        rows = _bracketed(source, chosen, brackets)
-        chosen = chosen[:-1]  # of each other cell, a person has one bracket
+_Traits = list[tuple[Columns, Any]]
+
+
+def _from_words(table: Table, source: Any, own: Columns, traits: _Traits, width: int) -> Any:
+    """Counts where a person's cells fit into one word, a bit each.
+
+    Several persons share a word, each in bits of their own, so that the engine groups by words and
+    not by persons. A person with two traits, which `encode` leaves nobody, is in one cell or none.
+    """
+    shift = (_WORD_BITS // width).bit_length() - 1
+    place = PERSON, shift, width
+    words = _words(source, place, lambda code: ibis.literal(1, "int64") << code, "cells")
+    for number, (_, trait) in enumerate(traits):
+        packed = _words(trait, place, lambda code: code + 1, f"word_{number}")
+        words = words.inner_join(packed, "block")
+    names = [f"trait_{number}" for number in range(len(traits))]
+    at = ibis.memtable(pa.table({"at": pa.array(range(0, width << shift, width), pa.int64())}))
+    ones = (1 << width) - 1
+    split = words.cross_join(at)
+    persons = split.select(
+        cells=(split["cells"] >> split["at"]) & ones,
+        **{
+            name: ((split[f"word_{number}"] >> split["at"]) & ones) - 1
+            for number, name in enumerate(names)
+        },
+    )
+    for name, (columns, _) in zip(names, traits, strict=True):
+        persons = persons.filter((persons[name] >= 0) & (persons[name] < columns.cells))
+    groups = persons.group_by(["cells", *names]).aggregate(persons=persons.count())
+    return _unfold(table, groups, own, names)
+
+
+def _words(source: Any, place: tuple[str, int, int], bits: Any, name: str) -> Any:
+    """Of each block of persons, their codes as bits, each person's where the others' are not."""
+    person, shift, width = place
+    held = source.filter(source[CELL] >= 0)
+    offset = (held[person] & ((1 << shift) - 1)) * width
+    code = bits(held[CELL].cast("int64"))
+    rows = held.select(block=held[person] >> shift, word=code << offset)
+    return rows.group_by("block").aggregate(**{name: bit_or(rows["word"])})
+
+
+def _unfold(table: Table, groups: Any, own: Columns, names: list[str]) -> Any:
+    """Persons by cell, from persons by set of cells; no more of each set than allowed."""
+    codes = ibis.memtable(pa.table({CELL: pa.array(range(own.cells), pa.int64())}))
+    cells = groups.cross_join(codes)
+    cells = cells.filter(((cells["cells"] >> cells[CELL]) & 1) == 1)
+    if table.measure.most_cells < own.cells:
+        window = ibis.window(group_by=["cells", *names], order_by=CELL)
+        cells = cells.mutate(_rank=ibis.row_number().over(window))
+        cells = cells.filter(cells["_rank"] < table.measure.most_cells)
+    return cells.group_by([CELL, *names]).aggregate(**{COUNT: cells["persons"].sum()})
+
+
+def _from_lines(table: Table, cube: Cube, source: Any, own: Columns, traits: _Traits) -> Any:
+    """Figures where each person's cells are lines of their own; with amounts, if any."""
+    held = source.filter(source[CELL] >= 0)
+    if own.amount is None:
+        lines = held.select(PERSON, CELL).distinct()
     else:
-        rows = _valid(source, chosen).distinct()
-    if table.measure.most_cells < prod(len(keys) for _, _, keys in chosen):
-        order = [rows[name] for name, _, _ in chosen]
-        window = ibis.window(group_by=rows[PERSON], order_by=order)
-        rows = rows.mutate(_place=ibis.row_number().over(window))
-        rows = rows.filter(rows["_place"] < table.measure.most_cells).drop("_place")
-    return rows
+        stated = held.filter(held[CENTS].notnull())
+        lines = stated.group_by([PERSON, CELL]).aggregate(cents=stated[CENTS].sum())
+    brackets = cube.leaves.axes[-1]
+    if table.measure.most_cells < own.cells:
+        window = ibis.window(group_by=PERSON, order_by=CELL)
+        lines = lines.mutate(_rank=ibis.row_number().over(window))
+        lines = lines.filter(lines["_rank"] < table.measure.most_cells).drop("_rank")
+    if brackets.edges:
+        lines = _bracketed(lines, brackets)
+    names = [f"trait_{number}" for number in range(len(traits))]
+    for name, (_, trait) in zip(names, traits, strict=True):
+        lines = lines.inner_join(trait.select(PERSON, **{name: trait[CELL]}), PERSON)
+    figures = {COUNT: lines.count()}
+    if table.measure.clip is not None:
+        most = table.measure.clip * _CENTS_PER_EURO
+        figures[SUM] = ibis.greatest(ibis.least(lines["cents"], most), 0).sum()
+    return lines.group_by([CELL, *names]).aggregate(**figures)
 
 
-def _bracketed(source: Any, chosen: "_Chosen", brackets: Axis) -> Any:
-    """Each person's total in each cell of the other own dimensions, as the key of its bracket.
+def _bracketed(lines: Any, brackets: Axis) -> Any:
+    """Each person's total in each other cell as the code of its bracket, after the cell's.
 
     Whole cents are added and compared; no amount becomes a float, and none leaves the engine.
     """
-    (*others, (name, field, keys)) = chosen
-    held = source.filter(source[field].notnull())
-    rows = _valid(held, others, amount=field)
-    summed = rows.group_by([PERSON, *(one for one, _, _ in others)]).aggregate(
-        _total=rows["amount"].sum()
-    )
-    below = [
-        (summed["_total"] < edge * _CENTS, key)
-        for edge, key in zip(brackets.edges, keys, strict=False)
-    ]
-    return summed.mutate(**{name: ibis.cases(*below, else_=keys[-1])}).drop("_total")
-
-
-def _traits(table: Table, cube: Cube, dataset: str, source: Any) -> Any:
-    """One row a person, whatever the dataset holds: the least of the values among the keys."""
-    chosen = _dimensions(table, cube, dataset)
-    rows = _valid(source, chosen)
-    return rows.group_by(PERSON).aggregate(**{name: rows[name].min() for name, _, _ in chosen})
-
-
-_Chosen = list[tuple[str, str, tuple[str, ...]]]
-
-
-def _dimensions(table: Table, cube: Cube, dataset: str) -> _Chosen:
-    """Id, field and keys of the dimensions that come from a dataset."""
-    return [
-        (dimension.id, dimension.field, axis.keys)
-        for dimension, axis in zip(table.dimensions, cube.leaves.axes, strict=True)
-        if (dimension.dataset or table.dataset) == dataset
-    ]
-
-
-def _valid(source: Any, chosen: _Chosen, **amounts: str) -> Any:
-    """Rows that count: not withdrawn, and every key public; with fields of amounts beside them."""
-    kept = source.filter(~source[WITHDRAWN])
-    columns = {name: kept[field] for name, field, _ in chosen}
-    named = kept.select(PERSON, **columns, **{name: kept[field] for name, field in amounts.items()})
-    for name, _, keys in chosen:
-        named = named.filter(named[name].isin(list(keys)))
-    return named
+    below = [(lines["cents"] < edge * _CENTS_PER_EURO, n) for n, edge in enumerate(brackets.edges)]
+    bracket = ibis.cases(*below, else_=len(brackets.edges))
+    return lines.select(PERSON, **{CELL: lines[CELL] * len(brackets.keys) + bracket})
 
 
 def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
@@ -121,12 +158,9 @@ def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
             is not told.
     """
     try:
+        sources = {name: ibis.memtable(rows) for name, rows in encode(table, cube, held).items()}
         connection = ibis.duckdb.connect(**_SETTINGS)
         try:
-            sources = {
-                dataset: _source(connection, table, cube, dataset, held[dataset])
-                for dataset in table.reads()
-            }
             found = connection.to_pyarrow(cells_expression(table, cube, sources))
         finally:
             connection.disconnect()
@@ -134,54 +168,45 @@ def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
         raise StorageError(
             "COLUMNS_DAMAGED", "columns: cannot be read", "`cloison columns` writes them anew"
         ) from None
-    return ExactCells(_placed(cube, found))
+    places = _leaves(table, cube, found)
+    counts = _placed(cube, places, found.column(COUNT).to_pylist())
+    if table.measure.clip is None:
+        return ExactCells(counts)
+    euros = [int(cents) // _CENTS_PER_EURO for cents in found.column(SUM).to_pylist()]
+    return ExactCells(counts, _placed(cube, places, euros))
 
 
-def _placed(cube: Cube, found: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Counts in the order of the cells; a cell nobody is in is zero."""
-    places = {keys: place for place, keys in enumerate(cube.leaves.keys())}
-    columns = [found.column(axis.id).to_pylist() for axis in cube.leaves.axes]
+_Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def _leaves(table: Table, cube: Cube, found: pa.Table) -> _Integers:
+    """Of each row its place among the leaves."""
+    datasets = [name for name in table.reads() if name != table.dataset]
+    columns = [CELL, *(f"trait_{number}" for number in range(len(datasets)))]
+    codes: dict[str, _Integers] = {}
+    for column, dataset in zip(columns, [table.dataset, *datasets], strict=True):
+        axes = _axes(table, cube, dataset)
+        sizes = [len(axis.keys) for axis in axes]
+        values = found.column(column).to_numpy().astype(np.int64)
+        split = np.unravel_index(values, sizes)
+        codes |= {axis.id: code for axis, code in zip(axes, split, strict=True)}
+    place = np.zeros(found.num_rows, np.int64)
+    for axis in cube.leaves.axes:
+        place = place * len(axis.keys) + codes[axis.id]
+    return place
+
+
+def _axes(table: Table, cube: Cube, dataset: str) -> list[Axis]:
+    """The axes that a dataset's code is made of, brackets with them."""
+    return [
+        axis
+        for dimension, axis in zip(table.dimensions, cube.leaves.axes, strict=True)
+        if (dimension.dataset or table.dataset) == dataset
+    ]
+
+
+def _placed(cube: Cube, places: _Integers, values: list[int]) -> _Integers:
+    """Figures in the order of the cells; a cell nobody is in is zero."""
     figures = np.zeros(cube.leaves.cells, np.int64)
-    for *keys, count in zip(*columns, found.column(_COUNT).to_pylist(), strict=True):
-        figures[places[tuple(keys)]] = count
+    figures[places] = values
     return figures
-
-
-def _amount_field(table: Table, cube: Cube) -> str | None:
-    """The field that brackets are of; None where there are none."""
-    return table.dimensions[-1].field if cube.leaves.axes[-1].edges else None
-
-
-def _source(
-    connection: Any, table: Table, cube: Cube, dataset: str, periods: Sequence[HeldPeriod]
-) -> Any:
-    """What is held of a dataset as one ibis table of the columns that are read."""
-    names = [PERSON, WITHDRAWN, *table.reads()[dataset]]
-    whole = [one.file for one in periods if one.file is not None and one.rows is None]
-    parts = [connection.read_parquet([str(path) for path in whole]).select(names)] if whole else []
-    for one in periods:
-        if one.rows is not None:
-            parts.extend(_mended(connection, names, one))
-    if not parts:
-        empty = pa.schema([(PERSON, pa.binary()), (WITHDRAWN, pa.bool_())])
-        for name in names[2:]:
-            kind = pa.int64() if name == _amount_field(table, cube) else pa.string()
-            empty = empty.append(pa.field(name, kind))
-        return ibis.memtable(empty.empty_table())
-    return ibis.union(*parts, distinct=False) if len(parts) > 1 else parts[0]
-
-
-def _mended(connection: Any, names: Sequence[str], one: HeldPeriod) -> list[Any]:
-    """A period's file without the persons that changed, and their rows."""
-    parts = []
-    if one.file is not None:
-        column = pa.array(one.changed, pa.binary())
-        changed = ibis.memtable(pa.table({PERSON: column}))
-        parts.append(
-            connection.read_parquet(str(one.file)).select(names).anti_join(changed, PERSON)
-        )
-    if one.rows is not None and one.rows.num_rows:
-        rows = one.rows.select(names)
-        index = rows.schema.get_field_index(PERSON)
-        parts.append(ibis.memtable(rows.set_column(index, PERSON, rows[PERSON].cast(pa.binary()))))
-    return parts

@@ -17,21 +17,34 @@ Draw = Callable[[Mechanism, Sequence[int]], list[int]]
 
 
 class ExactCells:
-    """The exact figures of the leaves; shows nothing of them, whoever prints or logs it."""
+    """The exact figures of the leaves; shows nothing of them, whoever prints or logs it.
 
-    __slots__ = ("_figures",)
+    Args:
+        figures: Persons, by leaf.
+        euros: Of a sum: whole euros, by leaf.
+    """
 
-    def __init__(self, figures: Integers) -> None:
-        self._figures = figures
+    __slots__ = ("_euros", "_figures")
+
+    def __init__(self, figures: Integers, euros: Integers | None = None) -> None:
+        self._figures, self._euros = figures, euros
 
     def __repr__(self) -> str:
         return "ExactCells(…)"
 
     def levels(self, cube: Cube) -> list[list[int]]:
         """The exact figures of each level, as integers: for `release`, and nobody else."""
-        if self._figures.shape != (cube.leaves.cells,):
+        return self._summed(self._figures, cube)
+
+    def euros(self, cube: Cube) -> list[list[int]]:
+        """As `levels`, of the sums."""
+        return self._summed(self._euros, cube)
+
+    @staticmethod
+    def _summed(leaves: Integers | None, cube: Cube) -> list[list[int]]:
+        if leaves is None or leaves.shape != (cube.leaves.cells,) or leaves.dtype != np.int64:
             raise IntegrityError("BAD_CELLS", "cells: not those of the table")
-        levels = [self._figures]
+        levels = [leaves]
         for parent, level in zip(reversed(cube.parents), reversed(cube.levels[:-1]), strict=True):
             summed = np.zeros(level.cells, np.int64)
             np.add.at(summed, parent, levels[0])

@@ -28,6 +28,8 @@ from cloison.statistics.loss import parse_fraction
 MOST_CELLS = 20_000
 MOST_LEVELS = 4
 MOST_KEYS = 5_000
+MOST_CLIP = 10_000_000
+"""Whole euros: more than one person is ever paid in a cell, and sums of them stay below 2⁵³."""
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
@@ -101,14 +103,38 @@ class Dimension(Part):
 
 
 class Measure(Part):
-    """What is counted.
+    """What is counted, or added.
 
     Attributes:
         most_cells: So many cells of a level one person may be counted in.
+        field: Of a sum: an amount in cents of the table's own dataset.
+        clip: Of a sum: so many whole euros one person may add to a cell; less than nothing counts
+            as nothing.
+        clip_source: Where the clip comes from: never the exact data.
+        count_share: Of a sum: the fraction of the loss that goes to counting persons; the rest goes
+            to the sum. The mean is their quotient.
     """
 
-    kind: Literal["count"]
+    kind: Literal["count", "sum"]
     most_cells: Annotated[StrictInt, Field(ge=1, le=1000)]
+    field: Name | None = None
+    clip: Annotated[StrictInt, Field(ge=1, le=MOST_CLIP)] | None = None
+    clip_source: Words | None = None
+    count_share: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        stated = {one is not None for one in (self.field, self.clip, self.clip_source)}
+        if stated | {self.count_share is not None} != {self.kind == "sum"}:
+            raise ValueError("`field`, `clip`, `clip_source`, `count_share`: of a sum, all of them")
+        if self.count_share is not None:
+            try:
+                share = parse_fraction("count_share", self.count_share)
+            except InputError as error:
+                raise ValueError(error.message) from error
+            if not 0 < share < 1:
+                raise ValueError("`count_share`: not between 0 and 1")
+        return self
 
 
 class Table(Part):
@@ -178,6 +204,8 @@ class Table(Part):
         fields: dict[str, set[str]] = {self.dataset: set()}
         for dimension in self.dimensions:
             fields.setdefault(dimension.dataset or self.dataset, set()).add(dimension.field)
+        if self.measure.field is not None:
+            fields[self.dataset].add(self.measure.field)
         return {dataset: tuple(sorted(names)) for dataset, names in fields.items()}
 
 

@@ -66,7 +66,7 @@ def test_count_cells_amount_not_stated_does_not_count(declared: Declared, tmp_pa
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "pyspark"])
 def test_cells_expression_brackets_compare_whole_cents(declared: Declared, dialect: str) -> None:
-    columns = {"_subject": "binary", "_corrected": "boolean", "mns": "int64"}
+    columns = {"_person": "int32", "_cell": "int32", "_cents": "int64"}
     sources = {"monthly_resources": ibis.table(columns, name="monthly_resources")}
     expression = cells_expression(declared.tables[TABLE], declared.cubes[TABLE], sources)
     sql = str(ibis.to_sql(expression, dialect=dialect))
