@@ -12,9 +12,9 @@ import typer
 from cloison.audit import Checked, Finding, read_lines, reconcile
 from cloison.bodies import BodyId
 from cloison.cli.console import out, table
-from cloison.cli.ledger import load_vkey
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.root import find_root
+from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError
 from cloison.french import french_count
 

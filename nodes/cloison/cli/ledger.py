@@ -16,11 +16,12 @@ from google.protobuf.message import DecodeError
 from rich.text import Text
 
 from cloison.cli.console import out, table
+from cloison.cli.ledger_fsck import fsck
+from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError, IntegrityError
 from cloison.french import french_count
 from cloison.ledger.base64_text import print_base64
 from cloison.ledger.export import Snapshot
-from cloison.ledger.note import NoteVerifier
 from cloison.ledger.proof_file import parse_proof_file, verify_proof_file
 from cloison.ledger.reader import EntryReader, LedgerReader, Verified
 from cloison.ledger.tree import leaf_hash
@@ -28,11 +29,13 @@ from cloison.v1.decision_pb2 import Outcome
 from cloison.v1.entry_pb2 import Entry
 from cloison.v1.statement_pb2 import Statement
 
+__all__ = ["app", "load_vkey"]
+
 app = typer.Typer(help="Show and verify ledgers, offline.", no_args_is_help=True)
+app.command()(fsck)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 50
-_MAX_VKEY_BYTES = 1024
 _STYLES = {"permit": "green", "permit with obligations": "yellow", "deny": "red"}
 
 
@@ -172,20 +175,6 @@ def check(
         return
     _show_table(iter([entry_line(proof.index, data)]))
     typer.echo(f"stands in `{head.origin}` of {french_count(head.size)} entries", err=True)
-
-
-def load_vkey(path: Path) -> NoteVerifier:
-    """The verifier key in a file.
-
-    Raises:
-        InputError: `BAD_VKEY`: no such file, or not one well-formed key.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_VKEY_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("BAD_VKEY", f"verifier key `{path}`: cannot be read") from error
-    return NoteVerifier.parse(text)
 
 
 def entry_line(index: int, data: bytes) -> EntryLine:

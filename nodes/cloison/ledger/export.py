@@ -13,13 +13,10 @@ from cloison.ledger.files import guard_reads, guard_writes
 from cloison.ledger.levels import Levels
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.proof_file import ProofFile
-from cloison.ledger.reader import EntryReader
+from cloison.ledger.reader import WITNESSED, EntryReader
 from cloison.ledger.recovery import signed_size
 from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, encode_bundle
 from cloison.ledger.tree import edge_hashes, inclusion_from, leaf_hash, root_from_edges, root_of
-
-WITNESSED = "witnessed"
-"""The file, in a ledger's directory, of the newest head that enough witnesses saw."""
 
 
 class Snapshot:

@@ -15,17 +15,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from cloison.errors import StorageError
 from cloison.ledger.files import sync_path
-from cloison.ledger.log import Log
 from cloison.ledger.terms import Group, Terms
 from cloison.ledger.tree import leaf_hash
 
 _CATCH_UP_ENTRIES = 4_096
 _HELD_TERMS = 384
 _COUNTED_TERMS = 100_000
-_PREFIX_BYTES = 8
+PREFIX_BYTES = 8
 _SCHEMA = """
 CREATE TABLE term (
     kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
@@ -42,6 +42,20 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CLOSED = ""
 
 
+class Entries(Protocol):
+    """The entries of a log, as an index reads them."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def entry(self, index: int) -> bytes:
+        """The entry at `index`."""
+
+    def entries(self, first_index: int, count: int) -> Sequence[bytes]:
+        """`count` entries from `first_index`, all of which exist."""
+
+
 class LedgerIndex:
     """A projection of a log: complete up to the log's size when it opens, then as `add` is called.
 
@@ -56,7 +70,7 @@ class LedgerIndex:
         StorageError: `LEDGER_INDEX`: the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, log: Log, terms: Terms) -> None:
+    def __init__(self, path: Path, log: Entries, terms: Terms) -> None:
         self._log = log
         self._terms = terms
         self._size = 0
@@ -90,7 +104,7 @@ class LedgerIndex:
 
     def _grouped(self, kind: str, key: bytes) -> Iterator[int]:
         """The entries that have this key in a group: candidates by its first bytes, then read."""
-        prefix = key[:_PREFIX_BYTES]
+        prefix = key[:PREFIX_BYTES]
         query = "SELECT leaf FROM grouped WHERE kind = ? AND instr(prefixes, ?) > 0"
         with _guard(self._path):
             leaves = [int(row[0]) for row in self._database.execute(query, (kind, prefix))]
@@ -184,7 +198,7 @@ class LedgerIndex:
         for index, entry in enumerate(entries, self._size):
             for term in self._terms(entry):
                 if isinstance(term, Group):
-                    prefixes = b"".join([key[:_PREFIX_BYTES] for key in term.keys])
+                    prefixes = b"".join([key[:PREFIX_BYTES] for key in term.keys])
                     self._held_groups.append((index, term.kind, prefixes))
                     self._held_terms += 1
                     continue

@@ -101,7 +101,7 @@ class Log:
                 it signs another tree; `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: it is not
                 this key's ledger.
         """
-        lock = _lock(directory)
+        lock = lock_ledger(directory)
         try:
             recovered = recover(directory, signer.verifier)
             log = cls(directory, signer, recovered, lock)
@@ -375,7 +375,12 @@ def _bad_index(what: str, size: int) -> InputError:
     return InputError("BAD_INDEX", f"{what}: not in a log of {size} entries")
 
 
-def _lock(directory: Path) -> int:
+def lock_ledger(directory: Path) -> int:
+    """The descriptor whose closing lets go of a ledger's one lock.
+
+    Raises:
+        StorageError: `LEDGER_MISSING`, `LEDGER_LOCKED`, `LEDGER_WRITE`.
+    """
     if not directory.is_dir():
         raise StorageError("LEDGER_MISSING", f"ledger `{directory}`: no such directory")
     with guard_writes(f"open `{directory / 'lock'}`"):

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloison.errors import IntegrityError, StorageError
+from cloison.errors import CloisonError, IntegrityError, StorageError
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cloison.ledger.files import guard_reads
 from cloison.ledger.journal import NoteCheck, Segment, read_segments
-from cloison.ledger.levels import Levels
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.recovery import read_checkpoint_file, settled_size_of, signed_size
-from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, parse_bundle
-from cloison.ledger.tree import HASH_BYTES, edge_hashes, leaf_hash, root_from_edges
+from cloison.ledger.tiles import TILE_WIDTH, bundle_path, parse_bundle
+from cloison.ledger.walk import See, Tell, Walk, look_away, raise_first
 
+WITNESSED = "witnessed"
+"""The file, in a ledger's directory, of the newest head that enough witnesses saw."""
 _READ_ATTEMPTS = 3
 
 
@@ -93,14 +94,21 @@ class LedgerReader:
     Args:
         directory: A node's ledger directory.
         verifier: The ledger's key; its name is the origin.
+        kept: Files of heads of this ledger kept elsewhere, as by a witness.
     """
 
-    def __init__(self, directory: Path, verifier: NoteVerifier) -> None:
+    def __init__(self, directory: Path, verifier: NoteVerifier, kept: Sequence[Path] = ()) -> None:
         self._directory = directory
         self._verifier = verifier
+        self._kept = kept
 
-    def verify(self) -> Verified:
+    def verify(self, tell: Tell = raise_first, see: See = look_away) -> Verified:
         """Every signature, every entry, every tile and the root agree.
+
+        Args:
+            tell: Given each thing that does not agree; the first is raised by default. Where it
+                returns, the pass goes on as far as it can.
+            see: Given the index and the bytes of each entry, in order.
 
         Raises:
             StorageError: `LEDGER_MISSING`, `LEDGER_READ`.
@@ -108,101 +116,65 @@ class LedgerReader:
                 `LEDGER_BEHIND`, `BAD_BUNDLE`, `BAD_TILE`, `BAD_ROOT`; each names the file, and
                 the entry where there is one.
         """
-        floor = read_checkpoint_file(self._directory, self._verifier)
+        kept = list(self._kept_heads(tell))
         reader = EntryReader(self._directory, lambda note: signed_size(note, self._verifier))
-        heads = self._signed_heads(reader)
-        if floor.size > reader.size:
-            raise IntegrityError(
-                "LEDGER_BEHIND",
-                f"ledger `{self._directory}`: {reader.size} entries where {floor.size} were signed",
-            )
-        walk = _Walk(self._directory, reader, [("checkpoint", floor), *heads])
+        heads = self._signed_heads(reader, tell)
+        for name, head in kept:
+            if head.size > reader.size:
+                tell(
+                    IntegrityError(
+                        "LEDGER_BEHIND",
+                        f"ledger `{self._directory}`: {reader.size} entries where `{name}` has"
+                        f" {head.size} that were signed",
+                    )
+                )
+        walk = Walk(self._directory, reader, [*kept, *heads], tell, see)
         walk.run()
         return Verified(
-            checkpoint=heads[-1][1],
+            checkpoint=verify_checkpoint(reader.segments[-1].records[-1].note, self._verifier),
             tiles=walk.tiles,
             bundles=reader.size // TILE_WIDTH,
-            heads=1 + len(heads),
+            heads=len(kept) + len(heads),
             torn_bytes=len(reader.segments[-1].rest),
         )
 
-    def _signed_heads(self, reader: EntryReader) -> list[tuple[str, Checkpoint]]:
+    def _kept_heads(self, tell: Tell) -> Iterator[tuple[str, Checkpoint]]:
+        """The heads that stand in files of their own: the ledger's, and the last one witnessed."""
+        try:
+            yield "checkpoint", read_checkpoint_file(self._directory, self._verifier)
+        except CloisonError as error:
+            tell(error)
+        for path in (self._directory / WITNESSED, *self._kept):
+            name = path.name if path.parent == self._directory else str(path)
+            if path.exists():
+                with guard_reads(f"`{path}`"):
+                    note = path.read_bytes()
+                try:
+                    yield name, verify_checkpoint(note, self._verifier)
+                except IntegrityError as error:
+                    tell(IntegrityError(error.reason, f"`{name}`: {error.message}"))
+
+    def _signed_heads(self, reader: EntryReader, tell: Tell) -> list[tuple[str, Checkpoint]]:
         heads = []
         for segment in reader.segments:
             name = f"entries/{segment.path.name}"
             for record in segment.records:
-                head = verify_checkpoint(record.note, self._verifier)
-                if head.size != record.size:
-                    raise IntegrityError(
+                try:
+                    head = verify_checkpoint(record.note, self._verifier)
+                except IntegrityError as error:
+                    tell(error)
+                    continue
+                if head.size == record.size:
+                    heads.append((name, head))
+                    continue
+                tell(
+                    IntegrityError(
                         "BAD_CHECKPOINT",
                         f"`{name}`: the commit at entry {record.first_index} signs size "
                         f"{head.size} where it ends at {record.size}",
                     )
-                heads.append((name, head))
-        return heads
-
-
-class _Walk:
-    """One pass over all entries: tiles are compared as they fill, heads as they are reached."""
-
-    def __init__(
-        self, directory: Path, reader: EntryReader, heads: Sequence[tuple[str, Checkpoint]]
-    ) -> None:
-        self._directory = directory
-        self._reader = reader
-        self._heads: dict[int, list[tuple[str, bytes]]] = {}
-        for name, head in heads:
-            self._heads.setdefault(head.size, []).append((name, head.root))
-        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
-        self.tiles = 0
-
-    def run(self) -> None:
-        """Raises `IntegrityError` at the first thing that does not agree."""
-        self._check_heads(0)
-        for bundle in range(-(-self._reader.size // TILE_WIDTH)):
-            start = bundle * TILE_WIDTH
-            hashes = [leaf_hash(entry) for entry in self._reader.bundle(bundle)]
-            stops = [size for size in range(start + 1, start + len(hashes)) if size in self._heads]
-            done = start
-            for stop in [*stops, start + len(hashes)]:
-                for tile, expected in self._levels.extend(hashes[done - start : stop - start]):
-                    self._check_tile(tile, expected)
-                done = stop
-                self._check_heads(stop)
-
-    def _check_heads(self, size: int) -> None:
-        heads = self._heads.get(size, [])
-        if not heads:
-            return
-        root = root_from_edges(edge_hashes(self._levels, size))
-        for name, signed in heads:
-            if signed != root:
-                raise IntegrityError(
-                    "BAD_ROOT",
-                    f"`{name}`: the entries before {size} do not lead to the root signed",
                 )
-
-    def _check_tile(self, tile: Tile, expected: bytes) -> None:
-        path = self._directory / tile.path
-        end = (tile.index + 1) * TILE_WIDTH ** (tile.level + 1)
-        if end > self._reader.settled_size and not path.exists():
-            return
-        with guard_reads(f"`{tile.path}`"):
-            found = path.read_bytes()
-        if found != expected:
-            raise IntegrityError("BAD_TILE", _difference(tile, found, expected))
-        self.tiles += 1
-
-
-def _difference(tile: Tile, found: bytes, expected: bytes) -> str:
-    if len(found) != len(expected):
-        return f"`{tile.path}`: {len(found)} bytes where {len(expected)} belong"
-    place = next(i for i, byte in enumerate(expected) if found[i] != byte) // HASH_BYTES
-    if tile.level == 0:
-        entry = tile.index * TILE_WIDTH + place
-        return f"`{tile.path}`: hash {place} is not that of entry {entry}"
-    below = Tile(tile.level - 1, tile.index * TILE_WIDTH + place)
-    return f"`{tile.path}`: hash {place} is not that of `{below.path}`"
+        return heads
 
 
 def _agreeing(index: int, data: bytes, appended: Sequence[bytes]) -> list[bytes]:

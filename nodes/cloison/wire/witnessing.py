@@ -11,10 +11,10 @@ from pathlib import Path
 
 from cloison.errors import CloisonError, IntegrityError
 from cloison.ledger.checkpoint import Checkpoint, parse_checkpoint_text, verify_checkpoint
-from cloison.ledger.export import WITNESSED
 from cloison.ledger.files import guard_reads, guard_writes, replace_file_durably
 from cloison.ledger.log import Log
 from cloison.ledger.note import Note, NoteSignature, parse_note
+from cloison.ledger.reader import WITNESSED
 from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.ledger.witness import Submission
 

@@ -15,10 +15,11 @@ from cloison.cli.ledger import app
 from cloison.errors import InputError, IntegrityError, StorageError
 from cloison.exchange.entries import started_entry
 from cloison.ledger.cosignature import Cosigner
-from cloison.ledger.export import WITNESSED, Snapshot
+from cloison.ledger.export import Snapshot
 from cloison.ledger.log import Log
 from cloison.ledger.note import Note, NoteSigner, parse_note
 from cloison.ledger.proof_file import parse_proof_file, verify_proof_file
+from cloison.ledger.reader import WITNESSED
 from cloison.ledger.tree import leaf_hash
 
 CHECK = Path(__file__).resolve().parents[2] / "outside/check.go"
