@@ -41,6 +41,7 @@ from cloison.ledger.log import Log
 from cloison.months import Month
 from cloison.store import NewRecord, SlotName, Store, load_catalogue
 from cloison.v1 import (
+    cases_service_pb2,
     entry_pb2,
     exchange_service_pb2,
     receipt_pb2,
@@ -139,8 +140,9 @@ def make_template(directory: Path) -> Template:
     return Template(directory, policy)
 
 
-def _settings(keys: Path, state: Path, body: BodyId) -> NodeSettings:
-    return NodeSettings(body, ROOT, keys, state, {})
+def _settings(keys: Path, state: Path, body: BodyId, quorum: str = "none") -> NodeSettings:
+    published = {one: f"{one}.test" for one in BODIES if quorum != "none"}
+    return NodeSettings(body, ROOT, keys, state, {}, published, quorum)
 
 
 def _load(settings: NodeSettings, files: Path) -> None:
@@ -391,6 +393,8 @@ class Federation:
         self.template = template
         self.policy = template.policy
         self.clock = UnsafeClock()
+        self.quorum = "none"
+        """Whose cosignatures its nodes ask for; set before the first is opened."""
         self.forged: set[BodyId] = set()
         """Whose ledger a test made hold what no decision led to."""
         self._directory = directory
@@ -407,7 +411,7 @@ class Federation:
         state = self._directory / body
         if not state.exists():
             shutil.copytree(self.template.directory / body, state, copy_function=_copy)
-        return _settings(self.keys, state, body)
+        return _settings(self.keys, state, body, self.quorum)
 
     def node(self, body: BodyId) -> Node:
         """A body's node, opened if it is not."""
@@ -565,8 +569,15 @@ class Program:
         return DepositDesk(self.federation.node(self.body))
 
     def open_case(self, reference: str = "C1", kind: str = "claim") -> OpenedCase:
-        (opened,) = self.cases.open(self.activity, kind, MONTH, [reference])
+        (opened,) = self.opened(kind, [reference])
         return client._opened(opened)
+
+    def opened(
+        self, kind: str, references: Sequence[str] = ()
+    ) -> list[cases_service_pb2.OpenResponse]:
+        """What the program is told of the cases it opens."""
+        desk = self.cases
+        return [desk.told(one) for one in desk.open(self.activity, kind, MONTH, references)]
 
     def question(self, case: OpenedCase | None, *persons: Member, **changes: Any) -> AskFor:
         """What the prime d'activité asks the pension fund, but for `changes`."""

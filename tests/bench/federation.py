@@ -38,7 +38,8 @@ def make(
     """Keys, people, their files loaded and both nodes' state, under `folder`; nothing runs yet."""
     addresses = folder / "addresses.toml"
     ports = zip((requester, holder), free_ports(2), strict=True)
-    addresses.write_text("".join(f'{body} = "127.0.0.1:{port}"\n' for body, port in ports), "utf-8")
+    lines = [f'{body} = "127.0.0.1:{port}"' for body, port in ports]
+    addresses.write_text("\n".join(['quorum = "none"', *lines, ""]), "utf-8")
     place = Place(ROOT, folder / "keys", folder / "var", addresses)
     root = ["--root", str(ROOT)]
     people = folder / "people"

@@ -82,7 +82,7 @@ def open_both(place: Place, requester: BodyId) -> Both:
     policy = PolicySet.parse(read_policy(place.root))
 
     def opened(body: BodyId) -> Node:
-        state = NodeSettings(body, place.root, place.keys, place.var / body, {})
+        state = NodeSettings(body, place.root, place.keys, place.var / body, {}, quorum="none")
         return open_node(state, policy, system_clock)
 
     return Both(opened(requester), opened(HOLDER))

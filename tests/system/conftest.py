@@ -89,10 +89,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def write_addresses(folder: Path, bodies: Sequence[str], name: str = "addresses.toml") -> Path:
-    """A file of addresses that nobody else uses."""
+    """A file of addresses that nobody else uses; no ledger is witnessed."""
     file = folder / name
     pairs = zip(bodies, free_ports(len(bodies)), strict=True)
-    file.write_text("".join(f'{body} = "127.0.0.1:{port}"\n' for body, port in pairs), "ascii")
+    lines = [f'{body} = "127.0.0.1:{port}"' for body, port in pairs]
+    file.write_text("\n".join(['quorum = "none"', *lines, ""]), "ascii")
     return file
 
 

@@ -11,14 +11,14 @@ from cloison.exchange import limits
 from cloison.exchange.statement import from_milliseconds
 from cloison.identity import parse_nir, person_digest
 from cloison.law.question import CaseFacts
-from cloison.ledger.checkpoint import Checkpoint
+from cloison.ledger.quorum import SeenHead
 from cloison.ledger.subset_proof import verify_subset
 from cloison.ledger.tree import leaf_hash, verify_inclusion
 from cloison.months import Month
 from cloison.v1 import entry_pb2, gateway_service_pb2, statement_pb2
 
-CheckpointVerifier = Callable[[bytes], Checkpoint]
-"""Verifies a signed note of one known ledger; raises `CloisonError`."""
+HeadVerifier = Callable[[bytes], SeenHead]
+"""Verifies a signed note of one known ledger and its cosignatures; raises `CloisonError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class ProvedCase:
 
     Attributes:
         set_time: When its end was set: as it was opened, or last renewed.
+        seen_seconds: When enough witnesses had seen the older of the heads that prove it, seconds
+            since 1970; None: not enough did.
     """
 
     leaf_hash: bytes
@@ -37,6 +39,7 @@ class ProvedCase:
     set_time: datetime
     valid_until: datetime
     person_digests: frozenset[bytes]
+    seen_seconds: int | None
 
     def within(self, validity: timedelta) -> "ProvedCase":
         """The case, its end no further from when it was set than its activity's record allows."""
@@ -76,7 +79,7 @@ def allow_skew(case: CaseFacts, now: datetime) -> CaseFacts:
 def verify_case(
     proof: statement_pb2.CaseProof,
     renewal: statement_pb2.CaseProof | None,
-    verify_checkpoint: CheckpointVerifier,
+    verify_head: HeadVerifier,
 ) -> ProvedCase:
     """The case of a proof, its end moved by its renewal if there is one.
 
@@ -87,10 +90,11 @@ def verify_case(
     for one in (proof,) if renewal is None else (proof, renewal):
         limits.check_count("case proof bytes", one.ByteSize(), 0, limits.CASE_PROOF_BYTES)
     try:
-        case = _opened(_proved_entry(proof, verify_checkpoint), leaf_hash(proof.entry))
+        entry, seen_seconds = _proved_entry(proof, verify_head)
+        case = _opened(entry, leaf_hash(proof.entry), seen_seconds)
         if renewal is None:
             return case
-        return _renewed(case, _proved_entry(renewal, verify_checkpoint))
+        return _renewed(case, *_proved_entry(renewal, verify_head))
     except PeerError:
         raise
     except CloisonError as error:
@@ -98,7 +102,7 @@ def verify_case(
 
 
 def verify_cases(
-    proof: gateway_service_pb2.EntriesProof, verify_checkpoint: CheckpointVerifier
+    proof: gateway_service_pb2.EntriesProof, verify_head: HeadVerifier
 ) -> dict[bytes, ProvedCase]:
     """The cases of a batch by their leaf hash, each end moved by the renewals proved with them.
 
@@ -111,7 +115,8 @@ def verify_cases(
         limits.check_count("leaf indexes", len(proof.leaf_indexes), 1, most)
         limits.check_count("case proof hashes", len(proof.hashes), 0, limits.COHORT_PROOF_HASHES)
         limits.check_count("checkpoint bytes", len(proof.checkpoint), 1, limits.CHECKPOINT_BYTES)
-        head = verify_checkpoint(proof.checkpoint)
+        seen = verify_head(proof.checkpoint)
+        head = seen.head
         leaves = [leaf_hash(entry) for entry in proof.entries]
         verify_subset(leaves, proof.leaf_indexes, head.size, proof.hashes, head.root)
         cases: dict[bytes, ProvedCase] = {}
@@ -120,9 +125,9 @@ def verify_cases(
             # A renewal stands after what it renews: its case was read before it.
             renewed = cases.get(entry.case_renewed.case_leaf_hash)
             if renewed is None:
-                cases[leaf] = _opened(entry, leaf)
+                cases[leaf] = _opened(entry, leaf, seen.seconds)
             else:
-                cases[renewed.leaf_hash] = _renewed(renewed, entry)
+                cases[renewed.leaf_hash] = _renewed(renewed, entry, seen.seconds)
     except PeerError:
         raise
     except CloisonError as error:
@@ -131,15 +136,16 @@ def verify_cases(
 
 
 def _proved_entry(
-    proof: statement_pb2.CaseProof, verify_checkpoint: CheckpointVerifier
-) -> entry_pb2.Entry:
+    proof: statement_pb2.CaseProof, verify_head: HeadVerifier
+) -> tuple[entry_pb2.Entry, int | None]:
+    """The entry, and when enough witnesses had seen the head it stands under."""
     limits.check_count("case proof hashes", len(proof.hashes), 0, limits.PROOF_HASHES)
     limits.check_count("checkpoint bytes", len(proof.checkpoint), 1, limits.CHECKPOINT_BYTES)
     limits.check_count("entry bytes", len(proof.entry), 1, limits.CASE_PROOF_BYTES)
-    head = verify_checkpoint(proof.checkpoint)
-    leaf = leaf_hash(proof.entry)
+    seen = verify_head(proof.checkpoint)
+    head, leaf = seen.head, leaf_hash(proof.entry)
     verify_inclusion(leaf, proof.leaf_index, head.size, list(proof.hashes), head.root)
-    return _parsed(proof.entry)
+    return _parsed(proof.entry), seen.seconds
 
 
 def _parsed(data: bytes) -> entry_pb2.Entry:
@@ -151,7 +157,7 @@ def _parsed(data: bytes) -> entry_pb2.Entry:
     return entry
 
 
-def _opened(entry: entry_pb2.Entry, leaf: bytes) -> ProvedCase:
+def _opened(entry: entry_pb2.Entry, leaf: bytes, seen_seconds: int | None) -> ProvedCase:
     if entry.WhichOneof("kind") != "case_opened":
         raise PeerError("BAD_CASE_PROOF", "case proof: the entry opens no case")
     opened = entry.case_opened
@@ -165,15 +171,18 @@ def _opened(entry: entry_pb2.Entry, leaf: bytes) -> ProvedCase:
         set_time=begun,
         valid_until=from_milliseconds(opened.valid_until_ms),
         person_digests=frozenset(opened.person_digests),
+        seen_seconds=seen_seconds,
     )
 
 
-def _renewed(case: ProvedCase, entry: entry_pb2.Entry) -> ProvedCase:
+def _renewed(case: ProvedCase, entry: entry_pb2.Entry, seen_seconds: int | None) -> ProvedCase:
     renewed = entry.case_renewed
     if entry.WhichOneof("kind") != "case_renewed" or renewed.case_leaf_hash != case.leaf_hash:
         raise PeerError("BAD_CASE_PROOF", "case proof: the renewal is of another case")
+    seen = (case.seen_seconds, seen_seconds)
     return replace(
         case,
+        seen_seconds=None if None in seen else min(one for one in seen if one is not None),
         set_time=from_milliseconds(entry.entry_time_ms),
         valid_until=from_milliseconds(renewed.valid_until_ms),
     )

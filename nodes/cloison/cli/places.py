@@ -13,6 +13,7 @@ from pathlib import Path
 from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.store import load_nodes
+from cloison.wire.trust import PEERS, QUORUM_NONE
 
 _PORT_DIGITS = 5
 OVERSEER_PORT = 7425
@@ -28,7 +29,8 @@ class Place:
         keys: Folder of the keys.
         var: Folder of the nodes' state.
         addresses: A TOML file, `BODY = "host:port"`, and a table `http` of the same: who is not in
-            it publishes nothing. None: as each `node.toml` says.
+            it publishes nothing. None: as each `node.toml` says. `quorum = "none"` in it: no ledger
+            is witnessed.
     """
 
     root: Path
@@ -111,6 +113,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, int]]:
     """Host and port by body, of a file of addresses. Raises `InputError` (`BAD_ADDRESS`)."""
     content = _read(path)
     content.pop("http", None)
+    content.pop("quorum", None)
     return {body: _parse_address(path, text) for body, text in content.items()}
 
 
@@ -134,6 +137,19 @@ def read_published(place: Place) -> dict[BodyId, str]:
     overseers = [name for name in witnesses if name not in nodes]
     ports = enumerate(overseers, OVERSEER_PORT)
     return published | {BodyId(name): f"127.0.0.1:{port}" for port, name in ports}
+
+
+def read_quorum(place: Place) -> str:
+    """`peers`, or `none` where the file of addresses says in so many words `quorum = "none"`.
+
+    Raises:
+        InputError: `BAD_ADDRESS`: another word.
+    """
+    said = PEERS if place.addresses is None else _read(place.addresses).get("quorum", PEERS)
+    if said not in (PEERS, QUORUM_NONE):
+        hint = f"`{PEERS}`, or `{QUORUM_NONE}` for a trial without witnesses"
+        raise InputError("BAD_ADDRESS", f"file `{place.addresses}`: `quorum` is neither", hint)
+    return str(said)
 
 
 def _read(path: Path) -> dict[str, object]:

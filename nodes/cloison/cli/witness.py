@@ -19,7 +19,7 @@ import typer
 
 from cloison.bodies import BodyId, parse_body
 from cloison.cli.console import out, table
-from cloison.cli.places import Place, read_published
+from cloison.cli.places import Place, read_published, read_quorum
 from cloison.cli.root import find_root
 from cloison.errors import CloisonError, InputError
 from cloison.french import french_count
@@ -119,7 +119,8 @@ def policy(
     Example: cloison witness policy
     """
     place = Place(find_root(root), keys, var, addresses)
-    typer.echo(print_trust_policy(keys / "public", read_published(place)), nl=False)
+    policy_text = print_trust_policy(keys / "public", read_published(place), read_quorum(place))
+    typer.echo(policy_text, nl=False)
 
 
 @app.command()
@@ -138,7 +139,7 @@ def status(
     Example: cloison witness status
     """
     place = Place(find_root(root), keys, var, addresses)
-    trust = load_trust_policy(keys, read_published(place))
+    trust = load_trust_policy(keys, read_published(place), read_quorum(place))
     sights = look(trust)
     wrong = list(findings(trust, sights))
     if as_json:

@@ -12,15 +12,47 @@ from cloison.exchange.obligations import refuse_unmet
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.exchange.values import decision_from_proto, facts_from_proto
 from cloison.law import PolicySet, decide
-from cloison.law.question import Decision, Facts, Outcome, Question
+from cloison.law.question import Decision, Facts, Outcome, Question, Witnessing
+from cloison.law.witnesses import WitnessLimits
 from cloison.v1 import entry_pb2
 
 
 def conclude(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
-    """What a holder decides: a hindrance, else the law, else an obligation it cannot meet."""
+    """What a holder decides: a hindrance, the law, an unmet obligation, witnesses too silent."""
     if facts.hindrance:
         return Decision(Outcome.DENY, facts.hindrance)
-    return refuse_unmet(decide(policy, question, facts, now))
+    return refuse_unseen(
+        policy, question, facts, refuse_unmet(decide(policy, question, facts, now))
+    )
+
+
+def refuse_unseen(
+    policy: PolicySet, question: Question, facts: Facts, decision: Decision
+) -> Decision:
+    """The decision itself, if witnesses saw lately enough what it rests on; otherwise a deny.
+
+    Reasons: `WITNESSES_SILENT`: the holder's own ledger; `CASE_NOT_WITNESSED`, `CASE_HEAD_TOO_OLD`:
+    the head its case was proved under. What the law refuses is refused for its own reason. A
+    cohort's cases are proved with each batch.
+    """
+    if not decision.permitted or policy.witnesses is None:
+        return decision
+    seen = facts.witnessing or Witnessing(quorum_none=False)
+    if seen.quorum_none:
+        return decision
+    reason = _unseen(policy.witnesses, question, facts, seen)
+    return Decision(Outcome.DENY, reason) if reason else decision
+
+
+def _unseen(limits: WitnessLimits, question: Question, facts: Facts, seen: Witnessing) -> str:
+    most = limits.answering_seconds[question.purpose]
+    if seen.own_seconds is None or seen.own_seconds > most:
+        return "WITNESSES_SILENT"
+    if facts.case is None or facts.cohort:
+        return ""
+    if seen.case_seconds is None:
+        return "CASE_NOT_WITNESSED"
+    return "CASE_HEAD_TOO_OLD" if seen.case_seconds > limits.case_seconds else ""
 
 
 def facts_of_change(decided: Facts, case_end: datetime) -> Facts:

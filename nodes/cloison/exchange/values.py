@@ -12,6 +12,7 @@ from cloison.law.question import (
     Obligation,
     Outcome,
     RuleRef,
+    Witnessing,
 )
 from cloison.months import Month
 from cloison.v1 import decision_pb2
@@ -97,6 +98,8 @@ def facts_to_proto(facts: Facts, received_for: str) -> decision_pb2.Facts:
         message.case.valid_until_ms = to_milliseconds(case.valid_until)
         message.case.covers_persons = case.covers_persons
         message.case.questions_before = case.questions_before
+    if facts.witnessing is not None:
+        message.witnessing.CopyFrom(_witnessing_to_proto(facts.witnessing))
     return message
 
 
@@ -109,6 +112,25 @@ def facts_from_proto(message: decision_pb2.Facts) -> Facts:
         same_policy_set=message.same_policy_set,
         persons=message.persons,
         hindrance=message.hindrance,
+        witnessing=_witnessing_from_proto(message.witnessing)
+        if message.HasField("witnessing")
+        else None,
+    )
+
+
+def _witnessing_to_proto(seen: Witnessing) -> decision_pb2.Witnessing:
+    return decision_pb2.Witnessing(
+        quorum_none=seen.quorum_none,
+        own_seconds=seen.own_seconds,
+        case_seconds=seen.case_seconds,
+    )
+
+
+def _witnessing_from_proto(message: decision_pb2.Witnessing) -> Witnessing:
+    return Witnessing(
+        message.quorum_none,
+        message.own_seconds if message.HasField("own_seconds") else None,
+        message.case_seconds if message.HasField("case_seconds") else None,
     )
 
 

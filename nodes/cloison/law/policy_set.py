@@ -37,10 +37,11 @@ from cloison.law.records import (
 from cloison.law.references import References
 from cloison.law.rules import Rule, check_types, parse_rules
 from cloison.law.slices import Slices
+from cloison.law.witnesses import WitnessLimits, parse_witnesses
 from cloison.statistics.declared import Declared, parse_declared
 
 _PATHS = re.compile(
-    r"purposes\.toml|promises\.toml|mention\.toml|schema\.cedarschema"
+    r"purposes\.toml|promises\.toml|mention\.toml|witnesses\.toml|schema\.cedarschema"
     r"|texts/[a-z0-9-]+/(?:text\.toml|rules\.cedar|examples\.yaml)"
     r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml"
     r"|(?:tables|grants|ceilings|keys)/[a-z0-9-]+\.toml",
@@ -59,6 +60,7 @@ class PolicySet:
         datasets: By (holder, dataset).
         rules: Every rule of every text, in path order.
         statistics: Tables, and the budgets granted to them.
+        witnesses: How lately ledgers must have been witnessed; None in a set older than that file.
         mention: What a notice to a person says of the law; empty where the set has no mention.
         attributes: The names of every attribute some rule reads; the others change no decision.
     """
@@ -72,6 +74,7 @@ class PolicySet:
     examples: Mapping[str, tuple[Example, ...]]
     mention: tuple[Clause, ...]
     statistics: Declared
+    witnesses: WitnessLimits | None
     rules: tuple[Rule, ...]
     attributes: frozenset[str]
     schema: cedarpy.Schema
@@ -113,6 +116,7 @@ class PolicySet:
             examples=MappingProxyType(_parse_examples(files, texts)),
             mention=_parse_mention(files),
             statistics=statistics,
+            witnesses=parse_witnesses(files, purposes),
             rules=rules,
             attributes=frozenset().union(*(rule.attributes for rule in rules)),
             schema=schema,

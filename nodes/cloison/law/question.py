@@ -90,6 +90,21 @@ class CaseFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Witnessing:
+    """How long before a decision enough witnesses had last seen what it rests on; no rule sees it.
+
+    Attributes:
+        quorum_none: The holder's trust policy asks for no witness: a node alone, or a trial.
+        own_seconds: The holder's own ledger; None: never.
+        case_seconds: The head its case was proved under; None: no case, or that head never.
+    """
+
+    quorum_none: bool
+    own_seconds: int | None = None
+    case_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The closed list of facts: booleans, counts, dates, one reason; no names.
 
@@ -101,6 +116,7 @@ class Facts:
         persons: Persons in the question.
         hindrance: Why the holder may not answer whatever the rules say, UPPER_SNAKE; empty where
             nothing hinders. No rule sees it.
+        witnessing: None in entries older than it: no set that asks for it permits on that.
     """
 
     case: CaseFacts | None
@@ -109,6 +125,7 @@ class Facts:
     same_policy_set: bool
     persons: int
     hindrance: str = ""
+    witnessing: Witnessing | None = None
 
 
 @dataclass(frozen=True, slots=True)

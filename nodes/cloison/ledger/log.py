@@ -239,13 +239,14 @@ class Log:
             raise _bad_index(f"entry {index}", size)
         return self._tree.inclusion_proof(index, size)
 
-    def subset_proof(self, indexes: Sequence[int]) -> list[bytes]:
+    def subset_proof(self, indexes: Sequence[int], size: int | None = None) -> list[bytes]:
         """Hashes that show several entries to stand in the log: see `subset_proof.verify_subset`.
 
         Raises:
-            InputError: `BAD_INDEX`: none, out of order, or not in the log.
+            InputError: `BAD_INDEX`: none, out of order, not in a tree of this size, or a size the
+                log has not.
         """
-        size = self._checked(None)
+        size = self._checked(size)
         growing = all(left < right for left, right in pairwise(indexes))
         if not indexes or not growing or not 0 <= indexes[0] <= indexes[-1] < size:
             raise _bad_index("entries to prove together", size)

@@ -53,6 +53,11 @@ class TrustPolicy:
     groups: Mapping[str, Group]
     quorum: str
 
+    @property
+    def asks(self) -> bool:
+        """Whether any witness is asked for: `quorum none` asks for none."""
+        return self.quorum != _NONE
+
     def met(self, seen: Callable[[str], bool], name: str | None = None) -> bool:
         """Whether those who saw a head are enough.
 

@@ -189,6 +189,7 @@ class Facts(_message.Message):
     PERSONS_FIELD_NUMBER: _builtins.int
     RECEIVED_FOR_FIELD_NUMBER: _builtins.int
     HINDRANCE_FIELD_NUMBER: _builtins.int
+    WITNESSING_FIELD_NUMBER: _builtins.int
     cohort: _builtins.bool
     named_agent: _builtins.bool
     """The statement names an agent (not `batch`)."""
@@ -206,6 +207,10 @@ class Facts(_message.Message):
     def case(self) -> Global___CaseFacts:
         """Absent where the statement cites no case."""
 
+    @_builtins.property
+    def witnessing(self) -> Global___Witnessing:
+        """How lately enough witnesses had seen what the decision rests on. Absent in older entries."""
+
     def __init__(
         self,
         *,
@@ -216,14 +221,52 @@ class Facts(_message.Message):
         persons: _builtins.int = ...,
         received_for: _builtins.str = ...,
         hindrance: _builtins.str = ...,
+        witnessing: Global___Witnessing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "witnessing", b"witnessing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "cohort", b"cohort", "hindrance", b"hindrance", "named_agent", b"named_agent", "persons", b"persons", "received_for", b"received_for", "same_policy_set", b"same_policy_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "cohort", b"cohort", "hindrance", b"hindrance", "named_agent", b"named_agent", "persons", b"persons", "received_for", b"received_for", "same_policy_set", b"same_policy_set", "witnessing", b"witnessing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Facts: _TypeAlias = Facts  # noqa: Y015
+
+@_typing.final
+class Witnessing(_message.Message):
+    """Seconds between the sight of enough witnesses and the decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUORUM_NONE_FIELD_NUMBER: _builtins.int
+    OWN_SECONDS_FIELD_NUMBER: _builtins.int
+    CASE_SECONDS_FIELD_NUMBER: _builtins.int
+    quorum_none: _builtins.bool
+    """The holder's trust policy asks for no witness: a node alone, or a trial."""
+    own_seconds: _builtins.int
+    """Of the holder's own ledger; absent: never."""
+    case_seconds: _builtins.int
+    """Of the head the case was proved under; absent: no case, or never."""
+    def __init__(
+        self,
+        *,
+        quorum_none: _builtins.bool = ...,
+        own_seconds: _builtins.int | None = ...,
+        case_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_case_seconds", b"_case_seconds", "_own_seconds", b"_own_seconds", "case_seconds", b"case_seconds", "own_seconds", b"own_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_case_seconds", b"_case_seconds", "_own_seconds", b"_own_seconds", "case_seconds", b"case_seconds", "own_seconds", b"own_seconds", "quorum_none", b"quorum_none"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__case_seconds: _TypeAlias = _typing.Literal["case_seconds"]  # noqa: Y015
+    _WhichOneofArgType__case_seconds: _TypeAlias = _typing.Literal["_case_seconds", b"_case_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__own_seconds: _TypeAlias = _typing.Literal["own_seconds"]  # noqa: Y015
+    _WhichOneofArgType__own_seconds: _TypeAlias = _typing.Literal["_own_seconds", b"_own_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__case_seconds) -> _WhichOneofReturnType__case_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__own_seconds) -> _WhichOneofReturnType__own_seconds | None: ...
+
+Global___Witnessing: _TypeAlias = Witnessing  # noqa: Y015
 
 @_typing.final
 class CaseFacts(_message.Message):

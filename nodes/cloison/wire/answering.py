@@ -11,7 +11,7 @@ from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.identity import ActivityPublicKeys, Nir, seal_release, seal_secret
 from cloison.law import PolicySet
-from cloison.law.question import CaseFacts, Decision, Facts
+from cloison.law.question import CaseFacts, Decision, Facts, Witnessing
 from cloison.months import Month
 from cloison.store import IdentityFacts
 from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
@@ -39,6 +39,7 @@ class Call:
     Attributes:
         policy: The set its statements are decided by, to its end, whatever is loaded meanwhile.
         load: The last load there was before any of its data were read.
+        witnessing: How lately witnesses saw the ledger of who answers.
     """
 
     peer: BodyId
@@ -48,6 +49,7 @@ class Call:
     now: datetime
     load: int
     wrapped: "WrappedSecrets"
+    witnessing: Witnessing
     secrets: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     of_case: Counter[bytes] = field(default_factory=Counter)
 
@@ -111,6 +113,7 @@ def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Fact
         named_agent=statement.agent != "batch",
         same_policy_set=call.same_policy_set,
         persons=cohort.size if cohort else len(statement.person_digests),
+        witnessing=call.witnessing,
     )
 
 

@@ -21,7 +21,7 @@ from cloison.law.records import CaseType, Over
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.store import Claim, HouseholdFile
-from cloison.v1 import cases_service_pb2, receipt_pb2, statement_pb2
+from cloison.v1 import cases_service_pb2, statement_pb2
 from cloison.wire.case_files import CaseFile, CaseMember
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
@@ -37,10 +37,11 @@ class CaseDesk:
 
     def open(
         self, activity: str, case_type: str, month: Month, references: Sequence[str], most: int = 0
-    ) -> Iterator[cases_service_pb2.OpenResponse]:
+    ) -> Iterator[CaseFile | str]:
         """A case for each claim or file of the body's own; the same case again if one is live.
 
         The activity's record says what its cases are opened over; one named twice is opened once.
+        A claim that can be no case, where all there are were meant, is given back by its reference.
 
         Raises:
             InputError: `UNKNOWN_CASE_TYPE`, `UNKNOWN_ACTIVITY`, `UNKNOWN_CLAIM`,
@@ -61,7 +62,7 @@ class CaseDesk:
             whole = [basis for basis in group if named is not None or _can_be_case(basis)]
             for basis in group:
                 if basis not in whole and declared.over is Over.CLAIM:
-                    yield cases_service_pb2.OpenResponse(reference=basis.reference)
+                    yield basis.reference
             yield from self._open_group(activity, case_type, month, validity, whole)
 
     def _bases(
@@ -119,7 +120,7 @@ class CaseDesk:
         month: Month,
         validity: timedelta,
         bases: Sequence[_Basis],
-    ) -> Iterator[cases_service_pb2.OpenResponse]:
+    ) -> Iterator[CaseFile]:
         node = self._node
         now = node.clock()
         live = {
@@ -132,7 +133,7 @@ class CaseDesk:
         for basis in bases:
             case = live[basis.reference]
             if case is not None:
-                yield self._response(case)
+                yield case
 
     def _write(
         self,
@@ -192,11 +193,18 @@ class CaseDesk:
             now,
         )
 
-    def _response(self, case: CaseFile) -> cases_service_pb2.OpenResponse:
+    def told(self, case: CaseFile | str) -> cases_service_pb2.OpenResponse:
+        """A case as its program is told of it, proved under a head that enough witnesses saw.
+
+        Raises:
+            PeerError: `NOT_WITNESSED`: they saw none over it yet; see `last_index`.
+        """
+        if isinstance(case, str):
+            return cases_service_pb2.OpenResponse(reference=case)
         return cases_service_pb2.OpenResponse(
             reference=case.reference,
             case_leaf_hash=case.leaf_hash,
-            proof=as_proof(self._node.receipt(case.leaf_index)),
+            proof=self._node.proof(case.leaf_index),
             members=[
                 cases_service_pb2.CaseMember(
                     role=person.role,
@@ -210,18 +218,11 @@ class CaseDesk:
                 for person in case.members
             ],
             valid_until_ms=to_milliseconds(case.valid_until),
-            renewal=self._renewal(case),
+            renewal=None if case.renewal_index is None else self._node.proof(case.renewal_index),
         )
 
-    def _renewal(self, case: CaseFile) -> statement_pb2.CaseProof | None:
-        if case.renewal_index is None:
-            return None
-        return as_proof(self._node.receipt(case.renewal_index))
-
-    def renew(
-        self, activity: str, case_leaf_hash: bytes, valid_until: datetime
-    ) -> statement_pb2.CaseProof:
-        """Moves a live case's end, at most as far as a new case would reach.
+    def renew(self, activity: str, case_leaf_hash: bytes, valid_until: datetime) -> int:
+        """Moves a live case's end, at most as far as a new case would reach; its entry's index.
 
         Raises:
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
@@ -240,7 +241,7 @@ class CaseDesk:
         (receipt,) = self._node.append([entry])
         with self._node.vault.lasting():
             self._node.vault.renew_case(case_leaf_hash, receipt.leaf_index, valid_until)
-        return as_proof(receipt)
+        return receipt.leaf_index
 
     def close(self, activity: str, case_leaf_hashes: Sequence[bytes], outcome: str) -> list[int]:
         """Closes cases, all or none; the leaf index of each entry.
@@ -324,11 +325,7 @@ def _members(basis: _Basis) -> tuple[CaseMember, ...]:
     )
 
 
-def as_proof(receipt: receipt_pb2.Receipt) -> statement_pb2.CaseProof:
-    """A receipt of a case entry, as a question carries it."""
-    return statement_pb2.CaseProof(
-        entry=receipt.entry,
-        leaf_index=receipt.leaf_index,
-        hashes=receipt.hashes,
-        checkpoint=receipt.checkpoint,
-    )
+def last_index(cases: Sequence[CaseFile | str]) -> int:
+    """The last entry that proofs of these cases are of; -1 where none is."""
+    known = [case for case in cases if isinstance(case, CaseFile)]
+    return max((max(one.leaf_index, one.renewal_index or 0) for one in known), default=-1)

@@ -9,7 +9,7 @@ answered, the vault keeps the last answers, and nothing is decided, fetched or e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -58,6 +58,7 @@ from cloison.wire.cohort import BatchPersons, part_of, read_persons
 from cloison.wire.cohort_records import DECISION
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
+from cloison.wire.seen import age_seconds
 from cloison.wire.vault import utc_day
 
 
@@ -157,9 +158,9 @@ class CohortHolder:
 
         Raises:
             InputError: out of place, too large, malformed.
-            PeerError: `BAD_CASE_PROOF`, `SALT_REUSED`, `COHORT_EXCEEDED`, `COHORT_SHORT`;
-                `BATCH_CHANGED`, `BATCH_GONE`: it was answered before, with others in it or too
-                long ago.
+            PeerError: `BAD_CASE_PROOF`, `CASE_NOT_WITNESSED`, `CASE_HEAD_TOO_OLD`, `SALT_REUSED`,
+                `COHORT_EXCEEDED`, `COHORT_SHORT`; `BATCH_CHANGED`, `BATCH_GONE`: it was
+                answered before, with others in it or too long ago.
             PolicyDenied: `NO_LONGER_PERMITTED`: a stream held open outlives no text, no condition
                 and no count of questions; nor does it keep the obligations it began with.
         """
@@ -275,7 +276,10 @@ class CohortHolder:
         counts = self._node.index.counts("case", [case.leaf_hash for case in cases])
         for before in set(counts) or {0}:
             promised = promised_case(opened.statement, now, before)
-            facts = make_facts(self._call, opened.statement, promised)
+            facts = replace(
+                make_facts(self._call, opened.statement, promised),
+                witnessing=self._holder.witnessing(),
+            )
             decision = self._holder.decide(self._call.policy, opened.heard, facts, now)[1]
             # As entered: a stream opened again knows the first decision from the ledger alone.
             if decision_to_proto(decision) != opened.entered:
@@ -293,7 +297,7 @@ class CohortHolder:
         """Every person stands in a live case of the kind the statement promised; those cases."""
         if opened.cohort.case_month is None:
             return []
-        proved = verify_cases(batch.cases, self._node.heads.of(self._call.peer))
+        proved = verify_cases(batch.cases, self._node.peer_heads.of(self._call.peer))
         if proved.keys() != set(batch.case_leaf_hashes):
             raise PeerError("BAD_CASE_PROOF", "batch: other cases proved than named")
         cases = [proved[leaf] for leaf in batch.case_leaf_hashes]
@@ -303,6 +307,7 @@ class CohortHolder:
             opened.statement.question.activity,
         )
         longest = longest_case(self._call.policy, promised[2], promised[0])
+        self._require_seen(cases, now)
         for case in cases:
             end = min(case.valid_until, case.set_time + longest)
             begun = case.opened_time - now <= limits.CLOCK_SKEW
@@ -318,6 +323,20 @@ class CohortHolder:
             if not 0 <= place < len(cases) or digest not in cases[place].person_digests:
                 raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
         return cases
+
+    def _require_seen(self, cases: Sequence[ProvedCase], now: datetime) -> None:
+        """The head the cases stand under was seen by enough witnesses, lately enough."""
+        most = self._call.policy.witnesses
+        if most is None or not self._node.seen.asks:
+            return
+        for case in cases:
+            age = age_seconds(case.seen_seconds, now)
+            if age is None:
+                raise PeerError("CASE_NOT_WITNESSED", "batch: too few witnesses saw its cases")
+            if age > most.case_seconds:
+                raise PeerError(
+                    "CASE_HEAD_TOO_OLD", "batch: witnesses saw its cases too long ago", "open again"
+                )
 
     def _fetch(
         self, opened: _Open, people: BatchPersons, persons: Sequence[bytes], now: datetime

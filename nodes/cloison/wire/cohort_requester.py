@@ -278,11 +278,11 @@ class Passing:
 
 
 def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_service_pb2.EntriesProof:
-    """The entries of a batch's cases and of their latest renewals, under this ledger's head.
+    """The entries of a batch's cases and of their latest renewals, under a witnessed head.
 
     Raises:
         InputError: `TOO_LARGE`, `MALFORMED`.
-        PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
+        PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `NOT_WITNESSED`.
     """
     limits.check_count("cases of a batch", len(case_leaf_hashes), 1, limits.COHORT_BATCH_PERSONS)
     if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
@@ -294,11 +294,12 @@ def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_servic
         raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
     renewals = {one.renewal_index for one in places.values() if one.renewal_index is not None}
     indexes = sorted(renewals.union(one.leaf_index for one in places.values()))
+    size, note = node.seen.over(indexes[-1])
     return gateway_service_pb2.EntriesProof(
         entries=_entries(node, indexes),
         leaf_indexes=indexes,
-        hashes=node.traces.subset_proof(indexes),
-        checkpoint=node.traces.checkpoint(),
+        hashes=node.traces.subset_proof(indexes, size),
+        checkpoint=note,
     )
 
 

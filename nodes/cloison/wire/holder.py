@@ -30,7 +30,7 @@ from cloison.identity import (
     verify_signed,
 )
 from cloison.law import PolicySet
-from cloison.law.question import Action, CaseFacts, Decision, Facts
+from cloison.law.question import Action, CaseFacts, Decision, Facts, Witnessing
 from cloison.store import PersonData
 from cloison.v1 import receipt_pb2, statement_pb2
 from cloison.wire.answered import answered_under
@@ -48,6 +48,7 @@ from cloison.wire.answering import (
     seal,
 )
 from cloison.wire.node import Node
+from cloison.wire.seen import age_seconds
 from cloison.wire.vault import utc_day
 
 _CACHED_CASES = 4096
@@ -76,7 +77,13 @@ class Holder:
             now=self._node.clock(),
             load=self._node.store.last_load(),
             wrapped=self.wrapped,
+            witnessing=self.witnessing(),
         )
+
+    def witnessing(self) -> Witnessing:
+        """How lately enough witnesses saw this node's own ledger."""
+        seen = self._node.seen
+        return Witnessing(not seen.asks, seen.age(self._node.clock()))
 
     def answer(
         self, call: Call, items: Sequence[statement_pb2.AskItem]
@@ -267,6 +274,7 @@ class Holder:
     def _facts(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Facts:
         """Step 4. A proof that does not hold is a refusal, with its reason and an entry."""
         case: CaseFacts | None = None
+        witnessing = call.witnessing
         hindrance = ""
         if heard.statement.case_leaf_hash:
             try:
@@ -276,9 +284,12 @@ class Holder:
                 call.of_case[proved.leaf_hash] += 1
                 case = proved.facts([person.reference for person in heard.persons], before)
                 case = allow_skew(case, call.now)
+                seen = age_seconds(proved.seen_seconds, call.now)
+                witnessing = replace(witnessing, case_seconds=seen)
             except (InputError, PeerError) as error:
                 hindrance = error.reason
-        return replace(make_facts(call, heard.statement, case), hindrance=hindrance)
+        facts = make_facts(call, heard.statement, case)
+        return replace(facts, witnessing=witnessing, hindrance=hindrance)
 
     def _prove(self, statement: Statement, item: statement_pb2.AskItem) -> ProvedCase:
         proof = item.case.SerializeToString()
@@ -297,7 +308,7 @@ class Holder:
 
     def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
         parse = statement_pb2.CaseProof.FromString
-        heads = self._node.heads.of(requester)
+        heads = self._node.peer_heads.of(requester)
         return verify_case(parse(proof), None if renewal is None else parse(renewal), heads)
 
     def decide(

@@ -19,7 +19,8 @@ from cloison.ledger.log import Appended, Log
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.witness import Witness
 from cloison.store import Store
-from cloison.v1 import receipt_pb2
+from cloison.v1 import receipt_pb2, statement_pb2
+from cloison.wire.seen import OwnHead, PeerHeads
 from cloison.wire.vault import Vault
 
 Clock = Callable[[], datetime]
@@ -114,6 +115,8 @@ class Node:
     register: Log
     index: LedgerIndex
     heads: Heads
+    peer_heads: PeerHeads
+    seen: OwnHead
     activities: dict[str, ActivityPublicKeys]
     agents: AgentDirectory
     row_secret: bytes
@@ -161,6 +164,20 @@ class Node:
         """A receipt of an entry already there, under the present head."""
         entry = self.traces.entry(leaf_index)
         return self._receipt(entry, leaf_index, self.traces.size, self.traces.checkpoint())
+
+    def proof(self, leaf_index: int) -> statement_pb2.CaseProof:
+        """The proof of an entry, under the newest head that enough witnesses saw.
+
+        Raises:
+            PeerError: `NOT_WITNESSED`: they saw none over it yet.
+        """
+        size, note = self.seen.over(leaf_index)
+        return statement_pb2.CaseProof(
+            entry=self.traces.entry(leaf_index),
+            leaf_index=leaf_index,
+            hashes=self.traces.inclusion_proof(leaf_index, size),
+            checkpoint=note,
+        )
 
     def _receipt(
         self, entry: bytes, leaf_index: int, size: int, checkpoint: bytes

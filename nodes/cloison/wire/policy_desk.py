@@ -45,6 +45,10 @@ def check_set(note: bytes, files: Mapping[str, bytes], quorum: Quorum) -> Checke
     signed = verify_manifest(note, quorum)
     signed.manifest.check(files)
     policy = PolicySet.parse(files)
+    if policy.witnesses is None:
+        # An old set may lack it and is decided by again as it was; none is loaded any more.
+        why = "policy file `witnesses.toml`: missing: no limit would hold anybody to a witness"
+        raise InputError("BAD_POLICY_FILE", why, "every set a node loads has one")
     failed = [f"{text}: {one.name}" for text, one, wrong in run_examples(policy) if wrong]
     if failed:
         raise InputError(

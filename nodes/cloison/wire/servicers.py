@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import islice
 
 from cloison.errors import InputError
 from cloison.exchange.statement import from_milliseconds
@@ -27,7 +28,7 @@ from cloison.wire.calls import (
     program_of,
     streamed,
 )
-from cloison.wire.cases import CaseDesk
+from cloison.wire.cases import CaseDesk, last_index
 from cloison.wire.change_listener import ChangeListener
 from cloison.wire.change_teller import ChangeTeller
 from cloison.wire.cohort import next_part
@@ -43,6 +44,7 @@ from cloison.wire.node import Node
 from cloison.wire.notices import NoticeDesk
 from cloison.wire.requester import Requester
 
+_CASES_SEEN = 1024  # that wait for witnesses together
 _IDLE_SECONDS = 0.002  # the answer leaves first
 
 
@@ -172,12 +174,14 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
     async def Open(
         self, request: cases_service_pb2.OpenRequest, context: Context
     ) -> AsyncIterator[cases_service_pb2.OpenResponse]:
-        """A case for each claim."""
+        """A case for each claim, once enough witnesses saw a head of this ledger over it."""
         activity = program_of(self._node, context)
         month = Month.from_number(request.month)
         cases = self._desk.open(activity, request.type, month, request.references, request.most)
-        for opened in cases:
-            yield opened
+        while some := list(islice(cases, _CASES_SEEN)):
+            await self._node.seen.reach(last_index(some))
+            for case in some:
+                yield self._desk.told(case)
 
     @answered
     async def Renew(
@@ -186,8 +190,9 @@ class Cases(cases_service_pb2_grpc.CasesServiceServicer):
         """Moves a case's end."""
         activity = program_of(self._node, context)
         end = from_milliseconds(request.valid_until_ms)
-        proof = self._desk.renew(activity, request.case_leaf_hash, end)
-        return cases_service_pb2.RenewResponse(proof=proof)
+        leaf_index = self._desk.renew(activity, request.case_leaf_hash, end)
+        await self._node.seen.reach(leaf_index)
+        return cases_service_pb2.RenewResponse(proof=self._node.proof(leaf_index))
 
     @answered
     async def Close(

@@ -25,12 +25,15 @@ from cloison.ledger.cosignature import Cosigner
 from cloison.ledger.index import LedgerIndex
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner, NoteVerifier
+from cloison.ledger.trust_policy import TrustPolicy
 from cloison.ledger.witness import Witness
 from cloison.store import Store, load_catalogue, load_nodes
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.policy_desk import check_set, require_promise_signer, told_of
 from cloison.wire.policy_sets import PolicySets, read_signed
+from cloison.wire.seen import OwnHead, PeerHeads
+from cloison.wire.trust import PEERS, load_trust_policy
 from cloison.wire.vault import Vault
 
 LOGS = ("traces", "register")
@@ -50,6 +53,7 @@ class NodeSettings:
         state: The node's own folder, `var/<body>`.
         addresses: `host:port` of every body's node, this one's included.
         published: `host:port` of what each body publishes over HTTP; who is not there does not.
+        quorum: `peers`: heads count once enough peers cosigned them; `none`: a node alone, a trial.
     """
 
     body: BodyId
@@ -58,6 +62,7 @@ class NodeSettings:
     state: Path
     addresses: Mapping[BodyId, str]
     published: Mapping[BodyId, str] = field(default_factory=dict)
+    quorum: str = PEERS
 
     @property
     def own_keys(self) -> Path:
@@ -140,8 +145,10 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
     _require(settings.state / "ledger" / "traces", "ledger", "run `cloison node init`")
     vault_key = load_secret(settings.own_keys / "vault.key")
     row_secret = load_secret(settings.own_keys / "row.key")
+    trust = trust_of(settings)
     traces = Log.open(settings.state / "ledger" / "traces", _signer(settings, "traces"))
     catalogue = load_catalogue(settings.root / "nodes" / settings.body / "catalogue.toml")
+    heads = Heads(known_ledgers(settings.keys))
     node = Node(
         body=settings.body,
         policy=policy,
@@ -150,7 +157,9 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         traces=traces,
         register=Log.open(settings.state / "ledger" / "register", _signer(settings, "register")),
         index=LedgerIndex(settings.state / INDEX, traces, index_terms),
-        heads=Heads(known_ledgers(settings.keys)),
+        heads=heads,
+        peer_heads=PeerHeads(heads.of, trust),
+        seen=OwnHead(traces, settings.body, trust),
         activities=load_public_activities(settings.keys / "public" / "activities"),
         agents=AgentDirectory(settings.state / AGENTS, settings.own_keys / "agent.key"),
         row_secret=row_secret,
@@ -160,6 +169,11 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
     DestructionDesk(node).finish()
     return node
+
+
+def trust_of(settings: NodeSettings) -> TrustPolicy:
+    """Whose cosignatures count. Raises `InputError` (`BAD_TRUST_POLICY`, `NO_WITNESS`)."""
+    return load_trust_policy(settings.keys, settings.published, settings.quorum)
 
 
 def open_witness(body: BodyId, keys: Path, state: Path, clock: Clock) -> Witness:

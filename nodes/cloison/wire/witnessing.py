@@ -1,26 +1,25 @@
 """A node sends its ledgers' heads to the witnesses, and keeps the last that enough of them saw.
 
-Every second where a ledger grew; every ten minutes where it did not, so that a cosignature never
-is much older. A witness that is down or slow holds up nobody: it is asked again the next time.
+Every second where a ledger grew, at once where somebody waits for it; every two minutes where it
+did not, so that a cosignature never is much older. A witness that is down or slow holds up nobody:
+a head is kept as soon as enough saw it, and who did not answer is asked again the next time.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-from cloison.errors import CloisonError, IntegrityError
-from cloison.ledger.checkpoint import Checkpoint, parse_checkpoint_text, verify_checkpoint
-from cloison.ledger.files import guard_reads, guard_writes, replace_file_durably
+from cloison.errors import IntegrityError
+from cloison.ledger.checkpoint import Checkpoint, parse_checkpoint_text
 from cloison.ledger.log import Log
-from cloison.ledger.note import Note, NoteSignature, parse_note
-from cloison.ledger.reader import WITNESSED
+from cloison.ledger.note import NoteSignature, parse_note
 from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.ledger.witness import Submission
+from cloison.wire.seen import OwnHead
 
 Submit = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 """Posts a request to a URL: status and body. Raises `OSError` where nobody answers."""
-SECONDS_UNCHANGED = 600
+SECONDS_UNCHANGED = 120
 _TRIES = 2
 _OK, _CONFLICT = 200, 409
 _LOG = logging.getLogger(__name__)
@@ -33,6 +32,7 @@ class HeadSender:
         log: The ledger.
         own: Name of the witness that is this body's: it never counts for its own ledger.
         policy: Which witnesses there are, and how many are enough.
+        seen: Keeps what enough of them saw.
         submit: Posts a request.
         seconds: The time, in seconds since 1970.
     """
@@ -42,47 +42,73 @@ class HeadSender:
         log: Log,
         own: str,
         policy: TrustPolicy,
+        seen: OwnHead,
         submit: Submit,
         seconds: Callable[[], int],
     ) -> None:
-        self._seen = b""
+        self.seen = seen
         self._log = log
-        self._policy = policy
         self._submit = submit
         self._seconds = seconds
         self._witnesses = [one for one in policy.witnesses.values() if one.url and one.name != own]
         self._sizes: dict[str, int] = {}
+        self._late: dict[str, asyncio.Task[NoteSignature | None]] = {}
         self._last: tuple[bytes, int] = b"", 0
-        self._load()
 
-    def newest(self) -> bytes:
-        """The newest head that enough witnesses saw; empty while there is none."""
-        return self._seen
-
-    @property
-    def _file(self) -> Path:
-        return self._log.directory / WITNESSED
-
-    async def send(self) -> None:
+    async def send(self) -> bool:
         """Sends the present head to whoever has not seen it, and keeps what they answer.
+
+        Where somebody waits for a newer head it does not wait for those who are late with this one:
+        they are left to answer, and asked again after that.
+
+        Returns:
+            Whether enough of them saw it.
 
         Raises:
             StorageError: `LEDGER_WRITE`: what they answered cannot be kept.
         """
+        self.seen.wanted = asyncio.Event()
         note, now = self._log.checkpoint(), self._seconds()
         last, sent = self._last
         if note == last and now - sent < SECONDS_UNCHANGED:
-            return
+            return True
         head = parse_checkpoint_text(parse_note(note).text)
-        asked = [self._ask(one, note, head) for one in self._witnesses]
-        lines = [line for line in await asyncio.gather(*asked) if line is not None]
+        lines: list[NoteSignature] = []
+        enough = False
+        asked = [one for one in self._witnesses if one.name not in self._still_late()]
+        waiting = {asyncio.create_task(self._ask(one, note, head), name=one.name) for one in asked}
+        wanted = asyncio.create_task(self.seen.wanted.wait())
+        try:
+            while waiting and not (enough and wanted.done()):
+                both = {*waiting, wanted} if enough else waiting
+                done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                answered = [task.result() for task in waiting & done]
+                waiting -= done
+                lines += [line for line in answered if line is not None]
+                enough = self.seen.keep(note, lines)
+        finally:
+            wanted.cancel()
+            self._late |= {task.get_name(): task for task in waiting}
         if len(lines) == len(self._witnesses):
             self._last = note, now
-        self._keep(note, [line for _, line in lines], {name for name, _ in lines})
+        return enough
 
-    async def _ask(
-        self, witness: Witness, note: bytes, head: Checkpoint
-    ) -> tuple[str, NoteSignature] | None:
+    def _still_late(self) -> set[str]:
+        """Who has not answered what it was asked before."""
+        for name, task in list(self._late.items()):
+            if task.done():
+                del self._late[name]
+                if not task.cancelled():
+                    task.result()  # a ledger that stopped is told here
+        return set(self._late)
+
+    async def close(self) -> None:
+        """Lets go of whom it still waits for."""
+        for task in self._late.values():
+            task.cancel()
+        await asyncio.gather(*self._late.values(), return_exceptions=True)
+
+    async def _ask(self, witness: Witness, note: bytes, head: Checkpoint) -> NoteSignature | None:
         """The witness's cosignature of this head; None where it gives none now."""
         for _ in range(_TRIES):
             old = self._sizes.get(witness.name, 0)
@@ -119,7 +145,7 @@ class HeadSender:
 
     def _cosigned(
         self, witness: Witness, note: bytes, head: Checkpoint, body: bytes
-    ) -> tuple[str, NoteSignature] | None:
+    ) -> NoteSignature | None:
         try:
             whole = parse_note(note + body)
             cosigned = witness.verifier.seen(whole) is not None
@@ -130,29 +156,4 @@ class HeadSender:
             return None
         self._sizes[witness.name] = head.size
         (line,) = (one for one in whole.signatures if witness.verifier.made(one))
-        return witness.name, line
-
-    def _keep(self, note: bytes, lines: list[NoteSignature], saw: set[str]) -> None:
-        if not lines or not self._policy.met(saw.__contains__):
-            return
-        parsed = parse_note(note)
-        kept = Note(parsed.text, (*parsed.signatures, *lines)).encode()
-        with guard_writes("keep a head that was seen"):
-            replace_file_durably(self._file, kept)
-        self._seen = kept
-
-    def _load(self) -> None:
-        """What was kept before; one that is not of this ledger any more is not taken."""
-        if not self._file.exists():
-            return
-        with guard_reads(f"`{self._file}`"):
-            kept = self._file.read_bytes()
-        try:
-            head = verify_checkpoint(kept, self._log.verifier)
-            known = head.size <= self._log.size and self._log.root(head.size) == head.root
-        except CloisonError:
-            known = False
-        if known:
-            self._seen = kept
-        else:
-            _LOG.error("ledger `%s`: does not hold the head that was seen", self._log.directory)
+        return line

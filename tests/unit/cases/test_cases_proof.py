@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum.fr.nir import calc_check_digits
 
-from cloison.cases.proof import CheckpointVerifier, allow_skew, verify_case
+from cloison.cases.proof import HeadVerifier, allow_skew, verify_case
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import case_closed_entry, case_opened_entry, case_renewed_entry
@@ -18,6 +18,7 @@ from cloison.identity import parse_nir, person_digest
 from cloison.ledger.checkpoint import verify_checkpoint
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner
+from cloison.ledger.quorum import SeenHead
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
 from cloison.v1 import statement_pb2
@@ -69,8 +70,8 @@ class Ledger:
         )
 
     @property
-    def heads(self) -> CheckpointVerifier:
-        return lambda note: verify_checkpoint(note, self.verifier)
+    def heads(self) -> HeadVerifier:
+        return lambda note: SeenHead(verify_checkpoint(note, self.verifier), None)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def person(nir: str = NIR, salt: bytes = SALT) -> statement_pb2.PersonReference:
     return statement_pb2.PersonReference(nir=nir, case_salt=salt)
 
 
-def refused(proof: Proof, renewal: Proof | None, heads: CheckpointVerifier) -> str:
+def refused(proof: Proof, renewal: Proof | None, heads: HeadVerifier) -> str:
     with pytest.raises(PeerError) as caught:
         verify_case(proof, renewal, heads)
     return caught.value.reason

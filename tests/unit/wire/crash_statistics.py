@@ -26,7 +26,7 @@ LOSSES = [f"1/{number}" for number in range(200, 1, -1)]
 
 async def main(keys: Path, state: Path) -> None:
     policy = PolicySet.parse(read_policy(ROOT))
-    node = open_node(NodeSettings(CAF, ROOT, keys, state, {}), policy, UnsafeClock())
+    node = open_node(NodeSettings(CAF, ROOT, keys, state, {}, quorum="none"), policy, UnsafeClock())
     desk = StatisticsDesk(node, Holder(node))
     own = load_activity_keys(keys / DREES / "activities" / ACTIVITY)
     for epsilon in LOSSES:

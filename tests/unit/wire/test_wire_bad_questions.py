@@ -178,7 +178,8 @@ def _too_many_hashes(_: Program, item: Item) -> None:
 def _renewal_of_another_case(ppa: Program, item: Item) -> None:
     other = ppa.open_case("C2")
     end = ppa.federation.clock() + timedelta(days=10)
-    item.renewal.CopyFrom(ppa.cases.renew("caf-ppa", other.leaf_hash, end))
+    index = ppa.cases.renew("caf-ppa", other.leaf_hash, end)
+    item.renewal.CopyFrom(ppa.federation.node(CAF).proof(index))
 
 
 def _renewal_that_is_none(_: Program, item: Item) -> None:

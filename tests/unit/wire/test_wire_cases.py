@@ -30,7 +30,7 @@ def odd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_open_all_tells_the_claim_that_can_be_no_case_and_opens_the_others(
     federation: Federation, ppa: Program, odd: str
 ) -> None:
-    opened = list(ppa.cases.open("caf-ppa", "claim", MONTH, []))
+    opened = ppa.opened("claim")
     without = [one.reference for one in opened if not one.case_leaf_hash]
     assert without == [odd]
     assert len(opened) == 6

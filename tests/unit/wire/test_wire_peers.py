@@ -30,7 +30,6 @@ from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkp
 from cloison.ledger.tree import leaf_hash, node_hash
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire import answering, holder
-from cloison.wire.cases import as_proof
 from cloison.wire.coalescer import ITEMS_PER_CALL, Coalescer
 from cloison.wire.gateway import OpenedCase
 from cloison.wire.holder import Holder
@@ -581,7 +580,7 @@ def invented_case(
         now,
     )
     (receipt,) = federation.node(CAF).append([entry])
-    proof = as_proof(receipt).SerializeToString()
+    proof = federation.node(CAF).proof(receipt.leaf_index).SerializeToString()
     return OpenedCase("C1", leaf_hash(entry), proof, (ANNE.member(salt),), now + until)
 
 

@@ -479,7 +479,7 @@ def test_case_of_another_activity_or_of_nobody_is_unknown(
 
 
 def test_open_case_of_an_outreach_is_over_households_with_no_claim(federation: Federation) -> None:
-    (opened,) = federation.program("caf-outreach").cases.open("caf-outreach", "outreach", MONTH, [])
+    (opened,) = federation.program("caf-outreach").opened("outreach")
     assert opened.reference == "HE"
     assert [member.person.nir for member in opened.members] == [ELSA.nir]
 
@@ -555,9 +555,9 @@ def test_renewed_case_is_asked_under_past_its_first_end(
 def test_renewed_case_proof_is_the_one_renew_gave(
     federation: Federation, ppa: Program, case: OpenedCase
 ) -> None:
-    proof = ppa.cases.renew("caf-ppa", case.leaf_hash, federation.clock() + timedelta(days=100))
-    (opened,) = ppa.cases.open("caf-ppa", "claim", MONTH, ["C1"])
-    assert opened.renewal.entry == proof.entry
+    index = ppa.cases.renew("caf-ppa", case.leaf_hash, federation.clock() + timedelta(days=100))
+    (opened,) = ppa.opened("claim", ["C1"])
+    assert opened.renewal.entry == federation.node(CAF).traces.entry(index)
     assert client._opened(opened).renewal
 
 

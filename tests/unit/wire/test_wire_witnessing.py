@@ -13,6 +13,7 @@ from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner, parse_note
 from cloison.ledger.trust_policy import TrustPolicy, parse_trust_policy
 from cloison.ledger.witness import Witness
+from cloison.wire.seen import OwnHead
 from cloison.wire.witnessing import SECONDS_UNCHANGED, HeadSender
 
 NAMES = ("caf", "cnav", "dgfip", "cnil")
@@ -71,7 +72,9 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 def sender_of(log: Log, network: Network) -> HeadSender:
-    return HeadSender(log, "caf", policy(), network.submit, lambda: network.now)
+    trust = policy()
+    seen = OwnHead(log, "caf", trust)
+    return HeadSender(log, "caf", trust, seen, network.submit, lambda: network.now)
 
 
 def grow(log: Log, count: int) -> None:
@@ -80,7 +83,7 @@ def grow(log: Log, count: int) -> None:
 
 def witnessed(sender: HeadSender) -> tuple[int, set[str]]:
     """Size of the head that enough witnesses saw, and which of them stand under it."""
-    note = sender.newest()
+    note = sender.seen.newest()
     if not note:
         return -1, set()
     head = verify_checkpoint(note, SIGNER.verifier)
