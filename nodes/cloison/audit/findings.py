@@ -11,11 +11,22 @@ class Severity(StrEnum):
     """How grave a finding is."""
 
     HIGH = "high"
-    """Two ledgers contradict each other, or one contradicts itself."""
+    """Two ledgers contradict each other, or one contradicts itself or the law."""
     MEDIUM = "medium"
-    """Something is missing that should be there."""
+    """Something is missing that should be there, or a pattern that the purpose does not explain."""
     LOW = "low"
     """Something to look at, which honest parties may bring about."""
+
+
+class Grade(StrEnum):
+    """What it takes to check a piece of evidence."""
+
+    LEDGER = "ledger"
+    """The ledger alone proves it."""
+    VAULT = "vault"
+    """The ledger shows where to look; only the body's vault says which person it is."""
+    STORE = "on-site store"
+    """The ledger shows where to look; only the body's own files say what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +37,13 @@ class Evidence:
         ledger: Its origin, as its heads name it.
         index: Of the entry.
         leaf_hash: Hexadecimal: what a proof shows to stand there.
-        grade: `ledger`: proved by the ledger alone.
+        grade: What it takes to check what the finding says of it.
     """
 
     ledger: str
     index: int
     leaf_hash: str
-    grade: str = "ledger"
+    grade: str = Grade.LEDGER.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Finding:
         article: The text that asks for what is missing.
         sentence: In French, for who reads the report.
         count: How often.
-        evidence: The first places, at most `MOST_EVIDENCE`.
+        evidence: The first places, at most `MOST_EVIDENCE`; none where what is missing is a file.
         settles: In French: what would settle it.
     """
 

@@ -1,10 +1,9 @@
 """A ledger's entries, each with its place, as an audit reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloison.audit.findings import Evidence
 from cloison.bodies import BodyId
 from cloison.exchange.entries import parse_entry
 from cloison.ledger.export import Snapshot
@@ -29,18 +28,35 @@ class Line:
     entry: entry_pb2.Entry
 
     @property
-    def evidence(self) -> Evidence:
-        """Where it stands."""
-        return Evidence(self.ledger, self.index, self.leaf.hex())
+    def at(self) -> int:
+        """Its index."""
+        return self.index
 
 
-def read_lines(body: BodyId, directory: Path, verifier: NoteVerifier) -> Iterator[Line]:
-    """Every entry under the newest signed head, once all of them lead to its root.
+class LedgerFolder:
+    """Every entry under a ledger's newest signed head, once all of them lead to its root.
+
+    May be read more than once: each time gives the same.
 
     Raises:
         StorageError: `LEDGER_MISSING`, `LEDGER_READ`.
-        IntegrityError: as `Snapshot`; `BAD_ENTRY`: not an entry of this format.
+        IntegrityError: as `Snapshot`.
     """
-    snapshot = Snapshot(directory, verifier, witnessed=False)
-    for index, leaf, data in snapshot.entries():
-        yield Line(body, snapshot.head.origin, index, leaf, parse_entry(data))
+
+    def __init__(self, body: BodyId, directory: Path, verifier: NoteVerifier) -> None:
+        self._body = body
+        self._snapshot = Snapshot(directory, verifier, witnessed=False)
+
+    def __iter__(self) -> Iterator[Line]:
+        """In order. Raises `IntegrityError` (`BAD_ENTRY`): not an entry of this format."""
+        origin = self._snapshot.head.origin
+        for index, leaf, data in self._snapshot.entries():
+            yield Line(self._body, origin, index, leaf, parse_entry(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """What an audit reads of each body: every entry of its two logs; each may be read again."""
+
+    traces: Mapping[BodyId, Iterable[Line]]
+    register: Mapping[BodyId, Iterable[Line]]

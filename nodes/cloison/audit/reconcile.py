@@ -5,23 +5,16 @@ other. What a ledger that is not given would say is not guessed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
-from cloison.audit.findings import MOST_EVIDENCE, Evidence, Finding, Severity
-from cloison.audit.lines import Line
-from cloison.bodies import BodyId
+from cloison.audit.findings import Finding, Severity
+from cloison.audit.gathering import TRACEABILITY, Gathering, Kind
+from cloison.audit.period import Period
+from cloison.audit.rows import Asked, Part, Question, Received
+from cloison.audit.tables import Tables
 from cloison.exchange.statement import to_milliseconds
-from cloison.v1 import decision_pb2, statement_pb2
-
-_TRACEABILITY = "CRPA, art. R114-9-5 (échanges tracés)"
-_PERMITS = (
-    decision_pb2.OUTCOME_PERMIT,
-    decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,212 +27,207 @@ class Checked:
     batches: int
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """What was written of one statement; a body's word about another's is not its other half.
-
-    Attributes:
-        received: By the body whose ledger says it.
-        parts: By body, batch, and whether it says that the batch came.
-    """
-
-    requester: str = ""
-    holder: str = ""
-    activity: str = ""
-    asked: Line | None = None
-    decided: list[Line] = field(default_factory=list)
-    received: dict[str, Line] = field(default_factory=dict)
-    parts: dict[tuple[str, int, bool], Line] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    severity: Severity
-    sentence: str
-    settles: str
-
-
 _KINDS = {
-    "DECIDED_NOT_ASKED": _Kind(
+    "DECIDED_NOT_ASKED": Kind(
+        "DECIDED_NOT_ASKED",
         Severity.HIGH,
+        TRACEABILITY,
         "{holder} a décidé {n} demande(s) de {requester} que le registre de {requester} ne contient"
         " pas.",
         "Les demandes signées figurent dans l'entrée du détenteur : qui tient la clé du traitement"
         " dit d'où elles viennent.",
     ),
-    "DECIDED_TWICE": _Kind(
+    "DECIDED_TWICE": Kind(
+        "DECIDED_TWICE",
         Severity.HIGH,
+        TRACEABILITY,
         "{holder} a décidé {n} fois de trop une même demande de {requester}.",
         "Une sauvegarde a pu être restaurée : voir les têtes que les témoins ont vues.",
     ),
-    "RECEIVED_NOT_DECIDED": _Kind(
+    "RECEIVED_NOT_DECIDED": Kind(
+        "RECEIVED_NOT_DECIDED",
         Severity.HIGH,
+        TRACEABILITY,
         "{requester} dit avoir reçu {n} réponse(s) de {holder} que le registre de {holder} ne"
         " contient pas.",
         "La preuve d'inclusion reçue avec la réponse, et la tête que les témoins ont vue.",
     ),
-    "ANSWER_DIFFERS": _Kind(
+    "ANSWER_DIFFERS": Kind(
+        "ANSWER_DIFFERS",
         Severity.HIGH,
+        TRACEABILITY,
         "{n} réponse(s) de {holder} à {requester} ne sont pas les mêmes dans les deux registres.",
         "L'enveloppe scellée conservée par le demandeur, hachée à nouveau.",
     ),
-    "NOT_RECEIVED": _Kind(
+    "NOT_RECEIVED": Kind(
+        "NOT_RECEIVED",
         Severity.MEDIUM,
+        TRACEABILITY,
         "{n} réponse(s) autorisée(s) de {holder} ne sont pas au registre de {requester}.",
         "Une coupure après l'envoi l'explique; le demandeur dit si la réponse est arrivée.",
     ),
-    "NOT_DECIDED": _Kind(
+    "NOT_DECIDED": Kind(
+        "NOT_DECIDED",
         Severity.LOW,
+        TRACEABILITY,
         "{n} demande(s) de {requester} à {holder} n'ont ni décision ni réponse.",
         "Un échec avant la décision est compté, par minute et par cause, au registre du détenteur.",
     ),
 }
 
+_Found = tuple[str, Asked | Question | Received | Part]
 
-def reconcile(
-    ledgers: Mapping[BodyId, Iterable[Line]], until: datetime
-) -> tuple[list[Finding], Checked]:
+
+def reconcile(tables: Tables, period: Period, due: datetime) -> tuple[list[Finding], Checked]:
     """What does not agree between ledgers.
 
     Args:
-        ledgers: Of each body, its `traces`; an exchange is looked at from the sides that are there.
-        until: What was written later need not have its other half yet.
+        tables: Of each body's `traces`; an exchange is looked at from the sides that are there.
+        period: What was written in it is looked at.
+        due: What was written later need not have its other half yet.
 
     Returns:
         One finding a code, pair of bodies and activity, gravest first; and what was looked at.
     """
-    exchanges: dict[bytes, _Exchange] = defaultdict(_Exchange)
-    for lines in ledgers.values():
-        for line in lines:
-            _note(exchanges, line)
-    late = to_milliseconds(until)
-    found: dict[tuple[str, str, str, str], list[Line]] = defaultdict(list)
-    for one in exchanges.values():
-        for code, line in _compare(one, ledgers.keys(), late):
-            requester, holder = _between(one, line)
-            found[code, requester, holder, one.activity].append(line)
+    exchanges = _Exchanges(tables, to_milliseconds(due))
+    gathering = Gathering(tables)
+    for code, row in exchanges.compare():
+        if period.holds(row.time):
+            requester, holder, activity = exchanges.between(row)
+            words = {"requester": requester, "holder": holder}
+            gathering.add(_KINDS[code], activity, row, **words)
     order = list(_KINDS)
-    findings = [_finding(*key, lines) for key, lines in found.items()]
+    findings = gathering.findings()
     findings.sort(key=lambda one: (order.index(one.code), one.activity, one.sentence))
-    return findings, _checked(exchanges.values())
+    return findings, _checked(tables, period)
 
 
-def _note(exchanges: dict[bytes, _Exchange], line: Line) -> None:
-    kind = line.entry.WhichOneof("kind")
-    if kind in {"asked", "decided"}:
-        raw = getattr(line.entry, kind).signed.statement
-        one = exchanges[sha256(raw).digest()]
-        statement = statement_pb2.Statement.FromString(raw)
-        one.requester, one.holder = statement.requester, statement.holder
-        one.activity = statement.activity
-        if kind == "decided" and line.body == one.holder:
-            one.decided.append(line)
-        elif kind == "asked" and line.body == one.requester:
-            one.asked = one.asked or line
-    elif kind == "received":
-        exchanges[line.entry.received.statement_hash].received.setdefault(line.body, line)
-    elif kind == "cohort_part":
-        part = line.entry.cohort_part
-        place = line.body, part.batch_index, part.received
-        exchanges[part.statement_hash].parts.setdefault(place, line)
+class _Exchanges:
+    """What was written of each statement; a body's word about another's is not its other half.
+
+    Row numbers, found by statement; of an answer, by statement and the body that says it.
+    """
+
+    def __init__(self, tables: Tables, due_ms: int) -> None:
+        self._tables = tables
+        self._due_ms = due_ms
+        self._asked: dict[int, int] = {}
+        self._decided: dict[int, int] = {}
+        self._received: dict[int, int] = {}
+        self._parts: dict[int, dict[tuple[str, int, int], int]] = defaultdict(dict)
+        for place, asked in enumerate(tables.asked):
+            self._asked.setdefault(asked.statement_key, place)
+        for place, question in enumerate(tables.questions):
+            self._decided.setdefault(question.statement_key, place)
+        for place, received in enumerate(tables.received):
+            self._received.setdefault(hash((received.statement_key, received.body)), place)
+        for place, part in enumerate(tables.parts):
+            self._parts[part.statement_key][part.body, part.batch, part.came] = place
+
+    def compare(self) -> Iterator[_Found]:
+        """What does not agree, each at the entry that shows it."""
+        yield from self._compare_decisions()
+        yield from self._compare_asked()
+        yield from self._compare_receipts()
+        for key in self._parts:
+            yield from self._compare_parts(key)
+
+    def between(self, row: Asked | Question | Received | Part) -> tuple[str, str, str]:
+        """Requester, holder, activity; of an answer to what nobody shows, as its entry says."""
+        requester, holder, activity = self._parties(row.statement_key)
+        if isinstance(row, Received):
+            return row.body, row.holder, activity
+        return requester, holder, activity
+
+    def _parties(self, key: int) -> tuple[str, str, str]:
+        if key in self._decided:
+            decided = self._tables.questions[self._decided[key]]
+            return decided.requester, decided.holder, decided.activity
+        if key in self._asked:
+            asked = self._tables.asked[self._asked[key]]
+            return asked.requester, asked.holder, asked.activity
+        return "", "", ""
+
+    def _compare_decisions(self) -> Iterator[_Found]:
+        for place, one in enumerate(self._tables.questions):
+            if self._decided[one.statement_key] != place:
+                yield "DECIDED_TWICE", one
+            elif one.requester in self._tables.bodies:
+                arrived = hash((one.statement_key, one.requester)) in self._received
+                if one.statement_key not in self._asked:
+                    yield "DECIDED_NOT_ASKED", one
+                # A cohort's answer leaves batch by batch, its decision with the header.
+                elif one.permitted and not arrived and self._due(one.time):
+                    yield "NOT_RECEIVED", one
+
+    def _compare_asked(self) -> Iterator[_Found]:
+        for place, one in enumerate(self._tables.asked):
+            key = one.statement_key
+            if key in self._decided or self._asked[key] != place or not self._due(one.time):
+                continue
+            arrived = hash((key, one.requester)) in self._received
+            if one.holder in self._tables.bodies and not arrived:
+                yield "NOT_DECIDED", one
+
+    def _compare_receipts(self) -> Iterator[_Found]:
+        for place, one in enumerate(self._tables.received):
+            first = self._received[hash((one.statement_key, one.body))] == place
+            if first and one.holder in self._tables.bodies:
+                decided = self._decided.get(one.statement_key)
+                held = None if decided is None else self._tables.questions[decided]
+                if held is None or one.body != held.requester:
+                    yield "RECEIVED_NOT_DECIDED", one
+                elif _differs(held, one):
+                    yield "ANSWER_DIFFERS", one
+
+    def _compare_parts(self, key: int) -> Iterator[_Found]:
+        requester, holder, _ = self._parties(key)
+        if not {requester, holder} <= self._tables.bodies:
+            return
+        parts = self._parts[key]
+        for batch in sorted({batch for _, batch, _ in parts}):
+            left = self._part(parts.get((holder, batch, 0)))
+            came = self._part(parts.get((requester, batch, 1)))
+            if left is None and came is not None:
+                yield "RECEIVED_NOT_DECIDED", came
+            elif came is None and left is not None and self._due(left.time):
+                yield "NOT_RECEIVED", left
+            elif left is not None and came is not None and _part_differs(left, came):
+                yield "ANSWER_DIFFERS", came
+
+    def _part(self, place: int | None) -> Part | None:
+        return None if place is None else self._tables.parts[place]
+
+    def _due(self, time: int) -> bool:
+        return time <= self._due_ms
 
 
-def _compare(one: _Exchange, known: AbstractSet[str], late: int) -> Iterator[tuple[str, Line]]:
-    decided = one.decided[0] if one.decided else None
-    arrived = one.requester in one.received
-    yield from (("DECIDED_TWICE", line) for line in one.decided[1:])
-    if decided is not None and one.requester in known:
-        if one.asked is None:
-            yield "DECIDED_NOT_ASKED", decided
-        elif not arrived and _left(decided) and _due(decided, late):
-            yield "NOT_RECEIVED", decided
-    if decided is None and one.asked is not None and not arrived and one.holder in known:
-        yield from (("NOT_DECIDED", line) for line in (one.asked,) if _due(line, late))
-    yield from _compare_receipts(one, decided, known)
-    if one.requester in known and one.holder in known:
-        yield from _compare_parts(one, late)
-
-
-def _compare_receipts(
-    one: _Exchange, decided: Line | None, known: AbstractSet[str]
-) -> Iterator[tuple[str, Line]]:
-    for body, line in one.received.items():
-        if line.entry.received.holder in known:
-            if decided is None or body != one.requester:
-                yield "RECEIVED_NOT_DECIDED", line
-            elif _differs(decided, line):
-                yield "ANSWER_DIFFERS", line
-
-
-def _compare_parts(one: _Exchange, late: int) -> Iterator[tuple[str, Line]]:
-    for index in sorted({index for _, index, _ in one.parts}):
-        left = one.parts.get((one.holder, index, False))
-        came = one.parts.get((one.requester, index, True))
-        if left is None and came is not None:
-            yield "RECEIVED_NOT_DECIDED", came
-        elif came is None and left is not None and _due(left, late):
-            yield "NOT_RECEIVED", left
-        elif left is not None and came is not None and _part_differs(left, came):
-            yield "ANSWER_DIFFERS", came
-
-
-def _between(one: _Exchange, line: Line) -> tuple[str, str]:
-    """Requester and holder; of a receipt for a statement nobody shows, as its own entry says."""
-    if line.entry.WhichOneof("kind") == "received":
-        return line.body, line.entry.received.holder
-    return one.requester, one.holder
-
-
-def _left(decided: Line) -> bool:
-    """Whether an answer left: a cohort's leaves batch by batch, its decision with the header."""
-    return decided.entry.decided.decision.outcome in _PERMITS
-
-
-def _due(line: Line, late: int) -> bool:
-    return line.entry.entry_time_ms <= late
-
-
-def _differs(decided: Line, received: Line) -> bool:
-    ours, theirs = decided.entry.decided, received.entry.received
-    return (
-        (theirs.leaf_index, theirs.leaf_hash) != (decided.index, decided.leaf)
-        or theirs.outcome != ours.decision.outcome
-        or theirs.sealed_hash != ours.sealed_hash
+def _differs(held: Question, received: Received) -> bool:
+    ours = (held.at, held.leaf_key, held.outcome, held.sealed_key)
+    return ours != (
+        received.leaf_index,
+        received.leaf_key,
+        received.outcome,
+        received.sealed_key,
     )
 
 
-def _part_differs(left: Line, came: Line) -> bool:
-    ours, theirs = left.entry.cohort_part, came.entry.cohort_part
-    return (
-        theirs.leaf_hash != left.leaf
-        or theirs.sealed_hash != ours.sealed_hash
-        or theirs.last != ours.last
-        or theirs.person_digests != ours.person_digests
+def _part_differs(left: Part, came: Part) -> bool:
+    return (left.leaf_key, left.sealed_key, left.last, left.digests_key) != (
+        came.leaf_key,
+        came.sealed_key,
+        came.last,
+        came.digests_key,
     )
 
 
-def _finding(code: str, requester: str, holder: str, activity: str, lines: list[Line]) -> Finding:
-    kind = _KINDS[code]
-    lines.sort(key=lambda line: (line.ledger, line.index))
-    evidence: tuple[Evidence, ...] = tuple(line.evidence for line in lines[:MOST_EVIDENCE])
-    sentence = kind.sentence.format(requester=requester, holder=holder, n=len(lines))
-    return Finding(
-        code,
-        kind.severity,
-        activity,
-        _TRACEABILITY,
-        sentence,
-        len(lines),
-        evidence,
-        kind.settles,
+def _checked(tables: Tables, period: Period) -> Checked:
+    def count(times: Iterator[int]) -> int:
+        return sum(map(period.holds, times))
+
+    return Checked(
+        count(one.time for one in tables.asked),
+        count(one.time for one in tables.questions),
+        count(one.time for one in tables.received),
+        len({(one.statement_key, one.batch) for one in tables.parts if period.holds(one.time)}),
     )
-
-
-def _checked(exchanges: Iterable[_Exchange]) -> Checked:
-    asked = decided = received = batches = 0
-    for one in exchanges:
-        asked += one.asked is not None
-        decided += len(one.decided)
-        received += len(one.received)
-        batches += len({index for _, index, _ in one.parts})
-    return Checked(asked, decided, received, batches)

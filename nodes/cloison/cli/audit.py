@@ -1,22 +1,24 @@
 """`cloison audit`: what ledgers show when they are read together; offline, no node needed."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cloison.audit import Checked, Finding, read_lines, reconcile
+from cloison.audit import LedgerFolder, Ledgers, Period, examine, reconcile
+from cloison.audit.again import read_traces
+from cloison.audit.run import replay
 from cloison.bodies import BodyId
-from cloison.cli.console import out, table
+from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
+from cloison.cli.law.sets import SetOf, sets_kept
 from cloison.cli.places import Place, read_nodes
+from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
 from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError
-from cloison.french import french_count
+from cloison.wire.policy_sets import FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
 
@@ -28,11 +30,71 @@ Var = Annotated[Path, typer.Option(help="Folder of the nodes' state.")]
 Only = Annotated[list[str] | None, typer.Option(help="A body; may be given more than once.")]
 Root = Annotated[Path | None, typer.Option(help="Folder that holds policy/ and nodes/.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Since = Annotated[str, typer.Option(help="Beginning of the period, included (default: all).")]
+Until = Annotated[str, typer.Option(help="End of the period, excluded (default: now).")]
+Policies = Annotated[
+    list[Path] | None, typer.Option("--policy", help="Folder of an old policy set; repeatable.")
+]
 
 
 @app.callback()
 def audit() -> None:
     """Hold ledgers against each other, offline."""
+
+
+@app.command("run")
+def run_(
+    *,
+    since: Since = "",
+    until: Until = "",
+    only: Only = None,
+    policy: Policies = None,
+    keys: Keys = Path("var/keys"),
+    var: Var = Path("var"),
+    root: Root = None,
+    as_json: Json = False,
+) -> None:
+    """Look for misuse in a period's ledgers: every decision made again, every pattern seen.
+
+    Every entry is read and held to its signed head first. Exit 1 on a finding, 0 on none; the
+    thresholds and their reasons are in policy/audit.toml.
+
+    Example: cloison audit run --since 2026-01-01 --until 2026-04-01
+    """
+    place = Place(find_root(root), keys, var)
+    period = _period(since, until)
+    law = load_policy(place.root)
+    found = examine(open_ledgers(place, only or ()), law, open_sets(place, policy or ()), period)
+    print_examined(found, period, as_json=as_json)
+    if found.findings:
+        raise typer.Exit(FAILED)
+
+
+@app.command("replay")
+def replay_(
+    *,
+    since: Since = "",
+    until: Until = "",
+    only: Only = None,
+    policy: Policies = None,
+    keys: Keys = Path("var/keys"),
+    var: Var = Path("var"),
+    root: Root = None,
+    as_json: Json = False,
+) -> None:
+    """Make every decision of a period again, and look whether each duty it carried was met in time.
+
+    Each is decided by the policy set its entry names. Exit 1 where one differs or is unmet.
+
+    Example: cloison audit replay --only cnav
+    """
+    place = Place(find_root(root), keys, var)
+    period = _period(since, until)
+    law, sets = load_policy(place.root), open_sets(place, policy or ())
+    replayed, findings = replay(open_ledgers(place, only or ()), law, sets, period)
+    print_replayed(replayed, findings, period, as_json=as_json)
+    if findings:
+        raise typer.Exit(FAILED)
 
 
 @app.command("reconcile")
@@ -55,47 +117,47 @@ def reconcile_(
     Example: cloison audit reconcile
     """
     place = Place(find_root(root), keys, var)
-    ledgers = {
-        node.body: read_lines(
-            node.body,
-            node.folder / "ledger" / "traces",
-            load_vkey(keys / f"public/ledgers/{node.body}.traces.vkey"),
-        )
-        for node in read_nodes(place, only or ())
-    }
-    _say(*reconcile(ledgers, _time(until)), ledgers, as_json=as_json)
-
-
-def _say(
-    findings: list[Finding],
-    checked: Checked,
-    ledgers: Mapping[BodyId, object],
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        found = {
-            "findings": [asdict(one) for one in findings],
-            "checked": {**asdict(checked), "ledgers": list(ledgers)},
-        }
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        if findings:
-            shown = table("code", "severity", "activity", "finding", "first entry")
-            for one in findings:
-                first = one.evidence[0]
-                place = f"{first.ledger} {first.index}"
-                shown.add_row(one.code, one.severity, one.activity, one.sentence, place)
-            out().print(shown)
-        counts = (f"{french_count(count)} {name}" for name, count in asdict(checked).items())
-        typer.echo(f"{', '.join(ledgers)}: {' · '.join(counts)}; {len(findings)} findings")
+    due = _time(until) if until else datetime.now(UTC) - _UNDER_WAY
+    ledgers = open_ledgers(place, only or ())
+    findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
+    print_reconciled(findings, checked, list(ledgers.traces), as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)
 
 
+def open_ledgers(place: Place, only: Sequence[str]) -> Ledgers:
+    """Both logs of every node of the place; those of `only` where it names any.
+
+    Raises:
+        InputError: `UNKNOWN_BODY`, `BAD_VKEY`.
+        StorageError, IntegrityError: as `LedgerFolder`.
+    """
+    nodes = read_nodes(place, only)
+
+    def read(log: str) -> dict[BodyId, LedgerFolder]:
+        return {
+            node.body: LedgerFolder(
+                node.body,
+                node.folder / "ledger" / log,
+                load_vkey(place.keys / f"public/ledgers/{node.body}.{log}.vkey"),
+            )
+            for node in nodes
+        }
+
+    return Ledgers(read("traces"), read("register"))
+
+
+def open_sets(place: Place, given: Sequence[Path]) -> SetOf:
+    """The policy sets in the folders given, kept by any node of the place, and of its root."""
+    return sets_kept([node.folder / FOLDER for node in read_nodes(place)], place.root, given)
+
+
+def _period(since: str, until: str) -> Period:
+    end = _time(until) if until else datetime.now(UTC)
+    return Period(_time(since), end) if since else Period.up_to(end)
+
+
 def _time(text: str) -> datetime:
-    if not text:
-        return datetime.now(UTC) - _UNDER_WAY
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:

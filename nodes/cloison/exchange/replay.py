@@ -5,13 +5,22 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
+from google.protobuf.message import DecodeError
+
 from cloison.errors import InputError, IntegrityError
+from cloison.exchange import limits
 from cloison.exchange.conclude import decide_again, decide_told_again
 from cloison.exchange.entries import parse_entry
+from cloison.exchange.statement import from_milliseconds
 from cloison.law import Decision, PolicySet
-from cloison.v1 import entry_pb2
+from cloison.law.paris import paris_day
+from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
 
 _PREFIX = 16
+_MEMORY = 65_536
+_HOUR_MS = 3_600_000
+_LAST_MS = 32_503_680_000_000  # the year 3000
+_Key = tuple[bytes, int, bytes, bytes, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,102 @@ class Replayed:
     differs: str
 
 
+class Replayer:
+    """Makes decisions again; what was just made again alike, of the same question, is remembered.
+
+    INVARIANT: only what `decide_again` itself found the same is remembered, under all it looks at:
+    the policy set, its stretch of days, the statement but for whom it is about and when it was
+    signed, the facts but for the case's times, and whether the case was live.
+
+    Args:
+        set_of: The policy set of a content hash; raises `InputError` where it is not kept.
+    """
+
+    def __init__(self, set_of: Callable[[bytes], PolicySet]) -> None:
+        self._set_of = set_of
+        self._alike: dict[_Key, bytes] = {}
+        self._epochs: dict[tuple[bytes, int], int] = {}
+
+    def decided(self, entry: entry_pb2.Entry) -> str:
+        """What a `decided` entry says and the law does not answer; empty: the same.
+
+        Raises:
+            InputError: `NO_POLICY_SET`: an old set is missing; nothing stands for it.
+        """
+        policy = self._set_of(entry.decided.policy_set)
+        key = self._key(policy, entry)
+        held = entry.decided.decision.SerializeToString(deterministic=True)
+        if key is not None and self._alike.get(key) == held:
+            return ""
+        differs = _difference(partial(decide_again, policy, entry))
+        if key is not None and not differs:
+            if len(self._alike) >= _MEMORY:
+                self._alike.clear()
+            self._alike[key] = held
+        return differs
+
+    def told(self, told: entry_pb2.Entry, decided: entry_pb2.Entry | None) -> str:
+        """As `decided`, of a `change_told` entry and the `decided` one of its question."""
+        if decided is None:
+            return "the question it tells a change of was never decided here"
+        policy = self._set_of(told.change_told.policy_set)
+        return _difference(partial(decide_told_again, policy, told, decided))
+
+    def _key(self, policy: PolicySet, entry: entry_pb2.Entry) -> _Key | None:
+        """None: not as statements and facts are spelled; to be looked at whole."""
+        decided, now = entry.decided, entry.entry_time_ms
+        question = _question_of(decided.signed.statement)
+        facts = decision_pb2.Facts()
+        facts.CopyFrom(decided.facts)
+        opened, until = facts.case.opened_time_ms, facts.case.valid_until_ms
+        if question is None or not all(0 <= time < _LAST_MS for time in (now, opened, until)):
+            return None
+        if facts.HasField("case"):
+            facts.case.ClearField("opened_time_ms")
+            facts.case.ClearField("valid_until_ms")
+        said = facts.SerializeToString(deterministic=True)
+        epoch = self._epoch(policy, now)
+        return decided.policy_set, epoch, question, said, opened <= now < until
+
+    def _epoch(self, policy: PolicySet, now: int) -> int:
+        """Days begin in Paris on the hour of UTC."""
+        place = policy.hash, now // _HOUR_MS
+        found = self._epochs.get(place)
+        if found is None:
+            found = policy.epoch(paris_day(from_milliseconds(now)))
+            self._epochs[place] = found
+        return found
+
+
+def _question_of(raw: bytes) -> bytes | None:
+    """A statement without what no rule looks at; None where it is not spelled as it should be."""
+    statement = statement_pb2.Statement()
+    try:
+        statement.ParseFromString(raw)
+    except DecodeError:
+        return None
+    statement.DiscardUnknownFields()
+    digests = statement.person_digests
+    spelled = (
+        statement.SerializeToString(deterministic=True) == raw
+        and len(raw) <= limits.STATEMENT_BYTES
+        and len(statement.nonce) == limits.NONCE_BYTES
+        and len(statement.sealing_key_id) == limits.KEY_ID_BYTES
+        and len(statement.case_leaf_hash) in (0, limits.HASH_BYTES)
+        and 0 <= statement.signed_time_ms < _LAST_MS
+        and len(digests) <= limits.PERSONS_PER_STATEMENT
+        and len(set(digests)) == len(digests)
+        and all(len(digest) == limits.HASH_BYTES for digest in digests)
+    )
+    if not spelled:
+        return None
+    cited, persons = bool(statement.case_leaf_hash), len(digests)
+    for name in ("person_digests", "case_leaf_hash", "sealing_key_id", "signed_time_ms", "nonce"):
+        statement.ClearField(name)
+    # How many persons, and whether a case is cited, parsing looks at.
+    return statement.SerializeToString(deterministic=True) + bytes((persons, cited))
+
+
 def replay(
     entries: Iterable[tuple[int, bytes]],
     set_of: Callable[[bytes], PolicySet],
@@ -38,42 +143,25 @@ def replay(
 
     Args:
         entries: Index and bytes, from the first entry on.
-        set_of: The policy set of a content hash; raises `InputError` where it is not kept.
+        set_of: As `Replayer` takes it.
         entry_at: The bytes of an earlier entry.
 
     Raises:
-        InputError: `NO_POLICY_SET`: an old set is missing; nothing stands for it.
+        InputError: `NO_POLICY_SET`: as `Replayer.decided`.
         IntegrityError: `BAD_ENTRY`: an entry of no known kind.
     """
+    again = Replayer(set_of)
     places: dict[bytes, int] = {}
     for index, data in entries:
         entry = parse_entry(data)
         kind = entry.WhichOneof("kind")
         if kind == "decided":
-            statement = entry.decided.signed.statement
-            places[_prefix(statement)] = index
-            policy = set_of(entry.decided.policy_set)
-            yield Replayed(index, kind, _difference(partial(decide_again, policy, entry)))
+            places[sha256(entry.decided.signed.statement).digest()[:_PREFIX]] = index
+            yield Replayed(index, kind, again.decided(entry))
         elif kind == "change_told":
-            yield Replayed(index, kind, _told(entry, set_of, places, entry_at))
-
-
-def _prefix(statement: bytes) -> bytes:
-    return sha256(statement).digest()[:_PREFIX]
-
-
-def _told(
-    entry: entry_pb2.Entry,
-    set_of: Callable[[bytes], PolicySet],
-    places: dict[bytes, int],
-    entry_at: Callable[[int], bytes],
-) -> str:
-    place = places.get(entry.change_told.statement_hash[:_PREFIX])
-    if place is None:
-        return "the question it tells a change of was never decided here"
-    policy = set_of(entry.change_told.policy_set)
-    decided = parse_entry(entry_at(place))
-    return _difference(partial(decide_told_again, policy, entry, decided))
+            place = places.get(entry.change_told.statement_hash[:_PREFIX])
+            decided = None if place is None else parse_entry(entry_at(place))
+            yield Replayed(index, kind, again.told(entry, decided))
 
 
 def _difference(again: Callable[[], tuple[Decision, Decision]]) -> str:

@@ -28,11 +28,19 @@ def paris_day(now: datetime) -> date:
         >>> paris_day(datetime(2024, 1, 31, 23, 30, tzinfo=UTC))
         datetime.date(2024, 2, 1)
     """
+    return paris_clock(now).date()
+
+
+def paris_clock(now: datetime) -> datetime:
+    """What a clock in Paris shows at `now`; raises as `paris_day`.
+
+    Its time zone says UTC and means nothing: it is for reading days and hours off, no more.
+    """
     if now.tzinfo is None:
         raise InputError("NAIVE_TIME", "decision time: it has no time zone", "give a UTC time")
     instant = now.astimezone(UTC)
     summer = _change(instant.year, 3) <= instant < _change(instant.year, 10)
-    return (instant + timedelta(hours=2 if summer else 1)).date()
+    return instant + timedelta(hours=2 if summer else 1)
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ from typing import Self
 
 import cedarpy
 
+from cloison.law.alarms import Alarms
 from cloison.law.entities import build_entities, family_of
 from cloison.law.expected import Example
 from cloison.law.files import (
@@ -41,7 +42,7 @@ from cloison.law.witnesses import WitnessLimits, parse_witnesses
 from cloison.statistics.declared import Declared, parse_declared
 
 _PATHS = re.compile(
-    r"purposes\.toml|promises\.toml|mention\.toml|witnesses\.toml|schema\.cedarschema"
+    r"purposes\.toml|promises\.toml|mention\.toml|witnesses\.toml|audit\.toml|schema\.cedarschema"
     r"|texts/[a-z0-9-]+/(?:text\.toml|rules\.cedar|examples\.yaml)"
     r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml"
     r"|(?:tables|grants|ceilings|keys)/[a-z0-9-]+\.toml",
@@ -61,6 +62,7 @@ class PolicySet:
         rules: Every rule of every text, in path order.
         statistics: Tables, and the budgets granted to them.
         witnesses: How lately ledgers must have been witnessed; None in a set older than that file.
+        alarms: Above which numbers an audit speaks; None where the set does not say.
         mention: What a notice to a person says of the law; empty where the set has no mention.
         attributes: The names of every attribute some rule reads; the others change no decision.
     """
@@ -72,6 +74,7 @@ class PolicySet:
     texts: Mapping[str, Text]
     promises: Mapping[str, Promise]
     examples: Mapping[str, tuple[Example, ...]]
+    alarms: Alarms | None
     mention: tuple[Clause, ...]
     statistics: Declared
     witnesses: WitnessLimits | None
@@ -114,6 +117,7 @@ class PolicySet:
             texts=MappingProxyType(texts),
             promises=MappingProxyType(promises),
             examples=MappingProxyType(_parse_examples(files, texts)),
+            alarms=_parse_alarms(files),
             mention=_parse_mention(files),
             statistics=statistics,
             witnesses=parse_witnesses(files, purposes),
@@ -309,6 +313,11 @@ def _check_promises(promises: Mapping[str, Promise], purposes: Mapping[str, Purp
 def _parse_mention(files: Mapping[str, bytes]) -> tuple[Clause, ...]:
     path = "mention.toml"
     return parse_toml(path, files[path], MentionFile).clause if path in files else ()
+
+
+def _parse_alarms(files: Mapping[str, bytes]) -> Alarms | None:
+    path = "audit.toml"
+    return parse_toml(path, files[path], Alarms) if path in files else None
 
 
 def _parse_examples(

@@ -59,7 +59,8 @@ def _things(policy: PolicySet) -> dict[str, object]:
     }
     found |= {f"examples {text}": examples for text, examples in policy.examples.items()}
     found |= {f"rule {rule.ref.text}/{rule.ref.rule}": rule.source for rule in policy.rules}
-    return found | {"mention": policy.mention, "witnesses": policy.witnesses}
+    alarms = {} if policy.alarms is None else {"audit thresholds": policy.alarms}
+    return found | alarms | {"mention": policy.mention, "witnesses": policy.witnesses}
 
 
 def _opening(policy: PolicySet, name: str) -> tuple[Text | None, tuple[str, ...]]:

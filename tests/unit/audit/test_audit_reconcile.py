@@ -1,13 +1,16 @@
 """Both ends of real exchanges, held against each other; then one of them altered."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.federation import ANNE, CAF, CNAV, NOW, Federation
 
-from cloison.audit import Finding, Line, Severity, reconcile
+from cloison.audit import Finding, Line, Period, Severity, reconcile
+from cloison.audit.reading import take
+from cloison.audit.reconcile import Checked
+from cloison.audit.tables import Tables
 from cloison.bodies import BodyId
 from cloison.exchange.entries import cohort_part_entry, parse_entry
 from cloison.ledger.tree import leaf_hash
@@ -44,16 +47,24 @@ def without(lines: list[Line], *gone: Line) -> list[Line]:
     return [one for one in lines if one not in gone]
 
 
-def found(ledgers: Ledgers, until: object = UNTIL) -> list[tuple[str, int]]:
+def found(ledgers: Ledgers, until: datetime = UNTIL) -> list[tuple[str, int]]:
     return [(one.code, one.count) for one in findings(ledgers, until)]
 
 
-def findings(ledgers: Ledgers, until: object = UNTIL) -> list[Finding]:
-    return reconcile(ledgers, until)[0]  # type: ignore[arg-type]
+def findings(ledgers: Ledgers, until: datetime = UNTIL) -> list[Finding]:
+    return reconciled(ledgers, until)[0]
+
+
+def reconciled(ledgers: Ledgers, until: datetime = UNTIL) -> tuple[list[Finding], Checked]:
+    tables = Tables(frozenset(ledgers))
+    for lines in ledgers.values():
+        for one in lines:
+            take(tables, one)
+    return reconcile(tables, Period.up_to(UNTIL), until)
 
 
 def test_clean_ledgers_have_no_finding(ledgers: Ledgers) -> None:
-    clean, checked = reconcile(ledgers, UNTIL)
+    clean, checked = reconciled(ledgers)
     assert clean == []
     assert (checked.asked, checked.decided, checked.received) == (3, 3, 3)
 

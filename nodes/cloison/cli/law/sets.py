@@ -25,12 +25,16 @@ def sets_near(ledger: Path, root: Path | None, given: Sequence[Path] = ()) -> Se
         root: Folder that holds `policy/`; None: the nearest.
         given: Folders of policy files.
     """
-    kept = ledger.resolve().parents[1] / FOLDER
+    return sets_kept([ledger.resolve().parents[1] / FOLDER], root, given)
+
+
+def sets_kept(kept: Sequence[Path], root: Path | None, given: Sequence[Path] = ()) -> SetOf:
+    """As `sets_near`, of several nodes' `policy-sets/`."""
 
     @lru_cache(maxsize=8)
     def set_of(wanted: bytes) -> PolicySet:
-        folders = (*given, kept / wanted.hex(), (root or find_root(Path.cwd())) / "policy")
-        for folder in folders:
+        beside = [folder / wanted.hex() for folder in kept]
+        for folder in (*given, *beside, (root or find_root(Path.cwd())) / "policy"):
             if folder.is_dir():
                 files = read_policy_folder(folder)
                 if content_hash(files) == wanted:

@@ -1,0 +1,145 @@
+"""What was asked and refused: once, again, in other words; what failed before it was decided."""
+
+from collections import Counter, defaultdict
+
+from cloison.audit.findings import Finding, Severity
+from cloison.audit.gathering import (
+    MINIMISATION,
+    PURPOSE_LIMITATION,
+    TRACEABILITY,
+    Gathering,
+    Kind,
+)
+from cloison.audit.period import hour_of
+from cloison.audit.rows import Failure, Question
+from cloison.audit.scene import Scene
+
+AGAINST_THE_LAW = frozenset({"FORBIDDEN", "NO_TEXT", "RULE_ERROR"})
+OUTSIDE_THE_RECORD = frozenset(
+    {
+        "ACTIVITY_OF_ANOTHER_BODY",
+        "BAD_QUESTION",
+        "BASIS_NOT_DECLARED",
+        "DATASET_NOT_IN_RECORD",
+        "FIELD_NOT_IN_RECORD",
+        "PURPOSE_NOT_DECLARED",
+        "UNKNOWN_ACTIVITY",
+        "UNKNOWN_DATASET",
+        "UNKNOWN_FIELD",
+        "UNKNOWN_LABEL",
+        "UNKNOWN_PURPOSE",
+        "UNKNOWN_TEXT",
+    }
+)
+_PERCENT = 100
+_REFUSED = Kind(
+    "REFUSED_ATTEMPT",
+    Severity.MEDIUM,
+    PURPOSE_LIMITATION,
+    "{activity} a demandé {n} fois à {holder}, pour « {purpose} », ce que la loi ne lui ouvre pas"
+    " ({reason}) ; rien n'est sorti.",
+    "Qui a lancé ce traitement, sur instruction de qui ; le texte sur lequel il croyait reposer.",
+)
+_OUTSIDE = Kind(
+    "OUTSIDE_RECORD_ATTEMPT",
+    Severity.MEDIUM,
+    "RGPD, art. 30 (registre des traitements)",
+    "{activity} a demandé {n} fois à {holder} ce que sa fiche au registre ne contient pas"
+    " ({reason}) ; rien n'est sorti.",
+    "La fiche du traitement et son historique ; qui a changé le programme.",
+)
+_REPEATED = Kind(
+    "REPEATED_ATTEMPT",
+    Severity.HIGH,
+    PURPOSE_LIMITATION,
+    "{activity} a redemandé {n} fois le même jour à {holder} ce qui venait de lui être refusé"
+    " ({reason}).",
+    "Le journal du programme ; si les demandes viennent d'une reprise automatique, il la montre.",
+)
+_BASES = Kind(
+    "BASES_TRIED",
+    Severity.HIGH,
+    PURPOSE_LIMITATION,
+    "{activity} a essayé le même jour plusieurs textes ou finalités pour {dataset} : {n} demandes"
+    " refusées.",
+    "Qui a changé la base légale de ces demandes, et pourquoi.",
+)
+_ORDINARY = Kind(
+    "MANY_REFUSALS",
+    Severity.MEDIUM,
+    MINIMISATION,
+    "{percent} % des demandes de {activity} à {holder} sont refusées ({n} sur la période).",
+    "Les motifs, un à un : dossiers échus, personnes inconnues, fenêtres trop larges.",
+)
+_FAILURES = Kind(
+    "MANY_FAILURES",
+    Severity.MEDIUM,
+    TRACEABILITY,
+    "{peer} a échoué avant toute décision au nœud {holder}, en un jour, bien plus que d'ordinaire :"
+    " {n} relevés ({reason}).",
+    "Les horloges, clés et certificats des deux nœuds ce jour-là.",
+)
+
+
+def find_attempts(scene: Scene) -> list[Finding]:
+    """Refused, repeated and reworded questions; calls that failed."""
+    gathering = Gathering(scene.tables)
+    _refusals(scene, gathering)
+    _ordinary(scene, gathering)
+    _failures(scene, gathering)
+    return gathering.findings()
+
+
+def _refusals(scene: Scene, gathering: Gathering) -> None:
+    same: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+    tried: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
+    for one in scene.questions():
+        if one.permitted:
+            continue
+        day = hour_of(one.time).day.isoformat()
+        words = {"holder": one.holder, "reason": one.reason}
+        if one.reason in AGAINST_THE_LAW:
+            gathering.add(_REFUSED, one.activity, one, purpose=one.purpose, **words)
+        elif one.reason in OUTSIDE_THE_RECORD:
+            gathering.add(_OUTSIDE, one.activity, one, **words)
+        else:
+            # Of another case it is another question: only the same one again is the same refusal.
+            day = f"{day} {one.case_key}"
+        same[one.activity, one.holder, one.dataset, one.purpose, one.reason, day].append(one)
+        tried[one.activity, one.dataset, day].append(one)
+    most = scene.alarms.same_refusals_a_day.value
+    for group in same.values():
+        if len(group) > most:
+            words = {"holder": group[0].holder, "reason": group[0].reason}
+            gathering.add_all(_REPEATED, group[0].activity, group[most:], **words)
+    for (activity, dataset, _), group in tried.items():
+        if len({(one.basis, one.purpose) for one in group}) >= scene.alarms.bases_tried_a_day.value:
+            gathering.add_all(_BASES, activity, group, dataset=dataset)
+
+
+def _ordinary(scene: Scene, gathering: Gathering) -> None:
+    asked: Counter[tuple[str, str]] = Counter()
+    refused: dict[tuple[str, str], list[Question]] = defaultdict(list)
+    shown = AGAINST_THE_LAW | OUTSIDE_THE_RECORD
+    for one in scene.questions():
+        asked[one.activity, one.holder] += 1
+        if not one.permitted and one.reason not in shown:
+            refused[one.activity, one.holder].append(one)
+    for (activity, holder), group in refused.items():
+        percent = _PERCENT * len(group) // asked[activity, holder]
+        enough = len(group) >= scene.alarms.ordinary_refusals_least.value
+        if enough and percent >= scene.alarms.ordinary_refusals_percent.value:
+            words = {"holder": holder, "percent": str(percent)}
+            gathering.add_all(_ORDINARY, activity, group, **words)
+
+
+def _failures(scene: Scene, gathering: Gathering) -> None:
+    days: dict[tuple[str, str, str, str], list[Failure]] = defaultdict(list)
+    for one in scene.tables.failures:
+        if scene.period.holds(one.time):
+            day = hour_of(one.time).day.isoformat()
+            days[one.ledger, one.peer, one.reason, day].append(one)
+    for (ledger, peer, reason, _), group in days.items():
+        if sum(one.calls for one in group) >= scene.alarms.failures_a_day.value:
+            words = {"peer": peer, "holder": ledger.split(".")[0], "reason": reason}
+            gathering.add_all(_FAILURES, "", group, **words)

@@ -1,0 +1,143 @@
+"""The duties permits carried, each held against the entries that show it met in time.
+
+* `notice`: the person is told, or what was obtained is destroyed and there is nothing to tell.
+* `expire`: an answer is destroyed when its label ends.
+* `honour-objection`: who objected is not asked about again; seen within the day, by trace key.
+* `flag`: stands in the decision itself, which replay holds to the law.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cloison.audit.findings import Finding, Grade, Severity
+from cloison.audit.gathering import STORAGE_LIMITATION, Gathering, Kind
+from cloison.audit.period import DAY_MS, HOUR_MS
+from cloison.audit.rows import Question
+from cloison.audit.scene import Scene
+from cloison.cases.outcomes import ClosedAs
+from cloison.exchange.obligations import EXPIRE, FLAG, HONOUR_OBJECTION, NOTICE
+
+_TOLD_BY = frozenset({ClosedAs.INFORMED, ClosedAs.NO_ENTITLEMENT, ClosedAs.OBJECTED})
+_NOTICE = Kind(
+    "NOTICE_OVERDUE",
+    Severity.MEDIUM,
+    "CRPA, art. L114-8, II ; CSS, art. L114-21 (information de la personne)",
+    "{activity} a obtenu de {holder} {n} réponse(s) que la loi ouvre à condition d'informer la"
+    " personne ; {days} jours après, le registre ne montre ni lettre, ni clôture, ni destruction.",
+    "La lettre elle-même, et sa date d'envoi, au dossier de l'organisme.",
+    Grade.STORE,
+)
+_RETENTION = Kind(
+    "RETENTION_OVERDUE",
+    Severity.HIGH,
+    STORAGE_LIMITATION,
+    "{activity} garde {n} réponse(s) de {holder} au-delà du terme de leur étiquette : aucune"
+    " destruction n'est inscrite.",
+    "Le fichier des réponses reçues de l'organisme : sont-elles encore là ?",
+    Grade.STORE,
+)
+_OBJECTION = Kind(
+    "OBJECTION_NOT_HONOURED",
+    Severity.HIGH,
+    "RGPD, art. 21 ; CRPA, art. L114-8, II (opposition)",
+    "{activity} a demandé {n} fois des données sur une personne qui venait de s'opposer à ce"
+    " traitement, le même jour.",
+    "Les jours suivants, la clé de trace change : seul le coffre de l'organisme le montrerait.",
+)
+_CONTESTATION = Kind(
+    "CONTESTATION_OVERDUE",
+    Severity.MEDIUM,
+    "RGPD, art. 12, § 3, et art. 16 (rectification)",
+    "{holder} a reçu {n} contestation(s) restée(s) {days} jours sans être transmise(s) au déclarant"
+    " ni suivie(s) d'une nouvelle déclaration.",
+    "Le dossier de la contestation, chez le détenteur.",
+    Grade.STORE,
+)
+
+
+@dataclass(slots=True)
+class Duties:
+    """By kind: duties whose time was up in the period, and those that no entry shows as met."""
+
+    due: Counter[str] = field(default_factory=Counter)
+    unmet: Counter[str] = field(default_factory=Counter)
+
+
+def find_obligations(scene: Scene) -> tuple[Duties, list[Finding]]:
+    """Duties due in the period, and a finding for those not met."""
+    duties, gathering = Duties(), Gathering(scene.tables)
+    _notices(scene, duties, gathering)
+    _retention(scene, duties, gathering)
+    _objections(scene, duties, gathering)
+    _contestations(scene, duties, gathering)
+    return duties, gathering.findings()
+
+
+def _notices(scene: Scene, duties: Duties, gathering: Gathering) -> None:
+    tables, days = scene.tables, scene.alarms.notice_days.value
+    told = {one.case_key: one.time for one in tables.closed if one.outcome in _TOLD_BY}
+    for deposit in tables.deposits:
+        told.setdefault(deposit.case_key, deposit.time)
+    gone = {one.key: one.time for one in tables.gone}
+    for one in tables.questions:
+        if one.permitted and one.flag and scene.period.holds(one.time):
+            duties.due[FLAG] += 1
+        due = one.time + days * DAY_MS
+        if not one.permitted or not one.notice or not scene.period.holds(due):
+            continue
+        duties.due[NOTICE] += 1
+        if one.requester in tables.bodies and not _met(one, due, told, gone):
+            duties.unmet[NOTICE] += 1
+            words = {"holder": one.holder, "days": str(days)}
+            gathering.add(_NOTICE, one.activity, one, **words)
+
+
+def _met(one: Question, due: int, told: dict[int, int], gone: dict[int, int]) -> bool:
+    times = (told.get(one.case_key), gone.get(one.statement_key), gone.get(one.case_key))
+    return any(time is not None and time <= due for time in times)
+
+
+def _retention(scene: Scene, duties: Duties, gathering: Gathering) -> None:
+    """By the requester's own ledger: its receipt, and its entry of destruction."""
+    grace = scene.alarms.retention_grace_hours.value * HOUR_MS
+    gone = {one.key: one.time for one in scene.tables.gone}
+    activities = {one.statement_key: one.activity for one in scene.tables.asked}
+    for one in scene.tables.received:
+        due = one.label_until + grace
+        if not one.permitted or not one.label_until or not scene.period.holds(due):
+            continue
+        duties.due[EXPIRE] += 1
+        if gone.get(one.statement_key, due + 1) > due:
+            duties.unmet[EXPIRE] += 1
+            activity = activities.get(one.statement_key, "")
+            gathering.add(_RETENTION, activity, one, holder=one.holder)
+
+
+def _objections(scene: Scene, duties: Duties, gathering: Gathering) -> None:
+    """A trace key is of one person, one node and one day: it joins the two without saying who."""
+    since = {(one.trace_key, one.activity): one.time for one in scene.tables.objections}
+    duties.due[HONOUR_OBJECTION] += sum(map(scene.period.holds, since.values()))
+    broken = set()
+    for one in scene.tables.sights if since else ():
+        objected = since.get((one.trace_key, one.activity))
+        if objected is not None and one.time > objected and scene.period.holds(one.time):
+            broken.add((one.trace_key, one.activity))
+            gathering.add(_OBJECTION, one.activity, one)
+    duties.unmet[HONOUR_OBJECTION] += len(broken)
+
+
+def _contestations(scene: Scene, duties: Duties, gathering: Gathering) -> None:
+    days = scene.alarms.contestation_days.value
+    done = {
+        one.contestation_key: one.time
+        for one in reversed(list(scene.tables.contested))
+        if one.kind != "contested"
+    }
+    for one in scene.tables.contested:
+        due = one.time + days * DAY_MS
+        if one.kind == "contested" and scene.period.holds(due):
+            duties.due["contestation"] += 1
+            if done.get(one.contestation_key, due + 1) > due:
+                duties.unmet["contestation"] += 1
+                words = {"holder": one.ledger.split(".")[0], "days": str(days)}
+                gathering.add(_CONTESTATION, "", one, **words)

@@ -1,0 +1,92 @@
+"""The period an audit is about, and the French hour of an entry."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property, lru_cache
+
+from cloison.errors import InputError
+from cloison.exchange.statement import from_milliseconds, to_milliseconds
+from cloison.law.paris import paris_clock
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(3000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Period:
+    """From `since`, included, to `until`, excluded; both aware.
+
+    Raises:
+        InputError: `BAD_PERIOD`: it ends before it begins.
+    """
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.until <= self.since:
+            raise InputError(
+                "BAD_PERIOD",
+                f"period: {self.until.isoformat()} is not after {self.since.isoformat()}",
+                "give --since before --until",
+            )
+
+    @classmethod
+    def up_to(cls, until: datetime) -> "Period":
+        """All that was written before `until`."""
+        return cls(_BEGINNING, until)
+
+    @classmethod
+    def always(cls) -> "Period":
+        """Whatever an entry's time says."""
+        return cls(_BEGINNING, _END)
+
+    @cached_property
+    def since_ms(self) -> int:
+        """Unix milliseconds."""
+        return to_milliseconds(self.since)
+
+    @cached_property
+    def until_ms(self) -> int:
+        """Unix milliseconds."""
+        return to_milliseconds(self.until)
+
+    def holds(self, milliseconds: int) -> bool:
+        """Whether an entry of that time is of this period."""
+        return self.since_ms <= milliseconds < self.until_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """An hour as the agents of the bodies live it.
+
+    Attributes:
+        day: In Paris.
+        hour: 0 to 23, in Paris.
+    """
+
+    day: date
+    hour: int
+
+    @property
+    def weekend(self) -> bool:
+        """Saturday or Sunday."""
+        return self.day.weekday() > 4  # noqa: PLR2004 - Friday
+
+    @property
+    def month(self) -> str:
+        """`YYYY-MM`."""
+        return f"{self.day:%Y-%m}"
+
+
+def hour_of(milliseconds: int) -> Hour:
+    """The hour in Paris of Unix milliseconds, from 1996 on."""
+    return _hour(milliseconds // HOUR_MS)
+
+
+@lru_cache(maxsize=200_000)
+def _hour(number: int) -> Hour:
+    shown = paris_clock(from_milliseconds(number * HOUR_MS))
+    return Hour(shown.date(), shown.hour)

@@ -1,0 +1,360 @@
+"""Ledgers read once, into columns: one function a kind of entry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from cloison.audit.lines import Line
+from cloison.audit.rows import (
+    Asked,
+    Cited,
+    Closed,
+    Contested,
+    Deposit,
+    Failure,
+    Gone,
+    Objection,
+    Opened,
+    Part,
+    Place,
+    Question,
+    Received,
+    Renewed,
+    Sight,
+)
+from cloison.audit.tables import Tables
+from cloison.errors import IntegrityError
+from cloison.exchange.obligations import FLAG, NOTICE
+from cloison.exchange.statement import GRANULARITY_NUMBERS
+from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, statement_pb2
+
+_PERMITS = (decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS)
+_GRANULARITIES = {number: one.value for one, number in GRANULARITY_NUMBERS.items()}
+_MONTHS_A_YEAR = 12
+_NUMBER = 100
+
+
+def take(tables: Tables, line: Line) -> None:
+    """Keeps what an audit needs of an entry of a `traces`.
+
+    Raises:
+        IntegrityError: `BAD_ENTRY`: the statement in it cannot be decoded.
+    """
+    kind = line.entry.WhichOneof("kind") or ""
+    tables.kinds[kind] += 1
+    tables.place(line)
+    how = _TAKES.get(kind)
+    if how is not None:
+        how(tables, line, getattr(line.entry, kind))
+
+
+class _Selected(NamedTuple):
+    """Which data a statement asks."""
+
+    dataset: str
+    fields: str
+    first: int
+    last: int
+    granularity: str
+    received_for: str
+    received_by: str
+
+
+class _Concluded(NamedTuple):
+    """What a decision says."""
+
+    permitted: int
+    reason: str
+    texts: str
+    provisional: int
+    notice: int
+    flag: str
+
+
+def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
+    statement = _statement(line, asked.signed.statement)
+    if line.body != statement.requester:
+        tables.foreign.add(Place(line.ledger, line.index))
+        return
+    key = hash(sha256(asked.signed.statement).digest())
+    ledger, index, time = line.ledger, line.index, line.entry.entry_time_ms
+    tables.asked.add(
+        Asked(ledger, index, time, key, statement.requester, statement.holder, statement.activity)
+    )
+    _see(tables, line, statement, asked.trace_keys)
+
+
+def _see(
+    tables: Tables, line: Line, statement: statement_pb2.Statement, traces: Sequence[bytes]
+) -> None:
+    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
+    for trace in traces:
+        tables.sights.add(
+            Sight(
+                line.ledger,
+                line.index,
+                line.entry.entry_time_ms,
+                hash(trace),
+                statement.activity,
+                statement.purpose,
+                statement.agent,
+                chosen.dataset,
+                chosen.first,
+                chosen.last,
+                chosen.granularity,
+            )
+        )
+
+
+def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
+    statement = _statement(line, decided.signed.statement)
+    if line.body != statement.holder:
+        tables.foreign.add(Place(line.ledger, line.index))
+        return
+    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
+    said = _concluded(decided.decision.SerializeToString(deterministic=True))
+    facts, time = decided.facts, line.entry.entry_time_ms
+    case = facts.case
+    live = (
+        case.covers_persons
+        and case.activity == statement.activity
+        and case.opened_time_ms <= time < case.valid_until_ms
+    )
+    table = statement.table
+    tables.questions.add(
+        Question(
+            line.ledger,
+            line.index,
+            time,
+            hash(sha256(decided.signed.statement).digest()),
+            statement.requester,
+            statement.holder,
+            statement.activity,
+            statement.purpose,
+            statement.legal_basis,
+            statement.agent,
+            chosen.dataset,
+            chosen.fields,
+            chosen.first,
+            chosen.last,
+            chosen.granularity,
+            chosen.received_for,
+            chosen.received_by,
+            hash(statement.case_leaf_hash),
+            case.type,
+            _month(case.month),
+            case.opened_time_ms,
+            int(live),
+            facts.persons,
+            statement.cohort.size,
+            f"{table.table} {table.period} {table.epsilon}" if table.table else "",
+            said.permitted,
+            decided.decision.outcome,
+            said.reason,
+            said.texts,
+            said.provisional,
+            said.notice,
+            said.flag,
+            decided.policy_set.hex(),
+            int(facts.same_policy_set),
+            hash(decided.sealed_hash),
+            hash(line.leaf),
+            decided.label.until_ms,
+        )
+    )
+    if statement.requester not in tables.bodies:
+        _see(tables, line, statement, decided.trace_keys)
+
+
+def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
+    tables.received.add(
+        Received(
+            line.ledger,
+            line.index,
+            line.entry.entry_time_ms,
+            hash(received.statement_hash),
+            line.body,
+            received.holder,
+            received.leaf_index,
+            hash(received.leaf_hash),
+            int(received.outcome in _PERMITS),
+            received.outcome,
+            hash(received.sealed_hash),
+            received.label.until_ms,
+        )
+    )
+
+
+def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
+    tables.parts.add(
+        Part(
+            line.ledger,
+            line.index,
+            line.entry.entry_time_ms,
+            line.body,
+            hash(part.statement_hash),
+            part.batch_index,
+            len(part.person_digests),
+            int(part.received),
+            hash(part.sealed_hash),
+            hash(b"".join(part.person_digests)),
+            int(part.last),
+            hash(part.leaf_hash if part.received else line.leaf),
+        )
+    )
+
+
+def _opened(tables: Tables, line: Line, opened: entry_pb2.CaseOpened) -> None:
+    tables.opened.add(
+        Opened(
+            line.ledger,
+            line.index,
+            line.entry.entry_time_ms,
+            hash(line.leaf),
+            opened.activity,
+            opened.type,
+            _month(opened.month),
+            opened.valid_until_ms,
+            len(opened.person_digests),
+        )
+    )
+
+
+def _renewed(tables: Tables, line: Line, renewed: entry_pb2.CaseRenewed) -> None:
+    key, time = hash(renewed.case_leaf_hash), line.entry.entry_time_ms
+    tables.renewed.add(Renewed(line.ledger, line.index, time, key, renewed.valid_until_ms))
+
+
+def _closed(tables: Tables, line: Line, closed: entry_pb2.CaseClosed) -> None:
+    key, time = hash(closed.case_leaf_hash), line.entry.entry_time_ms
+    tables.closed.add(Closed(line.ledger, line.index, time, key, closed.outcome))
+
+
+def _deposited(tables: Tables, line: Line, deposited: entry_pb2.Deposited) -> None:
+    tables.deposits.add(
+        Deposit(
+            line.ledger,
+            line.index,
+            line.entry.entry_time_ms,
+            deposited.activity,
+            deposited.output,
+            hash(deposited.case_leaf_hash),
+            hash(deposited.content_hash),
+            len(deposited.receipts),
+        )
+    )
+    for receipt in deposited.receipts:
+        tables.cited.add(Cited(line.ledger, line.index, deposited.activity, hash(receipt)))
+
+
+def _destroyed(tables: Tables, line: Line, destroyed: entry_pb2.Destroyed) -> None:
+    time = line.entry.entry_time_ms
+    for digest in (*destroyed.statement_hashes, *destroyed.case_leaf_hashes):
+        tables.gone.add(
+            Gone(line.ledger, line.index, time, destroyed.activity, destroyed.why, hash(digest))
+        )
+
+
+def _objected(tables: Tables, line: Line, objected: entry_pb2.Objected) -> None:
+    time = line.entry.entry_time_ms
+    for trace in objected.trace_keys:
+        tables.objections.add(
+            Objection(line.ledger, line.index, time, objected.activity, hash(trace))
+        )
+
+
+def _failures(tables: Tables, line: Line, failures: entry_pb2.Failures) -> None:
+    for one in failures.counts:
+        tables.failures.add(
+            Failure(
+                line.ledger, line.index, failures.minute_ms, failures.peer, one.reason, one.count
+            )
+        )
+
+
+def _contested(tables: Tables, line: Line, contested: entry_pb2.Contested) -> None:
+    raw = contested.signed.contestation
+    said = contestation_pb2.Contestation.FromString(raw)
+    if line.body == said.holder:  # its requester's word that it passed it on is not its handling
+        _contestation(tables, line, "contested", hash(sha256(raw).digest()))
+
+
+def _answered(tables: Tables, line: Line, answered: entry_pb2.ContestationAnswered) -> None:
+    _contestation(tables, line, "answered", hash(answered.contestation_hash))
+
+
+def _told(tables: Tables, line: Line, told: entry_pb2.ContestationsTold) -> None:
+    for digest in told.contestation_hashes:
+        _contestation(tables, line, "told", hash(digest))
+
+
+def _contestation(tables: Tables, line: Line, kind: str, key: int) -> None:
+    tables.contested.add(Contested(line.ledger, line.index, line.entry.entry_time_ms, kind, key))
+
+
+_TAKES: Mapping[str, Callable[[Tables, Line, Any], None]] = {
+    "asked": _asked,
+    "decided": _decided,
+    "received": _received,
+    "cohort_part": _part,
+    "case_opened": _opened,
+    "case_renewed": _renewed,
+    "case_closed": _closed,
+    "deposited": _deposited,
+    "destroyed": _destroyed,
+    "objected": _objected,
+    "failures": _failures,
+    "contested": _contested,
+    "contestation_answered": _answered,
+    "contestations_told": _told,
+}
+
+
+def _statement(line: Line, raw: bytes) -> statement_pb2.Statement:
+    statement = statement_pb2.Statement()
+    try:
+        statement.ParseFromString(raw)
+    except DecodeError as error:
+        raise IntegrityError(
+            "BAD_ENTRY", f"ledger `{line.ledger}`: entry {line.index}: its statement is none"
+        ) from error
+    return statement
+
+
+def _month(number: int) -> int:
+    """The index of a `YYYYMM` month; of none, -1."""
+    year, month = divmod(number, _NUMBER)
+    return year * _MONTHS_A_YEAR + month - 1
+
+
+@lru_cache(maxsize=8192)
+def _selected(holder: str, raw: bytes) -> _Selected:
+    selection = statement_pb2.Selection.FromString(raw)
+    received = selection.received
+    return _Selected(
+        f"{received.from_holder or holder}/{selection.dataset}",
+        " ".join(selection.fields),
+        _month(selection.first_month),
+        _month(selection.last_month),
+        _GRANULARITIES.get(selection.granularity, ""),
+        received.received_for,
+        received.received_by,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _concluded(raw: bytes) -> _Concluded:
+    decision = decision_pb2.Decision.FromString(raw)
+    permits = sorted({rule.text for rule in decision.rules if rule.effect == "permit"})
+    flags = sorted({duty.value for duty in decision.obligations if duty.kind == FLAG})
+    return _Concluded(
+        int(decision.outcome in _PERMITS),
+        decision.reason,
+        " ".join(permits),
+        int(decision.provisional),
+        int(any(duty.kind == NOTICE for duty in decision.obligations)),
+        " ".join(flags),
+    )

@@ -1,0 +1,81 @@
+"""All that an audit remembers of the ledgers it read."""
+
+from collections import Counter
+
+from cloison.audit.columns import Columns, Words
+from cloison.audit.findings import Evidence, Grade
+from cloison.audit.lines import Line
+from cloison.audit.rows import (
+    Asked,
+    Back,
+    Cited,
+    Closed,
+    Contested,
+    Deposit,
+    Failure,
+    Gone,
+    Objection,
+    Opened,
+    Part,
+    Place,
+    Question,
+    Received,
+    Renewed,
+    Sight,
+)
+from cloison.bodies import BodyId
+from cloison.ledger.tree import HASH_BYTES
+
+_SECOND_MS = 1000
+
+
+class Tables:
+    """Rows of every kind, in the order of the ledgers.
+
+    Attributes:
+        bodies: Whose traces were read: what another's would say is not guessed.
+        register: Every entry of the registers; there are few.
+        kinds: How many entries of each kind.
+        foreign: Questions in a ledger that is neither their requester's nor their holder's.
+    """
+
+    def __init__(self, bodies: frozenset[BodyId]) -> None:
+        words = Words()
+        self.bodies = bodies
+        self.register: list[Line] = []
+        self.kinds: Counter[str] = Counter()
+        self.questions = Columns(Question, words)
+        self.asked = Columns(Asked, words)
+        self.sights = Columns(Sight, words)
+        self.received = Columns(Received, words)
+        self.parts = Columns(Part, words)
+        self.opened = Columns(Opened, words)
+        self.renewed = Columns(Renewed, words)
+        self.closed = Columns(Closed, words)
+        self.deposits = Columns(Deposit, words)
+        self.cited = Columns(Cited, words)
+        self.gone = Columns(Gone, words)
+        self.objections = Columns(Objection, words)
+        self.failures = Columns(Failure, words)
+        self.contested = Columns(Contested, words)
+        self.foreign = Columns(Place, words)
+        self.backwards = Columns(Back, words)
+        self._leaves: dict[str, bytearray] = {}
+        self._latest: dict[str, int] = {}
+
+    def place(self, line: Line) -> None:
+        """Keeps where an entry stands, and whether its clock went back by a second or more."""
+        leaves = self._leaves.setdefault(line.ledger, bytearray())
+        missing = line.index * HASH_BYTES - len(leaves)
+        leaves.extend(bytes(max(0, missing)))
+        leaves[line.index * HASH_BYTES : (line.index + 1) * HASH_BYTES] = line.leaf
+        time = line.entry.entry_time_ms
+        latest = self._latest.get(line.ledger, time)
+        if time <= latest - _SECOND_MS:
+            self.backwards.add(Back(line.ledger, line.index, time, latest))
+        self._latest[line.ledger] = max(time, latest)
+
+    def evidence(self, ledger: str, index: int, grade: Grade = Grade.LEDGER) -> Evidence:
+        """Where an entry stands, with its leaf hash."""
+        leaf = self._leaves[ledger][index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        return Evidence(ledger, index, bytes(leaf).hex(), grade.value)
