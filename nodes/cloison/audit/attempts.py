@@ -36,7 +36,7 @@ _REFUSED = Kind(
     "REFUSED_ATTEMPT",
     Severity.MEDIUM,
     PURPOSE_LIMITATION,
-    "{activity} a demandé {n} fois à {holder}, pour « {purpose} », ce que la loi ne lui ouvre pas"
+    "{activity} a demandé {n} fois, à {holders}, pour « {purpose} », ce que la loi ne lui ouvre pas"
     " ({reason}) ; rien n'est sorti.",
     "Qui a lancé ce traitement, sur instruction de qui ; le texte sur lequel il croyait reposer.",
 )
@@ -44,7 +44,7 @@ _OUTSIDE = Kind(
     "OUTSIDE_RECORD_ATTEMPT",
     Severity.MEDIUM,
     "RGPD, art. 30 (registre des traitements)",
-    "{activity} a demandé {n} fois à {holder} ce que sa fiche au registre ne contient pas"
+    "{activity} a demandé {n} fois, à {holders}, ce que sa fiche au registre ne contient pas"
     " ({reason}) ; rien n'est sorti.",
     "La fiche du traitement et son historique ; qui a changé le programme.",
 )
@@ -91,22 +91,35 @@ def find_attempts(scene: Scene) -> list[Finding]:
 
 
 def _refusals(scene: Scene, gathering: Gathering) -> None:
+    refused: dict[tuple[Kind, str, str, str], list[Question]] = defaultdict(list)
     same: dict[tuple[str, ...], list[Question]] = defaultdict(list)
     tried: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
     for one in scene.questions():
         if one.permitted:
             continue
         day = hour_of(one.time).day.isoformat()
-        words = {"holder": one.holder, "reason": one.reason}
         if one.reason in AGAINST_THE_LAW:
-            gathering.add(_REFUSED, one.activity, one, purpose=one.purpose, **words)
+            refused[_REFUSED, one.activity, one.purpose, one.reason].append(one)
         elif one.reason in OUTSIDE_THE_RECORD:
-            gathering.add(_OUTSIDE, one.activity, one, **words)
+            refused[_OUTSIDE, one.activity, "", one.reason].append(one)
         else:
             # Of another case it is another question: only the same one again is the same refusal.
             day = f"{day} {one.case_key}"
         same[one.activity, one.holder, one.dataset, one.purpose, one.reason, day].append(one)
         tried[one.activity, one.dataset, day].append(one)
+    for (kind, activity, purpose, reason), group in refused.items():
+        holders = ", ".join(sorted({one.holder for one in group}))
+        words = {"holders": holders, "purpose": purpose, "reason": reason}
+        gathering.add_all(kind, activity, group, **words)
+    _again(scene, same, tried, gathering)
+
+
+def _again(
+    scene: Scene,
+    same: dict[tuple[str, ...], list[Question]],
+    tried: dict[tuple[str, str, str], list[Question]],
+    gathering: Gathering,
+) -> None:
     most = scene.alarms.same_refusals_a_day.value
     for group in same.values():
         if len(group) > most:

@@ -38,12 +38,14 @@ class Evidence:
         index: Of the entry.
         leaf_hash: Hexadecimal: what a proof shows to stand there.
         grade: What it takes to check what the finding says of it.
+        note: A signed head, where that is the evidence: `index` is then its size.
     """
 
     ledger: str
     index: int
     leaf_hash: str
     grade: str = Grade.LEDGER.value
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """A ledger's entries, each with its place, as an audit reads them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloison.audit.heads import Contradiction, Witnessed
 from cloison.bodies import BodyId
 from cloison.exchange.entries import parse_entry
 from cloison.ledger.export import Snapshot
@@ -45,18 +46,25 @@ class LedgerFolder:
 
     def __init__(self, body: BodyId, directory: Path, verifier: NoteVerifier) -> None:
         self._body = body
-        self._snapshot = Snapshot(directory, verifier, witnessed=False)
+        self.snapshot = Snapshot(directory, verifier, witnessed=False)
 
     def __iter__(self) -> Iterator[Line]:
         """In order. Raises `IntegrityError` (`BAD_ENTRY`): not an entry of this format."""
-        origin = self._snapshot.head.origin
-        for index, leaf, data in self._snapshot.entries():
+        origin = self.snapshot.head.origin
+        for index, leaf, data in self.snapshot.entries():
             yield Line(self._body, origin, index, leaf, parse_entry(data))
 
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """What an audit reads of each body: every entry of its two logs; each may be read again."""
+    """What an audit reads of each body: every entry of its two logs; each may be read again.
+
+    Attributes:
+        witnessed: How far each ledger counts as audited; none where nothing is known of witnesses.
+        contradictions: Heads witnesses kept that are not the ledgers'.
+    """
 
     traces: Mapping[BodyId, Iterable[Line]]
     register: Mapping[BodyId, Iterable[Line]]
+    witnessed: Sequence[Witnessed] = ()
+    contradictions: Sequence[Contradiction] = ()

@@ -6,16 +6,25 @@ from datetime import timedelta
 
 from cloison.audit.again import Again, read_again
 from cloison.audit.attempts import find_attempts
+from cloison.audit.budgets import find_budgets
+from cloison.audit.cases import find_cases
+from cloison.audit.clocks import find_clocks
+from cloison.audit.drift import find_drift
 from cloison.audit.findings import Finding, Severity
+from cloison.audit.labels import find_labels
 from cloison.audit.lines import Ledgers
 from cloison.audit.obligations import Duties, find_obligations
 from cloison.audit.over_time import accesses_over_time
 from cloison.audit.period import Period
+from cloison.audit.persons import find_persons
+from cloison.audit.policies import find_policies
 from cloison.audit.reconcile import reconcile
 from cloison.audit.scene import Scene
 from cloison.audit.series import Series
 from cloison.audit.sweeps import find_sweeps
+from cloison.audit.texts import find_texts
 from cloison.audit.windows import find_windows
+from cloison.audit.witnesses import find_heads
 from cloison.errors import InputError
 from cloison.law import PolicySet
 from cloison.law.alarms import Alarms
@@ -24,6 +33,13 @@ FAMILIES: tuple[Callable[[Scene], list[Finding]], ...] = (
     find_attempts,
     find_sweeps,
     find_windows,
+    find_cases,
+    find_persons,
+    find_texts,
+    find_labels,
+    find_policies,
+    find_budgets,
+    find_clocks,
 )
 _UNDER_WAY = timedelta(minutes=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
@@ -88,11 +104,13 @@ def examine(
     findings += [*again.findings, *unmet]
     for family in FAMILIES:
         findings += family(scene)
+    drifting, drift = find_drift(scene)
+    findings += [*drifting, *find_heads(ledgers, scene)]
     return Examined(
         tuple(sorted(findings, key=_place)),
         {"entries": tables.kinds.total(), **asdict(matched)},
         _replayed(again, duties),
-        tuple(accesses_over_time(tables, period)),
+        (*accesses_over_time(tables, period), *drift),
     )
 
 

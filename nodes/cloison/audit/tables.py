@@ -1,6 +1,8 @@
 """All that an audit remembers of the ledgers it read."""
 
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 
 from cloison.audit.columns import Columns, Words
 from cloison.audit.findings import Evidence, Grade
@@ -61,6 +63,7 @@ class Tables:
         self.foreign = Columns(Place, words)
         self.backwards = Columns(Back, words)
         self._leaves: dict[str, bytearray] = {}
+        self._times: dict[str, array[int]] = {}
         self._latest: dict[str, int] = {}
 
     def place(self, line: Line) -> None:
@@ -70,10 +73,15 @@ class Tables:
         leaves.extend(bytes(max(0, missing)))
         leaves[line.index * HASH_BYTES : (line.index + 1) * HASH_BYTES] = line.leaf
         time = line.entry.entry_time_ms
+        self._times.setdefault(line.ledger, array("q")).append(time)
         latest = self._latest.get(line.ledger, time)
         if time <= latest - _SECOND_MS:
             self.backwards.add(Back(line.ledger, line.index, time, latest))
         self._latest[line.ledger] = max(time, latest)
+
+    def times(self, ledger: str) -> Sequence[int]:
+        """Of each entry of a ledger, in order."""
+        return self._times.get(ledger, ())
 
     def evidence(self, ledger: str, index: int, grade: Grade = Grade.LEDGER) -> Evidence:
         """Where an entry stands, with its leaf hash."""

@@ -9,16 +9,19 @@ import typer
 
 from cloison.audit import LedgerFolder, Ledgers, Period, examine, reconcile
 from cloison.audit.again import read_traces
+from cloison.audit.heads import Contradiction, Witnessed, contradictions, read_kept, read_witnessed
 from cloison.audit.run import replay
 from cloison.bodies import BodyId
 from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
 from cloison.cli.law.sets import SetOf, sets_kept
-from cloison.cli.places import Place, read_nodes
+from cloison.cli.places import Place, read_nodes, read_overseers, read_published
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
 from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError
+from cloison.identity import witness_name
 from cloison.wire.policy_sets import FOLDER
+from cloison.wire.trust import AUDITED, load_trust_policy
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
 
@@ -133,18 +136,23 @@ def open_ledgers(place: Place, only: Sequence[str]) -> Ledgers:
         StorageError, IntegrityError: as `LedgerFolder`.
     """
     nodes = read_nodes(place, only)
-
-    def read(log: str) -> dict[BodyId, LedgerFolder]:
-        return {
-            node.body: LedgerFolder(
-                node.body,
-                node.folder / "ledger" / log,
-                load_vkey(place.keys / f"public/ledgers/{node.body}.{log}.vkey"),
-            )
-            for node in nodes
-        }
-
-    return Ledgers(read("traces"), read("register"))
+    trust = load_trust_policy(place.keys, read_published(place))
+    kept = [
+        read_kept(witness_name(node.body), node.folder / "witness")
+        for node in (*read_nodes(place), *read_overseers(place))
+    ]
+    logs: dict[str, dict[BodyId, LedgerFolder]] = {"traces": {}, "register": {}}
+    witnessed: list[Witnessed] = []
+    contradicting: list[Contradiction] = []
+    for log, of_bodies in logs.items():
+        for node in nodes:
+            directory = node.folder / "ledger" / log
+            verifier = load_vkey(place.keys / f"public/ledgers/{node.body}.{log}.vkey")
+            folder = of_bodies[node.body] = LedgerFolder(node.body, directory, verifier)
+            contradicting += contradictions(folder.snapshot, verifier, kept, trust)
+            if AUDITED in trust.groups:
+                witnessed.append(read_witnessed(directory, verifier, trust))
+    return Ledgers(logs["traces"], logs["register"], witnessed, contradicting)
 
 
 def open_sets(place: Place, given: Sequence[Path]) -> SetOf:

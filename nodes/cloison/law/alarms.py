@@ -48,7 +48,8 @@ class Alarms(FileShape):
     pretext_least: Threshold
     undecided_percent: Threshold
     undecided_least: Threshold
-    output_days: Threshold
+    unpaid_percent: Threshold
+    unpaid_least: Threshold
     # Persons and agents.
     same_lookups_a_day: Threshold
     same_case_days: Threshold

@@ -57,6 +57,10 @@ class Snapshot:
         for index, data in self._reader.entries(0, self.head.size):
             yield index, self._leaves[index], data
 
+    def root_at(self, size: int) -> bytes:
+        """The root over the first `size` entries, at most all of them."""
+        return root_from_edges(edge_hashes(self._levels, size))
+
     def entry(self, index: int) -> bytes:
         """The entry at `index`. Raises `InputError` (`BAD_INDEX`)."""
         self._check(index)

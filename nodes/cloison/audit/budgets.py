@@ -1,0 +1,144 @@
+"""Privacy budgets, as the registers tell them: never more than granted, never given back."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+
+from cloison.audit.findings import Finding, Severity
+from cloison.audit.gathering import ACCOUNTABILITY, Gathering, Kind
+from cloison.audit.lines import Line
+from cloison.audit.period import HOUR_MS
+from cloison.audit.scene import Scene
+
+_SECRECY = "Loi n° 51-711 du 7 juin 1951 (secret statistique)"
+_OVERSPENT = Kind(
+    "BUDGET_OVERSPENT",
+    Severity.HIGH,
+    _SECRECY,
+    "{n} réservation(s) dépassent le budget accordé à {population} pour {year}.",
+    "L'octroi signé, et la suite des réservations.",
+)
+_BACK = Kind(
+    "BUDGET_GIVEN_BACK",
+    Severity.HIGH,
+    _SECRECY,
+    "Ce qui était dépensé de {population} pour {year} a diminué {n} fois : un budget ne se rend"
+    " pas.",
+    "Une sauvegarde a pu être restaurée : voir les têtes que les témoins ont vues.",
+)
+_UNPAID = Kind(
+    "TABLE_WITHOUT_BUDGET",
+    Severity.HIGH,
+    _SECRECY,
+    "{activity} a obtenu {n} fois la table {table} sans qu'un budget soit réservé.",
+    "La publication elle-même, et les deux entrées qu'elle cite.",
+)
+_UNPUBLISHED = Kind(
+    "BUDGET_WITHOUT_TABLE",
+    Severity.LOW,
+    ACCOUNTABILITY,
+    "{n} budget(s) réservé(s) pour {table} n'ont donné aucune publication.",
+    "Une coupure après la réservation l'explique ; la question posée de nouveau doit publier.",
+)
+_FALSE = Kind(
+    "PUBLISHED_WITHOUT_BUDGET",
+    Severity.HIGH,
+    _SECRECY,
+    "{n} publication(s) citent une réservation que le registre ne contient pas.",
+    "Le document publié, et ce que le nœud a tiré au sort.",
+)
+_LOSSES = Kind(
+    "SAME_TABLE_AT_MANY_LOSSES",
+    Severity.MEDIUM,
+    _SECRECY,
+    "{activity} a acheté la table {table} à {n} pertes différentes : ensemble, elles enlèvent le"
+    " bruit que chacune ajoute.",
+    "Le besoin de l'étude, et la somme des pertes par personne.",
+)
+
+
+def find_budgets(scene: Scene) -> list[Finding]:
+    """Budgets overspent, given back, unpaid, unused, or spent on the same table again and again."""
+    gathering = Gathering(scene.tables)
+    _spending(scene, gathering)
+    _publications(scene, gathering)
+    _unpaid(scene, gathering)
+    _losses(scene, gathering)
+    return gathering.findings()
+
+
+def _of_kind(scene: Scene, kind: str) -> Iterator[Line]:
+    return (one for one in scene.tables.register if one.entry.WhichOneof("kind") == kind)
+
+
+def _spending(scene: Scene, gathering: Gathering) -> None:
+    spent: dict[tuple[str, str, int, str], Fraction] = {}
+    for line in _of_kind(scene, "budget_reserved"):
+        one = line.entry.budget_reserved
+        words = {"population": one.population, "year": str(one.year)}
+        pockets = (
+            ("epsilon", one.spent_epsilon, one.granted_epsilon),
+            ("rho", one.spent_rho, one.granted_rho),
+        )
+        for unit, after, granted in pockets:
+            place = line.ledger, one.population, one.year, unit
+            now, before = _fraction(after), spent.get(place, Fraction(0))
+            spent[place] = max(now, before)
+            if scene.period.holds(line.entry.entry_time_ms):
+                if now > _fraction(granted):
+                    gathering.add(_OVERSPENT, one.activity, line, **words)
+                if now < before:
+                    gathering.add(_BACK, one.activity, line, **words)
+
+
+def _fraction(text: str) -> Fraction:
+    """Nothing where there is nothing, or no fraction: it then stands for no grant at all."""
+    try:
+        return Fraction(text or "0")
+    except (ValueError, ZeroDivisionError):
+        return Fraction(0)
+
+
+def _publications(scene: Scene, gathering: Gathering) -> None:
+    reserved = {(one.ledger, one.at): one for one in _of_kind(scene, "budget_reserved")}
+    published = set()
+    for line in _of_kind(scene, "table_published"):
+        place = line.ledger, line.entry.table_published.reserved_index
+        published.add(place)
+        paid = reserved.get(place)
+        cited = line.entry.table_published.reserved_leaf_hash
+        if scene.period.holds(line.entry.entry_time_ms) and (paid is None or paid.leaf != cited):
+            gathering.add(_FALSE, line.entry.table_published.activity, line)
+    late = scene.alarms.unpublished_hours.value * HOUR_MS
+    for place, line in reserved.items():
+        if place not in published and scene.period.holds(line.entry.entry_time_ms + late):
+            one = line.entry.budget_reserved
+            gathering.add(_UNPUBLISHED, one.activity, line, table=f"{one.table} {one.period}")
+
+
+def _unpaid(scene: Scene, gathering: Gathering) -> None:
+    """A question asked again gets the stored answer, free: its table was paid for before."""
+    paid: dict[tuple[str, str, str], int] = {}
+    for line in _of_kind(scene, "budget_reserved"):
+        one = line.entry.budget_reserved
+        place = str(line.body), one.table, one.period
+        paid.setdefault(place, line.entry.entry_time_ms)
+    registers = {str(line.body) for line in scene.tables.register}
+    for question in scene.questions():
+        if question.table and question.permitted and question.holder in registers:
+            table, period, _ = question.table.split(" ")
+            if (question.holder, table, period) not in paid:
+                words = {"table": f"{table} {period}"}
+                gathering.add(_UNPAID, question.activity, question, **words)
+
+
+def _losses(scene: Scene, gathering: Gathering) -> None:
+    bought: dict[tuple[str, str, str, str], dict[bytes, Line]] = defaultdict(dict)
+    for line in _of_kind(scene, "budget_reserved"):
+        one = line.entry.budget_reserved
+        if scene.period.holds(line.entry.entry_time_ms):
+            place = line.ledger, one.activity, one.table, one.period
+            bought[place].setdefault(one.question_hash, line)
+    for (_, activity, table, period), lines in bought.items():
+        if len(lines) >= scene.alarms.losses_of_one_table.value:
+            gathering.add_all(_LOSSES, activity, lines.values(), table=f"{table} {period}")

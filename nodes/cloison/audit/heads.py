@@ -1,0 +1,137 @@
+"""What witnesses saw of a ledger, as it lies on disk: the ledger's own file, and theirs."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from cloison.errors import IntegrityError
+from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
+from cloison.ledger.export import WITNESSED, Snapshot
+from cloison.ledger.files import guard_reads
+from cloison.ledger.note import NoteVerifier, parse_note
+from cloison.ledger.trust_policy import TrustPolicy, Witness
+from cloison.wire.trust import AUDITED
+
+FORKS = "forks"
+_NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """How far a ledger counts as audited.
+
+    Attributes:
+        entries: Under the newest head that enough peers and every overseer cosigned.
+    """
+
+    ledger: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two signed heads of one ledger that cannot both be its own.
+
+    Attributes:
+        witness: Who kept the first.
+        back: The second is shorter; else both say something else of the same entries.
+        notes: The two signed notes: they prove it by themselves.
+    """
+
+    ledger: str
+    witness: str
+    back: bool
+    notes: tuple[str, str]
+
+
+def read_witnessed(directory: Path, verifier: NoteVerifier, trust: TrustPolicy) -> Witnessed:
+    """What a ledger's own directory shows of its witnesses; none is shown by a missing file.
+
+    Raises:
+        StorageError: `LEDGER_READ`.
+        IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`.
+    """
+    path = directory / WITNESSED
+    if not path.exists():
+        return Witnessed(verifier.name, 0)
+    with guard_reads(f"`{path}`"):
+        data = path.read_bytes()
+    head, note = verify_checkpoint(data, verifier), parse_note(data)
+
+    def seen(name: str) -> bool:
+        return trust.witnesses[name].verifier.seen(note) is not None
+
+    return Witnessed(verifier.name, head.size if trust.met(seen, AUDITED) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one witness has on disk: notes by file name, and two contradicting ones by ledger.
+
+    To be read before the ledgers: one that runs may grow, and is then never behind its witness.
+    """
+
+    witness: str
+    heads: Mapping[str, bytes]
+    forks: Sequence[tuple[str, bytes]]
+
+
+def read_kept(witness: str, folder: Path) -> Kept:
+    """A witness's folder. Raises `StorageError` (`LEDGER_READ`)."""
+    with guard_reads(f"`{folder}`"):
+        heads = {
+            path.name: path.read_bytes()
+            for path in sorted(folder.glob("*"))
+            if _NAME.fullmatch(path.name)
+        }
+        forks = [
+            (path.parent.name, path.read_bytes())
+            for path in sorted((folder / FORKS).glob("*/*"))
+            if _NAME.fullmatch(path.name)
+        ]
+    return Kept(witness, heads, forks)
+
+
+def contradictions(
+    snapshot: Snapshot, verifier: NoteVerifier, kept: Sequence[Kept], trust: TrustPolicy
+) -> Iterator[Contradiction]:
+    """Heads that witnesses kept and that are not this ledger's.
+
+    Raises:
+        StorageError: `LEDGER_READ`.
+        IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: a witness's file is not one.
+    """
+    name = sha256(verifier.name.encode()).hexdigest()
+    for one in kept:
+        known = trust.witnesses.get(one.witness)
+        if known is not None and name in one.heads:
+            yield from _against(snapshot, verifier, known, one.heads[name])
+        for ledger, data in one.forks:
+            if ledger == name:
+                notes = _two_notes(data, verifier)
+                yield Contradiction(verifier.name, one.witness, back=False, notes=notes)
+
+
+def _against(
+    snapshot: Snapshot, verifier: NoteVerifier, witness: Witness, data: bytes
+) -> Iterator[Contradiction]:
+    head = verify_checkpoint(data, verifier)
+    if witness.verifier.seen(parse_note(data)) is None:
+        raise IntegrityError(
+            "BAD_SIGNATURE", f"witness `{witness.name}`: keeps a head of `{head.origin}` unsigned"
+        )
+    back = head.size > snapshot.head.size
+    if back or snapshot.root_at(head.size) != head.root:
+        notes = (data.decode(), snapshot.note.decode())
+        yield Contradiction(verifier.name, witness.name, back, notes)
+
+
+def _two_notes(data: bytes, verifier: NoteVerifier) -> tuple[str, str]:
+    start = data.find(f"\n\n{verifier.name}\n".encode())
+    notes = (data[: start + 1], data[start + 2 :])
+    heads: Sequence[Checkpoint] = [verify_checkpoint(note, verifier) for note in notes]
+    if heads[0].size != heads[1].size or heads[0].root == heads[1].root:
+        raise IntegrityError("BAD_CHECKPOINT", "forks: two heads that do not contradict each other")
+    return notes[0].decode(), notes[1].decode()
