@@ -16,12 +16,13 @@ from cloison.errors import InputError
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month
+from cloison.pages.document import Cell, Document, Grid
 from cloison.pages.notice import notice_page
 from cloison.pages.notice_pdf import notice_pdf
 from cloison.programs.entitlement.inputs import Benefit
 from cloison.programs.entitlement.needs import Needs
 from cloison.programs.entitlement.run import Result, run
-from cloison.programs.explanation.document import Cell, Document, Grid, notice_document
+from cloison.programs.explanation.document import notice_document
 from cloison.programs.explanation.notice import make_notice
 from cloison.programs.explanation.record import notice_record
 from cloison.wire.client import connect

@@ -6,8 +6,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cloison.french import typeset
+from cloison.pages.document import Document, Picture
 from cloison.pages.pieces import is_web, mark_pieces, row_id
-from cloison.programs.explanation.document import Document
 
 
 def notice_page(document: Document) -> str:
@@ -20,7 +20,7 @@ def notice_page(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"marked": _marked, "row_id": row_id, "web": is_web}
+    environment.filters |= {"marked": _marked, "row_id": row_id, "web": is_web, "drawn": _drawn}
     return environment.get_template("notice.html.j2").render(document=document)
 
 
@@ -32,6 +32,12 @@ def _typeset(value: object) -> object:
 def _marked(text: str) -> Markup:
     """Escaped text in which `[D3]` leads to its line."""
     return Markup("").join(_pieces(typeset(text)))
+
+
+def _drawn(picture: Picture) -> Markup:
+    """The drawing, with its words for who does not see it; its maker escaped what it shows."""
+    said = Markup('<svg role="img" aria-label="{0}"').format(typeset(picture.said))
+    return Markup(picture.svg.replace("<svg", said, 1))  # noqa: S704 - made by `pages.drawing`
 
 
 def _pieces(text: str) -> Iterator[Markup]:

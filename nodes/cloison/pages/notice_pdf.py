@@ -12,8 +12,8 @@ import typst
 
 from cloison.errors import InputError
 from cloison.french import typeset
+from cloison.pages.document import Cell, Document, Grid, Line, Part
 from cloison.pages.pieces import is_web, mark_pieces, row_id
-from cloison.programs.explanation.document import Cell, Document, Grid, Line, Part
 
 _BREAK_EVERY = 16
 _MAY_BREAK = "\u200b"
@@ -67,6 +67,11 @@ def _part(part: Part, known: frozenset[str], free: dict[str, bool]) -> Json:
         "title": typeset(part.title),
         "paragraphs": [typeset(one) for one in part.paragraphs],
         "grids": [_grid(grid, known, free) for grid in part.grids],
+        "pictures": [
+            {"title": typeset(one.title), "said": typeset(one.said), "svg": one.svg}
+            for one in part.pictures
+        ],
+        "new_page": part.new_page,
     }
 
 

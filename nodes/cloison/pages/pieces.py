@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-_MARK = re.compile(r"\[([DEP][0-9]+)\]", re.ASCII)
-_LINE = re.compile(r"[DEPQ][0-9]+", re.ASCII)
+_MARK = re.compile(r"\[([CDEP][0-9]+)\]", re.ASCII)
+_LINE = re.compile(r"[CDEPQ][0-9]+", re.ASCII)
 
 
 def mark_pieces(text: str) -> Iterator[tuple[str, bool]]:

@@ -10,7 +10,7 @@ from cloison.cli.app import run
 from cloison.cli.outreach import _write, campaign_to_json, read_nir
 from cloison.errors import CloisonError
 from cloison.identity import Nir
-from cloison.programs.explanation.document import Document
+from cloison.pages.document import Document
 from cloison.programs.outreach.letter import Letter
 from cloison.programs.outreach.run import Campaign, Ending, Result
 from cloison.wire.gateway import ReceiptRef

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cloison.pages.document import Cell, Document, Grid, Line, Part
 from cloison.pages.notice import notice_page
-from cloison.programs.explanation.document import Cell, Document, Grid, Line, Part
 
 HOSTILE = "<script>alert('1')</script>\" onload=x [D1] {{ 7*7 }} &lt;"
 

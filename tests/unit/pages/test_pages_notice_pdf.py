@@ -7,8 +7,8 @@ from tests.unit.pages.spoken import Spoken, read_aloud
 from tests.unit.pages.test_pages_notice import HOSTILE, cell, document
 
 from cloison.errors import InputError
+from cloison.pages.document import Document, Grid, Part
 from cloison.pages.notice_pdf import notice_pdf
-from cloison.programs.explanation.document import Document, Grid, Part
 
 NOW = datetime(2026, 6, 16, 10, 0, 0, 5, tzinfo=UTC)
 INJECTIONS = (

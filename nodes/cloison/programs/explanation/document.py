@@ -1,7 +1,6 @@
 """The notice as a person reads it: headings, paragraphs and tables, for any screen or page."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
@@ -9,6 +8,7 @@ from cloison.bodies import BodyId
 from cloison.french import french_count, french_date, french_euros, french_month
 from cloison.law.policy_set import PolicySet
 from cloison.months import Month
+from cloison.pages.document import Cell, Document, Grid, Line, Part
 from cloison.programs.explanation.data import Asked, Datum, Table
 from cloison.programs.explanation.notice import Notice
 from cloison.programs.explanation.replay import Parameter, Step
@@ -63,47 +63,6 @@ _NOT_ROUNDED = (
     "décimales est écrit avec quatre (une proportion, avec six) et repris entier ensuite."
 )
 _NO_REFERENCE = "référence absente dans OpenFisca"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a cell; `address` where it leads elsewhere, `faint` where it is said aside."""
-
-    text: str
-    address: str = ""
-    faint: bool = False
-
-
-Cell = tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table. The first cell of a row names it; `right` are the columns of numbers."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    right: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A heading of level 2 or 3 and what stands under it."""
-
-    level: int
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    grids: tuple[Grid, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The whole notice. `facts` are short lines under the title, a name and a value each."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
-    parts: tuple[Part, ...]
 
 
 def notice_document(notice: Notice, policy: PolicySet) -> Document:

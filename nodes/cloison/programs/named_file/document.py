@@ -6,15 +6,9 @@ from collections.abc import Iterator, Sequence
 from cloison.french import french_count, french_month
 from cloison.law.policy_set import PolicySet
 from cloison.law.words import french
+from cloison.pages.document import Document, Grid, Line, Part
 from cloison.programs.entitlement.answers import Answer
-from cloison.programs.explanation.document import (
-    Document,
-    Grid,
-    Line,
-    Part,
-    asked_title,
-    data_grids,
-)
+from cloison.programs.explanation.document import asked_title, data_grids
 from cloison.programs.explanation.words import OUTCOMES, person
 from cloison.programs.named_file.look import Looked
 from cloison.programs.named_file.record import duties

@@ -11,11 +11,11 @@ from cloison.law.durations import end_of
 from cloison.law.policy_set import PolicySet
 from cloison.law.records import Activity, ObjectionRight
 from cloison.months import Month
+from cloison.pages.document import Cell, Document, Grid, Line, Part
 from cloison.programs.entitlement.answers import Answer
 from cloison.programs.entitlement.gather import File
 from cloison.programs.entitlement.inputs import Role
 from cloison.programs.entitlement.needs import Needs
-from cloison.programs.explanation.document import Cell, Document, Grid, Line, Part
 from cloison.programs.explanation.words import BENEFITS, FIELDS, person
 from cloison.wire.gateway import Member
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from cloison.french import french_euros, french_month
 from cloison.law.records import Activity as Record
-from cloison.programs.explanation.document import Cell, Document, Grid, Part
-from cloison.programs.explanation.document import Line as Text
+from cloison.pages.document import Cell, Document, Grid, Part
+from cloison.pages.document import Line as Text
 from cloison.programs.explanation.words import code_text, person
 from cloison.programs.prefill.declaration import Declaration, Gap, Line, Missing
 

@@ -2,7 +2,7 @@
 
 from cloison.french import french_euros
 from cloison.law.policy_set import PolicySet
-from cloison.programs.explanation.document import Document, Grid, Line, Part
+from cloison.pages.document import Document, Grid, Line, Part
 from cloison.programs.explanation.words import code_text
 from cloison.programs.named_file.document import looked_document
 from cloison.programs.recovery.run import Undue
