@@ -1,7 +1,7 @@
 """A whole audit: ledgers read once, every decision made again, every family of findings."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from cloison.audit.again import Again, read_again
@@ -76,6 +76,10 @@ class Examined:
     checked: Mapping[str, int]
     replayed: Replayed
     series: tuple[Series, ...]
+
+    def with_findings(self, more: Iterable[Finding]) -> "Examined":
+        """The same with what was found before the ledgers could be read."""
+        return replace(self, findings=tuple(sorted([*self.findings, *more], key=_place)))
 
 
 def examine(

@@ -7,21 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cloison.audit import LedgerFolder, Ledgers, Period, examine, reconcile
+from cloison.audit import Period, examine, reconcile
 from cloison.audit.again import read_traces
-from cloison.audit.heads import Contradiction, Witnessed, contradictions, read_kept, read_witnessed
 from cloison.audit.run import replay
-from cloison.bodies import BodyId
+from cloison.cli.audit_ledgers import Node, open_ledgers
 from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
 from cloison.cli.law.sets import SetOf, sets_kept
-from cloison.cli.places import Place, read_nodes, read_overseers, read_published
+from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
-from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError
-from cloison.identity import witness_name
 from cloison.wire.policy_sets import FOLDER
-from cloison.wire.trust import AUDITED, load_trust_policy
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
 
@@ -51,6 +47,7 @@ def run_(
     since: Since = "",
     until: Until = "",
     only: Only = None,
+    node: Node = None,
     policy: Policies = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
@@ -67,7 +64,9 @@ def run_(
     place = Place(find_root(root), keys, var)
     period = _period(since, until)
     law = load_policy(place.root)
-    found = examine(open_ledgers(place, only or ()), law, open_sets(place, policy or ()), period)
+    sets = open_sets(place, policy or ())
+    with open_ledgers(place, only or (), node or ()) as opened:
+        found = examine(opened.ledgers(), law, sets, period).with_findings(opened.refused)
     print_examined(found, period, as_json=as_json)
     if found.findings:
         raise typer.Exit(FAILED)
@@ -79,6 +78,7 @@ def replay_(
     since: Since = "",
     until: Until = "",
     only: Only = None,
+    node: Node = None,
     policy: Policies = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
@@ -94,7 +94,9 @@ def replay_(
     place = Place(find_root(root), keys, var)
     period = _period(since, until)
     law, sets = load_policy(place.root), open_sets(place, policy or ())
-    replayed, findings = replay(open_ledgers(place, only or ()), law, sets, period)
+    with open_ledgers(place, only or (), node or ()) as opened:
+        replayed, findings = replay(opened.ledgers(), law, sets, period)
+    findings = [*opened.refused, *findings]
     print_replayed(replayed, findings, period, as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)
@@ -106,6 +108,7 @@ def reconcile_(
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
     only: Only = None,
+    node: Node = None,
     until: Annotated[
         str,
         typer.Option(help="What came later may still lack its other half (default: 1 minute ago)."),
@@ -121,38 +124,13 @@ def reconcile_(
     """
     place = Place(find_root(root), keys, var)
     due = _time(until) if until else datetime.now(UTC) - _UNDER_WAY
-    ledgers = open_ledgers(place, only or ())
-    findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
+    with open_ledgers(place, only or (), node or ()) as opened:
+        ledgers = opened.ledgers()
+        findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
+    findings = [*opened.refused, *findings]
     print_reconciled(findings, checked, list(ledgers.traces), as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)
-
-
-def open_ledgers(place: Place, only: Sequence[str]) -> Ledgers:
-    """Both logs of every node of the place; those of `only` where it names any.
-
-    Raises:
-        InputError: `UNKNOWN_BODY`, `BAD_VKEY`.
-        StorageError, IntegrityError: as `LedgerFolder`.
-    """
-    nodes = read_nodes(place, only)
-    trust = load_trust_policy(place.keys, read_published(place))
-    kept = [
-        read_kept(witness_name(node.body), node.folder / "witness")
-        for node in (*read_nodes(place), *read_overseers(place))
-    ]
-    logs: dict[str, dict[BodyId, LedgerFolder]] = {"traces": {}, "register": {}}
-    witnessed: list[Witnessed] = []
-    contradicting: list[Contradiction] = []
-    for log, of_bodies in logs.items():
-        for node in nodes:
-            directory = node.folder / "ledger" / log
-            verifier = load_vkey(place.keys / f"public/ledgers/{node.body}.{log}.vkey")
-            folder = of_bodies[node.body] = LedgerFolder(node.body, directory, verifier)
-            contradicting += contradictions(folder.snapshot, verifier, kept, trust)
-            if AUDITED in trust.groups:
-                witnessed.append(read_witnessed(directory, verifier, trust))
-    return Ledgers(logs["traces"], logs["register"], witnessed, contradicting)
 
 
 def open_sets(place: Place, given: Sequence[Path]) -> SetOf:

@@ -1,0 +1,204 @@
+"""The ledgers an audit command reads: folders of this machine, or copies asked of running nodes.
+
+A node that does not serve its auditor is a finding, and the audit goes on with the others.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from cloison.audit.findings import Finding, Severity
+from cloison.audit.heads import (
+    Contradiction,
+    Kept,
+    Witnessed,
+    contradictions,
+    read_kept,
+    read_witnessed,
+)
+from cloison.audit.lines import LedgerFolder, Ledgers
+from cloison.bodies import BodyId
+from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers, read_published
+from cloison.cli.policy import load_policy
+from cloison.cli.vkeys import load_vkey
+from cloison.cli.witness import fetch_note
+from cloison.errors import InputError, PeerError
+from cloison.identity import load_certificate, load_tls, witness_name
+from cloison.ledger.export import WITNESSED
+from cloison.ledger.note import NoteVerifier
+from cloison.ledger.trust_policy import TrustPolicy, Witness
+from cloison.v1 import ledger_service_pb2_grpc
+from cloison.wire.ledger_copy import LedgerCopy
+from cloison.wire.server import channel_credentials, channel_options
+from cloison.wire.trust import AUDITED, load_trust_policy
+
+LOGS = ("traces", "register")
+LIVE = "A running node, BODY or BODY=HOST:PORT; may be given more than once (default: folders)."
+Node = Annotated[list[str] | None, typer.Option("--node", help=LIVE)]
+_AUDIT = "audit"
+_ARTICLE = "RGPD, art. 5, § 2 (responsabilité : pouvoir démontrer)"
+_SETTLES = (
+    "L'accès de l'auditeur rétabli, ou la copie des registres remise sur place, tenue aux têtes que"
+    " les témoins ont cosignées."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerAt:
+    """One ledger as an audit reads it.
+
+    Attributes:
+        log: `traces` or `register`.
+        folder: The node's own, or a copy of what it served.
+        verifier: Its key; the name is the ledger's origin.
+    """
+
+    body: BodyId
+    log: str
+    folder: Path
+    verifier: NoteVerifier
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The ledgers, what witnesses keep of them, and what their opening already found.
+
+    Attributes:
+        kept: Read before the ledgers: one that grows is never behind its witness.
+    """
+
+    places: tuple[LedgerAt, ...]
+    kept: tuple[Kept, ...]
+    trust: TrustPolicy
+    refused: tuple[Finding, ...] = ()
+
+    def ledgers(self) -> Ledgers:
+        """Both logs of every body, each held to its newest head.
+
+        Raises:
+            StorageError, IntegrityError: as `LedgerFolder`, `contradictions`, `read_witnessed`.
+        """
+        logs: dict[str, dict[BodyId, LedgerFolder]] = {log: {} for log in LOGS}
+        witnessed: list[Witnessed] = []
+        contradicting: list[Contradiction] = []
+        for one in self.places:
+            folder = logs[one.log][one.body] = LedgerFolder(one.body, one.folder, one.verifier)
+            contradicting += contradictions(folder.snapshot, one.verifier, self.kept, self.trust)
+            if AUDITED in self.trust.groups:
+                witnessed.append(read_witnessed(one.folder, one.verifier, self.trust))
+        return Ledgers(logs["traces"], logs["register"], witnessed, contradicting)
+
+
+@contextmanager
+def open_ledgers(
+    place: Place, only: Sequence[str] = (), nodes: Sequence[str] = ()
+) -> Iterator[Opened]:
+    """The ledgers of a place; copies live as long as the block.
+
+    Args:
+        place: Where keys and state are.
+        only: Bodies; all where it names none.
+        nodes: Running nodes, `BODY` or `BODY=HOST:PORT`: they are asked, and only they.
+
+    Raises:
+        InputError: `UNKNOWN_BODY`, `BAD_VKEY`, `BAD_ADDRESS`; `NODE_AND_ONLY`: both are given.
+            `NO_AUDITOR`: the policy has no activity whose one purpose is `audit`.
+    """
+    trust = load_trust_policy(place.keys, read_published(place))
+    if not nodes:
+        kept = [
+            read_kept(witness_name(node.body), node.folder / "witness")
+            for node in (*read_nodes(place), *read_overseers(place))
+        ]
+        found = [_at(place, node.body, log) for node in read_nodes(place, only) for log in LOGS]
+        yield Opened(tuple(found), tuple(kept), trust)
+        return
+    if only:
+        raise InputError("NODE_AND_ONLY", "--only names folders, --node names nodes", "give one")
+    with tempfile.TemporaryDirectory(prefix="cloison-audit-") as folder:
+        yield _copied(place, trust, [_node_at(place, one) for one in nodes], Path(folder))
+
+
+def _at(place: Place, body: BodyId, log: str) -> LedgerAt:
+    vkey = load_vkey(place.keys / f"public/ledgers/{body}.{log}.vkey")
+    return LedgerAt(body, log, place.var / body / "ledger" / log, vkey)
+
+
+def _node_at(place: Place, text: str) -> NodeAt:
+    body, _, address = text.partition("=")
+    (node,) = read_nodes(place, [body])
+    if not address:
+        return node
+    host, _, port = address.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()):
+        raise InputError("BAD_ADDRESS", f"--node `{text}`: not an address", "BODY=HOST:PORT")
+    return replace(node, host=host, port=int(port))
+
+
+def _copied(place: Place, trust: TrustPolicy, nodes: Sequence[NodeAt], folder: Path) -> Opened:
+    auditor = _auditor(place)
+    kept = tuple(_kept_at(one, trust) for one in trust.witnesses.values() if one.url)
+    credentials = channel_credentials(
+        load_certificate(place.keys / "public/ca.crt"), load_tls(auditor)
+    )
+    places: list[LedgerAt] = []
+    refused: list[Finding] = []
+    for node in nodes:
+        options = (*channel_options(node.body), ("grpc.enable_http_proxy", 0))
+        with grpc.secure_channel(node.address, credentials, options=options) as channel:
+            stub = ledger_service_pb2_grpc.LedgerServiceStub(channel)
+            for log in LOGS:
+                one = replace(_at(place, node.body, log), folder=folder / node.body / log)
+                seen = fetch_note(f"{trust.logs[one.verifier.name][1]}/checkpoint")
+                try:
+                    LedgerCopy(stub, log, one.verifier).write(one.folder)
+                except PeerError as error:
+                    refused.append(_refusal(one, error))
+                    continue
+                if seen is not None:
+                    (one.folder / WITNESSED).write_bytes(seen)
+                places.append(one)
+    return Opened(tuple(places), kept, trust, tuple(refused))
+
+
+def _kept_at(witness: Witness, trust: TrustPolicy) -> Kept:
+    """What a witness shows of each ledger; nothing where it does not answer."""
+    heads = {}
+    for origin in trust.logs:
+        name = sha256(origin.encode()).hexdigest()
+        note = fetch_note(f"{witness.url}/{name}/checkpoint")
+        if note is not None:
+            heads[name] = note
+    return Kept(witness.name, heads, ())
+
+
+def _auditor(place: Place) -> Path:
+    """The key folder of the activity that may read every entry."""
+    for activity in load_policy(place.root).activities.values():
+        if tuple(activity.purposes) == (_AUDIT,):
+            return place.keys / activity.body / "activities" / activity.id
+    raise InputError(
+        "NO_AUDITOR", "policy: no activity has `audit` as its one purpose", "see policy/activities"
+    )
+
+
+def _refusal(one: LedgerAt, error: PeerError) -> Finding:
+    away = error.reason == "PEER_UNAVAILABLE"
+    said = "n'a pas répondu" if away else f"n'a pas remis ses entrées ({error.reason})"
+    return Finding(
+        code="AUDITOR_NOT_SERVED",
+        severity=Severity.MEDIUM if away else Severity.HIGH,
+        activity="",
+        article=_ARTICLE,
+        sentence=f"Le nœud de {one.body} {said} : registre {one.verifier.name}.",
+        count=1,
+        evidence=(),
+        settles=_SETTLES,
+    )
