@@ -8,9 +8,10 @@ from pathlib import Path
 
 from cloison.errors import IntegrityError
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
-from cloison.ledger.export import WITNESSED, Snapshot
+from cloison.ledger.export import Snapshot
 from cloison.ledger.files import guard_reads
 from cloison.ledger.note import NoteVerifier, parse_note
+from cloison.ledger.reader import WITNESSED
 from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.wire.trust import AUDITED
 

@@ -31,8 +31,8 @@ from cloison.cli.vkeys import load_vkey
 from cloison.cli.witness import fetch_note
 from cloison.errors import InputError, PeerError
 from cloison.identity import load_certificate, load_tls, witness_name
-from cloison.ledger.export import WITNESSED
 from cloison.ledger.note import NoteVerifier
+from cloison.ledger.reader import WITNESSED
 from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.v1 import ledger_service_pb2_grpc
 from cloison.wire.ledger_copy import LedgerCopy

@@ -19,7 +19,8 @@ from cloison.ledger.note import NoteVerifier
 from cloison.ledger.tiles import TILE_WIDTH, bundle_path, encode_bundle
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
-from cloison.wire.program import CALL_SECONDS, told
+from cloison.wire.program import CALL_SECONDS
+from cloison.wire.refusal import told
 
 _LOGS = {
     "traces": ledger_service_pb2.LOG_NAME_TRACES,
