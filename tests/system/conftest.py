@@ -1,18 +1,27 @@
 """A whole federation in real processes: people, keys, stores, four nodes over mutual TLS."""
 
 import random
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import (
+    chdir,
+    closing,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from cloison.bodies import BodyId
+from cloison.cli.app import run
 from cloison.cli.federation import start, stop
 from cloison.cli.places import NodeAt, Place, read_nodes
 from cloison.cli.policy import load_policy
@@ -62,7 +71,18 @@ class Federation:
 
 
 def cloison(*words: str) -> Done:
-    """`cloison WORDS`, by this interpreter."""
+    """`cloison WORDS` by the command's own entry, in this process, which has it all imported.
+
+    A fresh interpreter takes a second to import before each command, and ten with OpenFisca.
+    """
+    out, errors = StringIO(), StringIO()
+    with chdir(ROOT), redirect_stdout(out), redirect_stderr(errors):
+        code = run(words)
+    return Done(["cloison", *words], code, out.getvalue(), errors.getvalue())
+
+
+def process(*words: str) -> Done:
+    """`cloison WORDS` as a process of its own."""
     command = [sys.executable, "-m", "cloison.cli", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
@@ -97,18 +117,37 @@ def write_addresses(folder: Path, bodies: Sequence[str], name: str = "addresses.
     return file
 
 
-def make_federation(folder: Path, policy: PolicySet) -> Federation:
-    """Keys, people, ledgers and loaded stores under `folder`; nothing runs yet."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Keys, people, ledgers and loaded stores of a federation, made once and copied."""
+
+    folder: Path
+    canary: Canary
+    policy: PolicySet
+
+    def copied(self, folder: Path) -> Federation:
+        """A federation of its own under `folder`; nothing runs yet."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        place, people = _place(folder), folder / "people"
+        return Federation(place, people, tuple(read_nodes(place)), self.policy, self.canary)
+
+
+def _place(folder: Path) -> Place:
     bodies = [node.body for node in read_nodes(Place(ROOT, folder, folder))]
-    place = Place(ROOT, folder / "keys", folder / "var", write_addresses(folder, bodies))
+    return Place(ROOT, folder / "keys", folder / "var", write_addresses(folder, bodies))
+
+
+def make_federation(folder: Path, policy: PolicySet) -> Made:
+    """Keys, people, ledgers and loaded stores under `folder`."""
+    place = _place(folder)
     people = folder / "people"
     make = ("--persons", str(PERSONS), "--seed", str(SEED), "--out", str(people))
     succeed(cloison("population", "make", *make))
     canary = plant(people)
     succeed(cloison("keys", "init", str(place.keys), "--root", str(ROOT)))
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda body: create_node(place, people, body), bodies))
-    return Federation(place, people, tuple(read_nodes(place)), policy, canary)
+    for node in read_nodes(place):
+        create_node(place, people, node.body)
+    return Made(folder, canary, policy)
 
 
 def plant(people: Path) -> Canary:
@@ -156,9 +195,15 @@ def policy() -> PolicySet:
 
 
 @pytest.fixture(scope="session")
-def federation(tmp_path_factory: pytest.TempPathFactory, policy: PolicySet) -> Iterator[Federation]:
+def made(tmp_path_factory: pytest.TempPathFactory, policy: PolicySet) -> Made:
+    """A federation nobody starts: tests that change theirs start from a copy."""
+    return make_federation(tmp_path_factory.mktemp("made"), policy)
+
+
+@pytest.fixture(scope="session")
+def federation(tmp_path_factory: pytest.TempPathFactory, made: Made) -> Iterator[Federation]:
     """Four nodes that serve."""
-    made = make_federation(tmp_path_factory.mktemp("federation"), policy)
-    start(made.place, made.nodes, within_seconds=60)
-    yield made
-    stop(made.nodes)
+    found = made.copied(tmp_path_factory.mktemp("federation"))
+    start(found.place, found.nodes, within_seconds=60)
+    yield found
+    stop(found.nodes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.conftest import Federation, cloison, make_federation, succeed
+from tests.system.conftest import Federation, Made, cloison, succeed
 from tests.unit.programs.direct_openfisca import run_directly
 
 from cloison.cli.federation import has_ended, running_pid, start, stop
@@ -44,12 +44,12 @@ class Corrected:
 
 
 @pytest.fixture(scope="module")
-def corrected(tmp_path_factory: pytest.TempPathFactory, policy: PolicySet) -> Iterator[Corrected]:
+def corrected(tmp_path_factory: pytest.TempPathFactory, made: Made) -> Iterator[Corrected]:
     """Computed, corrected, the holder killed before anyone asked it, started again, asked."""
-    federation = make_federation(tmp_path_factory.mktemp("corrected"), policy)
+    federation = made.copied(tmp_path_factory.mktemp("corrected"))
     start(federation.place, federation.nodes, within_seconds=60)
     try:
-        first, nir = compute(federation, policy)
+        first, nir = compute(federation, made.policy)
         declaration = replacing(federation.people, nir, tmp_path_factory.mktemp("correction"))
         options = federation.place.state_options()
         succeed(cloison("load", "cnav", str(declaration), *options))

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.system.conftest import Federation, cloison, spare
+from tests.system.conftest import Federation, cloison, process, spare
 
 from cloison.cli.federation import has_ended, health, running_pid, start
 from cloison.cli.places import NodeAt, Place, read_nodes
@@ -126,7 +126,7 @@ def test_up_when_one_node_fails_stops_the_others(federation: Federation, tmp_pat
 
 
 def run_broken(place: Place, body: str) -> tuple[int, str]:
-    done = cloison("node", "run", body, *place.options())
+    done = process("node", "run", body, *place.options())
     return done.returncode, done.stderr
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.conftest import Federation, cloison, make_federation, succeed
+from tests.system.conftest import Federation, Made, cloison, succeed
 
 from cloison.cli.federation import start, stop
-from cloison.law import PolicySet
 from cloison.ledger.reader import EntryReader
 from cloison.v1.entry_pb2 import Entry
 
@@ -39,19 +38,19 @@ def _options(federation: Federation, words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, policy: PolicySet) -> Iterator[Shown]:
+def shown(tmp_path_factory: pytest.TempPathFactory, made: Made) -> Iterator[Shown]:
     """Loads a correction: so the nodes are not those the other tests ask."""
-    made = make_federation(tmp_path_factory.mktemp("prefill"), policy)
-    start(made.place, made.nodes, within_seconds=60)
-    about = ("--case", made.canary.claim, "--month", "2026-06")
-    options = _options(made, ("prefill",))
+    own = made.copied(tmp_path_factory.mktemp("prefill"))
+    start(own.place, own.nodes, within_seconds=60)
+    about = ("--case", own.canary.claim, "--month", "2026-06")
+    options = _options(own, ("prefill",))
     printed = succeed(cloison("prefill", "show", *about, "--json", *options)).stdout
     declaration = json.loads(printed)
     line = next(one for one in declaration["lines"] if one["mns_cents"] == 91_827_36)
     words = ("prefill", "contest", *about, "--line", line["line"], "--says", SAYS, "--json")
     contested = json.loads(succeed(cloison(*words, *options)).stdout)
-    yield Shown(made, declaration, line, contested)
-    stop(made.nodes)
+    yield Shown(own, declaration, line, contested)
+    stop(own.nodes)
 
 
 def entries(shown: Shown, body: str, kind: str) -> list[Entry]:

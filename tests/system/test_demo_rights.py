@@ -2,7 +2,6 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,21 +44,20 @@ class Computations:
 
 
 @pytest.fixture(scope="module")
-def computations() -> Iterator[Computations]:
-    spy = Computations()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openfisca_adapter, "compute", spy.compute)
-        yield spy
+def computations() -> Computations:
+    return Computations()
 
 
 @pytest.fixture(scope="module")
 def outcomes(federation: Federation, computations: Computations) -> dict[Benefit, Outcome]:
     """Every open claim at the family fund, asked across the four nodes."""
     found = {}
-    for benefit in Benefit:
-        record = federation.policy.activities[f"caf-{benefit.value}"]
-        with federation.gateway(record.id) as gateway:
-            found[benefit] = run(gateway, Needs.of(record), MONTH)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openfisca_adapter, "compute", computations.compute)
+        for benefit in Benefit:
+            record = federation.policy.activities[f"caf-{benefit.value}"]
+            with federation.gateway(record.id) as gateway:
+                found[benefit] = run(gateway, Needs.of(record), MONTH)
     assert computations.pairs
     return found
 

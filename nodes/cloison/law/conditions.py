@@ -14,16 +14,22 @@ from cloison.law.shape import Shape, blank_shape, requests_of
 from cloison.law.slices import Place, policy_set
 
 
-def met(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> set[int]:
-    """Places of the conditions of `rule` that hold for `purpose`; one that errors does not."""
+def met(
+    policy: PolicySet, rule: Rule, shape: Shape, purposes: Sequence[str]
+) -> list[frozenset[int]]:
+    """For each purpose, places of the conditions of `rule` that hold; one that errors does not."""
     if not rule.conditions:
-        return set()
-    return {int(name) for name in _answer(policy, rule, shape, purpose).reasons}
+        return [frozenset() for _ in purposes]
+    found = _answers(policy, rule, shape, purposes)
+    return [frozenset(map(int, answer.reasons)) for answer in found]
 
 
-def _answer(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> cedarpy.Diagnostics:
-    [request] = requests_of(shape, [purpose], rule.attributes)
-    return cedarpy.is_authorized(request, _one_by_one(rule), policy.entities).diagnostics
+def _answers(
+    policy: PolicySet, rule: Rule, shape: Shape, purposes: Sequence[str]
+) -> list[cedarpy.Diagnostics]:
+    requests = requests_of(shape, purposes, rule.attributes)
+    results = cedarpy.is_authorized_batch(requests, _one_by_one(rule), policy.entities)
+    return [result.diagnostics for result in results]
 
 
 @lru_cache(maxsize=4096)
@@ -43,6 +49,7 @@ def _one_by_one(rule: Rule) -> cedarpy.PolicySet:
     )
 
 
+@lru_cache(maxsize=4096)
 def about_purpose(condition: pst.Expr) -> bool:
     """Whether it reads the purpose of the question."""
     return any(_is_purpose(node) for node in nodes_of(condition))
@@ -82,11 +89,14 @@ def stand_ins(policy: PolicySet, place: Place, day: date, texts: frozenset[str])
     if place.received or not all(map(_reads_nothing_else, read)):
         return alone
     blank = blank_shape(place)
-    answers = {one: [_answer(policy, rule, blank, one) for rule in rules] for one in purposes}
-    if any(answer.errors for found in answers.values() for answer in found):
+    by_rule = [_answers(policy, rule, blank, purposes) for rule in rules]
+    if any(answer.errors for found in by_rule for answer in found):
         return alone
     first: dict[tuple[bool, ...], str] = {}
-    return {one: first.setdefault(_told(rules, found), one) for one, found in answers.items()}
+    return {
+        one: first.setdefault(_told(rules, [found[place] for found in by_rule]), one)
+        for place, one in enumerate(purposes)
+    }
 
 
 def _told(rules: Sequence[Rule], answers: Sequence[cedarpy.Diagnostics]) -> tuple[bool, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from cedarpy import pst
 
@@ -68,7 +69,7 @@ def _days(rule: Rule) -> str:
 
 def _gap(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> _Gap | None:
     """What the question lacks for `rule`; None where the rule is for others or for other ends."""
-    holding = met(policy, rule, shape, purpose)
+    [holding] = met(policy, rule, shape, [purpose])
     unmet = [condition for index, condition in enumerate(rule.conditions) if index not in holding]
     if any(_about_others(condition) for condition in unmet):
         return None
@@ -81,14 +82,12 @@ def _gap(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> _Gap | No
 def _covers_family(policy: PolicySet, rule: Rule, shape: Shape, purpose: str) -> bool:
     """Whether the rule's conditions on the purpose hold for some purpose of the same family."""
     family = policy.family(purpose)
+    kin = [other for other in policy.purposes if policy.family(other) == family]
     wanted = {i for i, condition in enumerate(rule.conditions) if about_purpose(condition)}
-    return any(
-        wanted <= met(policy, rule, shape, other)
-        for other in policy.purposes
-        if policy.family(other) == family
-    )
+    return any(wanted <= holding for holding in met(policy, rule, shape, kin))
 
 
+@lru_cache(maxsize=4096)
 def _about_others(condition: pst.Expr) -> bool:
     """Whether it asks for another activity or other data, which no better question would change."""
     names = {node.name for node in nodes_of(condition) if isinstance(node, pst.Var)}
