@@ -17,7 +17,7 @@ demo: $(STAMP)
 	$(BIN)/python deploy/local/demo.py --persons $(PERSONS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not soak"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak"
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 7200

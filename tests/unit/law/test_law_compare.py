@@ -2,8 +2,13 @@
 
 import csv
 import json
+import re
 import shutil
+from contextlib import redirect_stdout
+from io import StringIO
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,37 +25,70 @@ def _changes(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[s
     return found
 
 
-def test_the_decree_of_2024_opened_incomes_to_targeting(
-    capsys: pytest.CaptureFixture[str],
+@pytest.fixture(scope="module")
+def golden() -> tuple[str, list[dict[str, Any]]]:
+    """The table and the JSON of the golden example."""
+    printed = []
+    for more in ([], ["--json"]):
+        shown = StringIO()
+        with redirect_stdout(shown):
+            assert run([*_GOLDEN, *more]) == 0
+        printed.append(shown.getvalue())
+    return printed[0], json.loads(printed[1])["changes"]
+
+
+def _cells(table: str) -> list[tuple[str, ...]]:
+    """Each row's cells; what the table folds within its columns is put together again."""
+    lines = table.splitlines()
+    rule = next(line for line in lines if "───" in line)
+    head = lines[lines.index(rule) - 1]
+    starts = [match.start() for match in re.finditer(r"(?<=  )\S|^ \S", head)]
+    edges = [*pairwise(starts), (starts[-1], len(rule))]
+    rows, row = [], [""] * len(edges)
+    for line in lines[lines.index(rule) + 1 :]:
+        if line.strip() and "changement(s)" not in line:
+            row = [
+                f"{cell} {line[start:end].strip()}".strip()
+                for cell, (start, end) in zip(row, edges, strict=True)
+            ]
+        elif any(row):
+            rows.append(tuple(row))
+            row = [""] * len(edges)
+    return rows
+
+
+def test_golden_table_holds_every_change_and_nothing_else(
+    golden: tuple[str, list[dict[str, Any]]],
 ) -> None:
-    """The golden example: what a journalist could print."""
-    assert run(_GOLDEN) == 0
-    shown = capsys.readouterr().out
+    """What a journalist could print, row by row, against what a program reads."""
+    table, changes = golden
+    assert table.startswith("Ce qui change entre le 2024-01-28 et le 2024-03-01\n")
+    rows = _cells(table)
 
-    assert shown.startswith("Ce qui change entre le 2024-01-28 et le 2024-03-01\n")
-    rows = " ".join(shown.split())
-    for head in ("organisme", "traitement", "finalité", "données", "avant", "après"):
-        assert head in rows
-    # Each cell is folded over lines of its own column: the row is read down, column by column.
-    lines = shown.splitlines()
-    start = next(at for at, line in enumerate(lines) if "(caf-dmde)" in line)
-    while lines[start - 1].strip() and "─" not in lines[start - 1]:
-        start -= 1
-    row = lines[start : start + 5]
-    assert [part for part in row[0].split("  ") if part][:2] == [" caf", " Ciblage des"]
-    for words in ("Ciblage des", "cnav/monthly_reso", "refusé : aucun", "permis", "decret-2024-50"):
-        assert words in row[0]
+    assert len(rows) == len(changes) == 17
+    for row, change in zip(rows, changes, strict=True):
+        body, activity, _, data, _, before, after, articles = row
+        assert (body, before, after) == (change["body"], "refusé : aucun texte", "permis")
+        assert f"({change['activity']})" in activity
+        assert data.replace(" ", "").startswith(f"{change['data']}:{change['fields'][0]}")
+        assert articles.replace(" ", "") == "; ".join(change["articles"]).replace(" ", "")
+    assert "17 changement(s) : 17 vers permis, 0 vers refusé" in table
 
 
-def test_targeting_is_one_line_with_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    changes = _changes(capsys, "2024-01-28", "2024-03-01", "--root", str(_ROOT))
+def test_the_decree_of_2024_opened_incomes_to_targeting(
+    golden: tuple[str, list[dict[str, Any]]],
+) -> None:
+    """One line with its fields; the sixteen others are rights and outreach by another decree."""
+    [line] = [one for one in golden[1] if one["purpose"] == "control-targeting"]
+    others = [one for one in golden[1] if one is not line]
 
-    [line] = [one for one in changes if one["purpose"] == "control-targeting"]
     assert line["activity"] == "caf-dmde"
     assert line["data"] == "cnav/monthly_resources"
     assert line["fields"] == ["payer", "nature", "mns", "net_paid", "status"]
     assert line["what"] == ["un dossier à la fois", "en nombre"]
     assert (line["before"], line["after"]) == ("NO_TEXT", "permit")
+    assert line["articles"][0].startswith("decret-2024-50, ")
+    assert all(one["articles"][0].startswith("decret-2019-969, ") for one in others)
 
 
 def test_the_end_of_the_experiment_closes_what_it_opened(
