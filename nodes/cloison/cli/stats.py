@@ -1,9 +1,7 @@
 """`cloison stats`: tables with noise; what they cost, and that they were paid for."""
 
 import json
-import math
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +13,16 @@ from cloison.cli.console import messages, out, show_decision, table
 from cloison.cli.places import read_addresses
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
+from cloison.cli.stats_told import budget_to_json, price_to_json, show_budget, show_price
 from cloison.errors import StorageError
 from cloison.exchange.statement import TableQuestion
 from cloison.law import PolicySet
+from cloison.pages.budget import draw_budget
 from cloison.pages.table import render_table
+from cloison.statistics.clip import read_clips
 from cloison.statistics.document import read_document
 from cloison.statistics.export import to_csv, to_parquet, to_rows
-from cloison.statistics.loss import shown
-from cloison.v1 import statistics_service_pb2 as wire
+from cloison.statistics.loss import parse_epsilon
 from cloison.wire.node import system_clock
 from cloison.wire.publication_file import parse_publication, print_publication
 from cloison.wire.settings import default_addresses
@@ -40,7 +40,6 @@ Addresses = Annotated[Path | None, typer.Option(help='TOML file, BODY = "host:po
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _KEYS = Path("var/keys")
 _ACTIVITY = "drees-statistics"
-_BAR = 24
 
 
 @app.callback()
@@ -86,7 +85,8 @@ def describe_command(name: Name, *, root: Root = None, as_json: Json = False) ->
     one, cube = declared.table(name), declared.cubes.get(name)
     levels = [{"level": level.id, "cells": level.cells} for level in cube.levels] if cube else []
     if as_json:
-        return _print_json({**one.model_dump(mode="json"), "cells": levels})
+        declaration = one.model_dump(mode="json", exclude_none=True)
+        return _print_json({**declaration, "cells": levels})
     console = out()
     console.print(f"{one.title} · {one.holder} · par {one.period.value}", markup=False)
     console.print(f"  population {one.population}, about {one.persons} persons", markup=False)
@@ -98,6 +98,12 @@ def describe_command(name: Name, *, root: Root = None, as_json: Json = False) ->
         f" cells under {one.threshold} are withheld",
         markup=False,
     )
+    if one.measure.clip is not None:
+        console.print(
+            f"  adds {one.dataset}.{one.measure.field}, at most {one.measure.clip} € a person and"
+            f" cell ({one.measure.clip_source})",
+            markup=False,
+        )
     shown_levels = table("level", "cells", right=("cells",))
     for level in levels:
         shown_levels.add_row(str(level["level"]), str(level["cells"]))
@@ -127,9 +133,9 @@ def price_command(
     with closing(_connect(policy, base, keys, activity, name, addresses)) as client:
         price = client.price(TableQuestion(name, period, epsilon))
     if as_json:
-        _print_json(_price_to_json(price))
+        _print_json(price_to_json(price))
     else:
-        _show_price(price)
+        show_price(price)
     raise typer.Exit(OK if price.affordable else DENIED)
 
 
@@ -183,6 +189,7 @@ def publish_command(
 def budget_command(
     *,
     holder: Annotated[str, typer.Option(help="The body that holds the population.")],
+    picture: Annotated[Path | None, typer.Option(help="SVG file to draw it in.")] = None,
     activity: Activity = _ACTIVITY,
     keys: Keys = _KEYS,
     root: Root = None,
@@ -198,24 +205,11 @@ def budget_command(
     address = _address(base, body, addresses)
     with closing(StatisticsClient.connect(keys, activity, body, address)) as client:
         told = client.budget()
+    if picture is not None:
+        _write_file(picture, draw_budget(told).encode("utf-8"))
     if as_json:
-        return _print_json(_budget_to_json(told))
-    spent = table("population", "year", "pocket", "spent", "granted", "", right=("spent",))
-    for one in told.budgets:
-        pockets = (
-            ("ε", one.spent_epsilon, one.granted_epsilon),
-            ("ρ", one.spent_rho, one.granted_rho),
-        )
-        for pocket, used, granted in pockets:
-            if Fraction(granted):
-                picture = _bar(Fraction(used), Fraction(granted))
-                spent.add_row(one.population, str(one.year), pocket, used, granted, picture)
-    out().print(spent)
-    for ceiling in told.ceilings:
-        typer.echo(
-            f"a person in all of {', '.join(ceiling.grants)}: granted ε {ceiling.granted_epsilon},"
-            f" ρ {ceiling.granted_rho}; at most ε {ceiling.epsilon}, ρ {ceiling.rho}"
-        )
+        return _print_json(budget_to_json(told))
+    show_budget(told)
     return None
 
 
@@ -230,14 +224,8 @@ def verify_command(
 
     Example: cloison stats verify var/tables/caf-beneficiaries-2026-03.json
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise StorageError("FILE_UNREADABLE", f"file `{file}`: {error.strerror}") from error
-    document, reserved, published = parse_publication(data)
-    # Who holds the register is the document's word; that it is theirs, the register's key shows.
-    holder = parse_body(str(read_document(document)["holder"]))
-    checked = Publication.verified(document, reserved, published, load_register(keys, holder))
+    checked = _load_publication(file, keys)
+    holder, reserved, published = checked.content["holder"], checked.reserved, checked.published
     privacy = checked.content["privacy"]
     facts = {
         "table": checked.content["table"],
@@ -256,6 +244,42 @@ def verify_command(
         f" cost ε {privacy['cost_epsilon']}, ρ {privacy['cost_rho']}"
     )
     return None
+
+
+@app.command("clip")
+def clip_command(
+    file: Annotated[Path, typer.Argument(help="The JSON file of published brackets.")],
+    *,
+    epsilon: Annotated[str, typer.Option(help="What the sum will cost, a fraction: 3/4.")],
+    keys: Annotated[Path, typer.Option(help="Folder that holds public/.")] = _KEYS,
+    as_json: Json = False,
+) -> None:
+    """Read off published brackets where a sum is best clipped: no budget, no node.
+
+    Example: cloison stats clip var/tables/caf-amount-brackets-2026-03.json --epsilon 3/4
+    """
+    loss = parse_epsilon(epsilon)
+    content = _load_publication(file, keys).content
+    groups = read_clips(content, loss)
+    if as_json:
+        return _print_json({"epsilon": epsilon, "clips": groups})
+    told = table("group", "clip at", right=("clip at",))
+    for group, clip in groups.items():
+        told.add_row(group or "all", f"{clip} €")
+    out().print(told)
+    return None
+
+
+def _load_publication(file: Path, keys: Path) -> Publication:
+    """A publication of a file, verified."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise StorageError("FILE_UNREADABLE", f"file `{file}`: {error.strerror}") from error
+    document, reserved, published = parse_publication(data)
+    # Who holds the register is the document's word; that it is theirs, the register's key shows.
+    holder = parse_body(str(read_document(document)["holder"]))
+    return Publication.verified(document, reserved, published, load_register(keys, holder))
 
 
 def _connect(
@@ -291,87 +315,17 @@ def _write(folder: Path, publication: Publication) -> list[Path]:
         ".parquet": to_parquet(rows, publication.document),
         ".html": page.encode("utf-8"),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, data in files.items():
-            (folder / f"{stem}{suffix}").write_bytes(data)
-    except OSError as error:
-        raise StorageError("FILE_WRITE", f"folder `{folder}`: {error.strerror}") from error
+    for suffix, data in files.items():
+        _write_file(folder / f"{stem}{suffix}", data)
     return [folder / f"{stem}{suffix}" for suffix in files]
 
 
-def _price_to_json(price: wire.PriceResponse) -> dict[str, Any]:
-    return {
-        "mechanism": price.mechanism,
-        "epsilon": price.epsilon,
-        "rho": price.rho,
-        "kept": price.kept,
-        "affordable": price.affordable,
-        "spent_epsilon": price.budget.spent_epsilon,
-        "spent_rho": price.budget.spent_rho,
-        "granted_epsilon": price.budget.granted_epsilon,
-        "granted_rho": price.budget.granted_rho,
-        "levels": [
-            {
-                "level": one.level,
-                "cells": one.cells,
-                "share": one.share,
-                "rmse": round(one.rmse, 3),
-                "half_width": round(one.half_width, 3),
-            }
-            for one in price.levels
-        ],
-    }
-
-
-def _show_price(price: wire.PriceResponse) -> None:
-    budget = price.budget
-    left_epsilon = Fraction(budget.granted_epsilon) - Fraction(budget.spent_epsilon)
-    left_rho = Fraction(budget.granted_rho) - Fraction(budget.spent_rho)
-    cost = "nothing: it is published" if price.kept else f"ε {price.epsilon}, ρ {price.rho}"
-    typer.echo(f"{price.mechanism} · costs {cost}")
-    typer.echo(
-        f"left of {budget.population} {budget.year}: ε {shown(left_epsilon, up=False)},"
-        f" ρ {shown(left_rho, up=False)}" + ("" if price.affordable else " · TOO DEAR")
-    )
-    levels = table(
-        "level",
-        "cells",
-        "share",
-        "typical error",
-        "95 % interval",
-        right=("cells", "share", "typical error", "95 % interval"),
-    )
-    for one in price.levels:
-        error, width = f"{one.rmse:.1f}", f"± {one.half_width:.1f}"
-        levels.add_row(one.level, str(one.cells), one.share, error, width)
-    out().print(levels)
-
-
-def _budget_to_json(told: wire.BudgetResponse) -> dict[str, Any]:
-    budgets = [
-        {field.name: getattr(one, field.name) for field in one.DESCRIPTOR.fields}
-        for one in told.budgets
-    ]
-    ceilings = [
-        {
-            "id": one.id,
-            "grants": list(one.grants),
-            "granted_epsilon": one.granted_epsilon,
-            "granted_rho": one.granted_rho,
-            "epsilon": one.epsilon,
-            "rho": one.rho,
-            "delta": one.delta,
-        }
-        for one in told.ceilings
-    ]
-    return {"budgets": budgets, "ceilings": ceilings}
-
-
-def _bar(used: Fraction, granted: Fraction) -> str:
-    """What is spent, as filled blocks, rounded up."""
-    filled = min(_BAR, math.ceil(_BAR * used / granted))
-    return "█" * filled + "░" * (_BAR - filled)
+def _write_file(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise StorageError("FILE_WRITE", f"file `{path}`: {error.strerror}") from error
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -92,7 +92,9 @@ def build_cube(table: Table, keys: Mapping[str, KeySet]) -> Cube:
 
 
 def _check_brackets(path: str, table: Table, finest: Sequence[Axis]) -> None:
-    """Brackets are the last dimension, one at most, of the table's own dataset."""
+    """Brackets are the last dimension, one at most, of the table's own dataset, and of no sum."""
+    if table.measure.kind == "sum" and any(axis.edges for axis in finest):
+        raise refuse_file(path, "brackets: of a count, not of a sum")
     for place, (axis, dimension) in enumerate(zip(finest, table.dimensions, strict=True)):
         own = dimension.dataset in {None, table.dataset}
         if axis.edges and (place != len(finest) - 1 or not own):
@@ -121,9 +123,24 @@ def _axes_of(path: str, dimension: Dimension, keys: Mapping[str, KeySet]) -> _Ch
         )
         if chain and not set(chain[-1][1].values()) == set(axis.keys):
             raise refuse_file(path, f"key set `{name}`: its keys are not the parents named")
+        if chain and not _nested(chain[-1], axis):
+            raise refuse_file(path, f"key set `{name}`: its brackets are not whole finer ones")
         chain.append((axis, found.parents))
         name = found.coarser
     return chain
+
+
+def _nested(finer: tuple[Axis, Mapping[str, str]], axis: Axis) -> bool:
+    """Whether each coarser bracket is just the finer ones it is the parent of."""
+    below, parents = finer
+    if not below.edges and not axis.edges:
+        return True
+    if not below.edges or not axis.edges:
+        return False
+    order = [axis.keys.index(parents[key]) for key in below.keys]
+    begins = [None, *below.edges]
+    firsts = [begins[order.index(place)] for place in range(len(axis.keys))]
+    return order == sorted(order) and firsts == [None, *axis.edges]
 
 
 def _choose(path: str, names: Sequence[str], axes: Sequence[_Chain]) -> _Depths:

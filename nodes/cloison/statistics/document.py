@@ -5,7 +5,8 @@ INVARIANT: it is made of a question, its plan and noisy figures; never of exact 
 Cells whose rounded figure is below the table's threshold are withheld: the rule for tables of tax
 data (no cell of fewer than 11), applied to noisy figures, for a threshold on exact ones would tell
 of them. Sums still hold, so a reader may find a withheld figure again by subtraction: noise is what
-protects persons, the threshold is on top. The 85 % rule is about amounts; counts have none.
+protects persons, the threshold is on top. A sum is withheld, and its mean, where the most that one
+person may add is more than 85 % of the published figure: no exact amount is looked at.
 """
 
 import json
@@ -13,18 +14,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cloison.errors import IntegrityError
 from cloison.statistics.budget import Loss
 from cloison.statistics.cube import Level
-from cloison.statistics.deciles import read_distribution
+from cloison.statistics.deciles import decile_widths, read_distribution
 from cloison.statistics.declared import Question, cost_of
-from cloison.statistics.intervals import COVERAGE
+from cloison.statistics.intervals import COVERAGE, leaf_errors
+from cloison.statistics.means import Means, may_dominate, read_means
 from cloison.statistics.plan import Plan
 from cloison.statistics.release import Figures
 
 FORMAT = "cloison table 1"
 _DECIMALS = 3
+Mask = npt.NDArray[np.bool_]
 _ROUNDING = (
     "coarsest cells to the nearest integer of zero or more; below, the nearest figures of zero or "
     "more with that sum, cut to integers, units left to the largest remainders"
@@ -49,6 +53,7 @@ def build_document(
         "definition": question.definition.hex(),
         "policy_set": policy_set.hex(),
         "unit": "persons",
+        "measure": table.measure.model_dump(exclude_none=True),
         "privacy": {
             "person": "the person a row is about, added or removed",
             "most_cells": table.measure.most_cells,
@@ -62,46 +67,82 @@ def build_document(
         "threshold_applied_to": "rounded figures, after noise",
         "coverage": COVERAGE,
         "rounding": _ROUNDING,
-        "distributions": _distributions(question, levels[-1]),
-        "levels": [
-            _level(level, plan, place, figures, table.threshold)
-            for place, (level, figures) in enumerate(zip(question.cube.levels, levels, strict=True))
-        ],
+        "distributions": _distributions(question, plan, levels[-1]),
+        "levels": _levels(question, plan, levels),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _level(
-    level: Level, plan: Plan, place: int, figures: Figures, threshold: int
-) -> dict[str, Any]:
+def _levels(question: Question, plan: Plan, levels: Sequence[Figures]) -> list[dict[str, Any]]:
+    table, cube = question.table, question.cube
+    means = read_means(levels, plan, cube)
+    told = []
+    for place, (level, figures) in enumerate(zip(cube.levels, levels, strict=True)):
+        shown = figures.rounded >= table.threshold
+        one = {
+            "id": level.id,
+            "axes": [
+                {
+                    "id": axis.id,
+                    "title": axis.title,
+                    "keys": axis.keys,
+                    "titles": axis.titles,
+                    **({"edges": axis.edges} if axis.edges else {}),
+                }
+                for axis in level.axes
+            ],
+            "share": str(plan.split[place]),
+            "keys": level.keys(),
+            **_figures(figures, plan, place, shown),
+        }
+        if figures.sums is not None and plan.sums is not None:
+            shown = shown & ~_dominated(figures.sums, table.measure.clip or 0)
+            one["sum"] = _figures(figures.sums, plan.sums, place, shown)
+            one["mean"] = _mean(means[place], shown)
+        told.append(one)
+    return told
+
+
+def _figures(figures: Figures, plan: Plan, place: int, shown: Mask) -> dict[str, Any]:
+    """One vector of a level, where it may be shown."""
     low, high = figures.unrounded - figures.half_widths, figures.unrounded + figures.half_widths
-    shown = figures.rounded >= threshold
-
-    def kept(values: Sequence[float | int]) -> list[float | int | None]:
-        return [value if seen else None for value, seen in zip(values, shown, strict=True)]
-
     return {
-        "id": level.id,
-        "axes": [
-            {"id": one.id, "title": one.title, "keys": one.keys, "titles": one.titles}
-            for one in level.axes
-        ],
-        "share": str(plan.split[place]),
         "scale": plan.mechanisms[place].scale,
         "rmse": round(plan.rmse[place], _DECIMALS),
-        "keys": level.keys(),
         "total": int(figures.rounded.sum()),
         "withheld": int((~shown).sum()),
-        "measured": kept(figures.measured),
-        "unrounded": kept(np.round(figures.unrounded, _DECIMALS).tolist()),
-        "low": kept(np.round(np.floor(low * 10) / 10, 1).tolist()),
-        "high": kept(np.round(np.ceil(high * 10) / 10, 1).tolist()),
-        "rounded": kept(figures.rounded.tolist()),
+        "measured": _kept(figures.measured, shown),
+        "unrounded": _kept(np.round(figures.unrounded, _DECIMALS).tolist(), shown),
+        "low": _kept(np.round(np.floor(low * 10) / 10, 1).tolist(), shown),
+        "high": _kept(np.round(np.ceil(high * 10) / 10, 1).tolist(), shown),
+        "rounded": _kept(figures.rounded.tolist(), shown),
     }
 
 
-def _distributions(question: Question, leaves: Figures) -> list[dict[str, Any]]:
-    """Deciles and shares of each group, where the last dimension is brackets.
+def _mean(means: Means, shown: Mask) -> dict[str, Any]:
+    """Whole euros; nothing where it is not known or not shown."""
+    seen = shown & ~np.isnan(means.value)
+    value, low, high = (
+        np.nan_to_num(one)
+        for one in (np.rint(means.value), np.floor(means.low), np.ceil(means.high))
+    )
+    return {
+        "rounded": _kept(value.astype(np.int64).tolist(), seen),
+        "low": _kept(low.astype(np.int64).tolist(), seen),
+        "high": _kept(high.astype(np.int64).tolist(), seen),
+    }
+
+
+def _dominated(sums: Figures, clip: int) -> Mask:
+    return np.array([may_dominate(clip, one) for one in sums.rounded.tolist()], np.bool_)
+
+
+def _kept(values: Sequence[float | int], shown: Mask) -> list[float | int | None]:
+    return [value if seen else None for value, seen in zip(values, shown.tolist(), strict=True)]
+
+
+def _distributions(question: Question, plan: Plan, leaves: Figures) -> list[dict[str, Any]]:
+    """Deciles, their bounds and shares of each group, where the last dimension is brackets.
 
     Withheld as cells are: a group below the threshold, the share of a bracket below it.
     """
@@ -110,17 +151,21 @@ def _distributions(question: Question, leaves: Figures) -> list[dict[str, Any]]:
         return []
     shape, threshold = (-1, len(axes[-1].keys)), question.table.threshold
     counts, rounded = leaves.unrounded.reshape(shape), leaves.rounded.reshape(shape)
+    errors = leaf_errors(plan, question.cube)
+    errors = errors.reshape(len(errors), *shape)
     found: list[dict[str, Any]] = []
     for place, group in enumerate(Level("groups", axes[:-1]).keys()):
-        read = read_distribution(counts[place], axes[-1].edges)
+        widths = decile_widths(errors[:, place], COVERAGE)
+        read = read_distribution(counts[place], axes[-1].edges, widths)
         if read is None or rounded[place].sum() < threshold:
-            found.append({"keys": group, "deciles": None, "shares": None})
+            found.append({"keys": group, "deciles": None, "bounds": None, "shares": None})
             continue
         shares = [
             round(share, 5) if count >= threshold else None
             for share, count in zip(read.shares, rounded[place], strict=True)
         ]
-        found.append({"keys": group, "deciles": read.deciles, "shares": shares})
+        told = {"deciles": read.deciles, "bounds": read.bounds, "shares": shares}
+        found.append({"keys": group, **told})
     return found
 
 
@@ -134,10 +179,13 @@ def read_document(data: bytes) -> Mapping[str, Any]:
         content = json.loads(data)
         if content["format"] != FORMAT or type(content["threshold"]) is not int:
             raise _bad("of another format")
-        for level in content["levels"]:
+        levels = content["levels"]
+        for level in levels:
             _check_level(level, content["threshold"])
         if len({level["total"] for level in content["levels"]}) != 1:
             raise _bad("its levels do not agree")
+        if len({level["sum"]["total"] if "sum" in level else None for level in levels}) != 1:
+            raise _bad("its sums do not agree")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _bad("cannot be read") from error
     found: Mapping[str, Any] = content
@@ -145,12 +193,24 @@ def read_document(data: bytes) -> Mapping[str, Any]:
 
 
 def _check_level(level: Mapping[str, Any], threshold: int) -> None:
-    counts = {len(level[name]) for name in ("keys", "measured", "unrounded", "low", "high")}
-    shown = [value for value in level["rounded"] if value is not None]
-    if counts != {len(level["rounded"])} or len(shown) + level["withheld"] != len(level["rounded"]):
-        raise _bad("not a figure for each cell")
-    if min(shown, default=threshold) < threshold:
+    cells = len(level["keys"])
+    _check_figures(level, cells)
+    if min((one for one in level["rounded"] if one is not None), default=threshold) < threshold:
         raise _bad("a cell below the threshold is shown")
+    if "sum" in level:
+        _check_figures(level["sum"], cells)
+        if {len(level["mean"][name]) for name in ("rounded", "low", "high")} != {cells}:
+            raise _bad("not a mean for each cell")
+        for persons, euros in zip(level["rounded"], level["sum"]["rounded"], strict=True):
+            if persons is None and euros is not None:
+                raise _bad("a sum of a withheld cell is shown")
+
+
+def _check_figures(level: Mapping[str, Any], cells: int) -> None:
+    counts = {len(level[name]) for name in ("measured", "unrounded", "low", "high", "rounded")}
+    shown = [value for value in level["rounded"] if value is not None]
+    if counts != {cells} or len(shown) + level["withheld"] != cells:
+        raise _bad("not a figure for each cell")
     if sum(shown) > level["total"] or (not level["withheld"] and sum(shown) != level["total"]):
         raise _bad("a level does not add up")
 

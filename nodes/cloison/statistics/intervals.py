@@ -7,33 +7,35 @@ squares, and the interval is an order statistic on the safe side. It is drawn by
 published is never made of these draws.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from statistics import NormalDist
 
 import numpy as np
 
 from cloison.statistics.cube import Cube
-from cloison.statistics.hierarchy import Floats, estimate
+from cloison.statistics.hierarchy import Floats, Places, estimate
 from cloison.statistics.noise import MechanismKind
 from cloison.statistics.plan import Plan
 
 COVERAGE = 0.95
-_NORMAL = 1.959963984540054
 _DRAWS = 5_000
 _MOST_FIGURES = 8_000_000
 _LEAST_DRAWS = 2_000
 _SEED = 51711
 
 
-def half_widths(plan: Plan, cube: Cube) -> list[Floats]:
-    """Of each cell: the true figure is this near the unrounded one, 95 times of 100 at least."""
+def half_widths(plan: Plan, cube: Cube, coverage: float = COVERAGE) -> list[Floats]:
+    """Of each cell: how near the true figure is to the unrounded one, with this chance at least."""
     if plan.kind is MechanismKind.GAUSSIAN:
         # Half a unit more: discrete noise is a little wider than its density says.
-        return [_NORMAL * np.sqrt(level) + 0.5 for level in plan.variances]
+        normal = NormalDist().inv_cdf((1 + coverage) / 2)
+        return [normal * np.sqrt(level) + 0.5 for level in plan.variances]
     scales = tuple(mechanism.scale for mechanism in plan.mechanisms)
     raw = tuple(mechanism.variance for mechanism in plan.mechanisms)
     cells = tuple(level.cells for level in cube.levels)
-    return list(_drawn(scales, raw, cells, tuple(one.tobytes() for one in cube.parents)))
+    parents = tuple(one.tobytes() for one in cube.parents)
+    return list(_drawn(scales, raw, cells, parents, coverage))
 
 
 @lru_cache(64)
@@ -42,23 +44,48 @@ def _drawn(
     raw: tuple[float, ...],
     cells: tuple[int, ...],
     parents: tuple[bytes, ...],
+    coverage: float,
 ) -> tuple[Floats, ...]:
+    packed = [np.frombuffer(one, np.int64) for one in parents]
+    errors = _errors([partial(_laplace, scale=scale) for scale in scales], raw, cells, packed)
+    return tuple(upper_quantile(np.abs(level), coverage) for level in errors)
+
+
+def leaf_errors(plan: Plan, cube: Cube) -> Floats:
+    """Noise of the leaves after least squares, drawn again and again; shape (draws, leaves)."""
+    pure = plan.kind is MechanismKind.LAPLACE
+    noises = [
+        partial(_laplace if pure else _gaussian, scale=mechanism.scale)
+        for mechanism in plan.mechanisms
+    ]
+    raw = [mechanism.variance for mechanism in plan.mechanisms]
+    return _errors(noises, raw, [level.cells for level in cube.levels], cube.parents)[-1]
+
+
+def _errors(
+    noises: Sequence[Callable[[np.random.Generator, Sequence[int]], Floats]],
+    raw: Sequence[float],
+    cells: Sequence[int],
+    parents: Sequence[Places],
+) -> list[Floats]:
     draws = max(_LEAST_DRAWS, min(_DRAWS, _MOST_FIGURES // sum(cells)))
     random = np.random.default_rng(_SEED)
-    noise = [
-        _laplace(random, scale, (draws, count)) for scale, count in zip(scales, cells, strict=True)
-    ]
-    errors = estimate(noise, raw, [np.frombuffer(one, np.int64) for one in parents])
-    return tuple(_quantile(np.abs(level), draws) for level in errors)
+    noise = [draw(random, (draws, count)) for draw, count in zip(noises, cells, strict=True)]
+    return estimate(noise, raw, parents)
 
 
-def _laplace(random: np.random.Generator, scale: float, shape: Sequence[int]) -> Floats:
+def _laplace(random: np.random.Generator, shape: Sequence[int], scale: float) -> Floats:
     stop = -np.expm1(-1 / scale)
     return (random.geometric(stop, shape) - random.geometric(stop, shape)).astype(np.float64)
 
 
-def _quantile(errors: Floats, draws: int) -> Floats:
-    """The order statistic that is past the quantile but for two chances in a hundred."""
-    place = int(np.ceil(draws * COVERAGE + 2 * np.sqrt(draws * COVERAGE * (1 - COVERAGE))))
+def _gaussian(random: np.random.Generator, shape: Sequence[int], scale: float) -> Floats:
+    return np.rint(random.normal(0, scale, shape))
+
+
+def upper_quantile(errors: Floats, coverage: float) -> Floats:
+    """Over the first axis, the order statistic past the quantile but for two chances in 100."""
+    draws = len(errors)
+    place = int(np.ceil(draws * coverage + 2 * np.sqrt(draws * coverage * (1 - coverage))))
     widths: Floats = np.partition(errors, place - 1, axis=0)[place - 1] + 1e-9
     return widths

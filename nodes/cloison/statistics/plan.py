@@ -4,7 +4,7 @@ A plan depends on the declaration and the loss alone: so price and error can be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
@@ -23,9 +23,8 @@ FEW_CONTRIBUTIONS = 10
 Source: measured crossing 9 to 13 for ε from 1/2 to 4 at δ = 10⁻⁶ (Laplace grows with K, Gaussian
 with √K); `tests/unit/statistics` measures it again.
 """
-_SPLIT_STEPS = 50
-_LEAF_WEIGHT = 1.2
-"""Leaves are most of what is read: their error counts a fifth more. The optimum is flat."""
+_SPLIT_STEPS = {1: 1, 2: 100, 3: 100, 4: 50}
+"""Shares are looked for in parts so fine, by the number of levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Plan:
         split: The share of each level.
         mechanisms: One a level, coarsest first.
         variances: Of each figure after least squares, by level.
+        sums: How the euros of a sum are measured, beside the persons; its cost is within `cost`.
     """
 
     kind: MechanismKind
@@ -49,6 +49,7 @@ class Plan:
     split: tuple[Fraction, ...]
     mechanisms: tuple[Mechanism, ...]
     variances: tuple[Floats, ...]
+    sums: "Plan | None" = None
 
     @property
     def rmse(self) -> tuple[float, ...]:
@@ -62,23 +63,46 @@ def make_plan(table: Table, cube: Cube, epsilon: Fraction, delta: Fraction) -> P
     Raises:
         InputError: `BAD_LOSS`: too little for figures to say anything.
     """
-    most = table.measure.most_cells
-    contributions = most * len(cube.levels)
+    measure = table.measure
+    vectors = 1 if measure.clip is None else 2
+    contributions = measure.most_cells * len(cube.levels) * vectors
     pure = delta == 0 or contributions <= FEW_CONTRIBUTIONS
-    kind = MechanismKind.LAPLACE if pure else MechanismKind.GAUSSIAN
     cost = epsilon if pure else rho_of_epsilon(epsilon, delta)
-    distances = [_distance(table, cube, level, kind) for level in range(len(cube.levels))]
-    split = table.shares() or _best_split(kind, tuple(distances), _structure(cube))
+    blank = Plan(
+        MechanismKind.LAPLACE if pure else MechanismKind.GAUSSIAN,
+        epsilon,
+        delta,
+        cost,
+        contributions,
+        (),
+        (),
+        (),
+    )
+    if measure.clip is None:
+        return _measured(blank, table, cube, 1)
+    counted = cost * Fraction(measure.count_share or 1)
+    persons = _measured(replace(blank, cost=counted), table, cube, 1)
+    euros = _measured(replace(blank, cost=cost - counted), table, cube, measure.clip)
+    return replace(persons, cost=cost, sums=euros)
+
+
+def _measured(blank: Plan, table: Table, cube: Cube, most: int) -> Plan:
+    """The mechanisms of one vector of figures, to a cell of which a person adds at most `most`."""
+    pure = blank.kind is MechanismKind.LAPLACE
+    unit = [_distance(table, cube, level, blank.kind) for level in range(len(cube.levels))]
+    aims = table.aims or (1,) * len(cube.levels)
+    split = table.shares() or _best_split(blank.kind, tuple(unit), _structure(cube), aims)
     fit = laplace if pure else gaussian
     mechanisms = tuple(
-        fit(distance, share * cost) for distance, share in zip(distances, split, strict=True)
+        fit(distance * (most if pure else most**2), share * blank.cost)
+        for distance, share in zip(unit, split, strict=True)
     )
     variances = _variances(cube, [mechanism.variance for mechanism in mechanisms])
-    return Plan(kind, epsilon, delta, cost, contributions, split, mechanisms, tuple(variances))
+    return replace(blank, split=split, mechanisms=mechanisms, variances=tuple(variances))
 
 
 def _distance(table: Table, cube: Cube, level: int, kind: MechanismKind) -> int:
-    """How far one person moves a level: L1, or the square of L2.
+    """How far one person who adds 1 to a cell moves a level: L1, or the square of L2.
 
     A person touches at most K leaves by 1 each. Coarser cells are sums, so L1 stays K; but several
     of the leaves may fall into one coarser cell, and then the square of L2 is more than K.
@@ -120,23 +144,27 @@ def _structure(cube: Cube) -> _Structure:
 
 @lru_cache(64)
 def _best_split(
-    kind: MechanismKind, distances: tuple[int, ...], structure: _Structure
+    kind: MechanismKind,
+    distances: tuple[int, ...],
+    structure: _Structure,
+    aims: tuple[int, ...],
 ) -> tuple[Fraction, ...]:
-    """The shares, in fiftieths, with the least weighted sum over levels of the mean variance.
+    """The shares, in steps, under which the largest mean error over its aim is least.
 
     The loss to share scales every variance alike: the best shares are the same for each.
     """
     cells, packed = structure
     parents: list[Places] = [np.frombuffer(one, np.int64) for one in packed]
     best: tuple[float, tuple[int, ...]] | None = None
-    for cuts in combinations(range(1, _SPLIT_STEPS), len(cells) - 1):
-        parts = tuple(b - a for a, b in zip((0, *cuts), (*cuts, _SPLIT_STEPS), strict=True))
-        raw = [_raw(kind, d, p / _SPLIT_STEPS) for d, p in zip(distances, parts, strict=True)]
+    steps = _SPLIT_STEPS[len(cells)]
+    for cuts in combinations(range(1, steps), len(cells) - 1):
+        parts = tuple(b - a for a, b in zip((0, *cuts), (*cuts, steps), strict=True))
+        raw = [_raw(kind, d, p / steps) for d, p in zip(distances, parts, strict=True)]
         means = [float(level.mean()) for level in estimate_variances(cells, raw, parents)]
-        total = sum(means) + (_LEAF_WEIGHT - 1) * means[-1]
-        if best is None or total < best[0]:
-            best = total, parts
-    return tuple(Fraction(part, _SPLIT_STEPS) for part in best[1]) if best else ()
+        worst = max(mean / aim**2 for mean, aim in zip(means, aims, strict=True))
+        if best is None or worst < best[0]:
+            best = worst, parts
+    return tuple(Fraction(part, steps) for part in best[1]) if best else ()
 
 
 def _raw(kind: MechanismKind, distance: int, cost: float) -> float:

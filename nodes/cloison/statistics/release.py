@@ -1,7 +1,7 @@
 """From exact cells to a table that may leave: the one door, for noisy figures only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,12 +61,14 @@ class Figures:
         unrounded: After least squares: unbiased, and sums of the next level's.
         rounded: Integers of zero or more, that add up to the unit.
         half_widths: Of the interval around `unrounded`.
+        sums: Of a sum: the euros of the same cells.
     """
 
     measured: list[int]
     unrounded: Floats
     rounded: Integers
     half_widths: Floats
+    sums: "Figures | None" = None
 
 
 def draw_noise(mechanism: Mechanism, exact: Sequence[int]) -> list[int]:
@@ -80,11 +82,18 @@ def release(exact: ExactCells, plan: Plan, cube: Cube, draw: Draw = draw_noise) 
     INVARIANT: what was reserved for the plan is durable before this is called.
 
     Privacy: person, add or remove; costs `plan.cost`. Each level is one call of one mechanism, in
-    the order of the plan, whatever the data are.
+    the order of the plan, whatever the data are; sums come after persons.
     """
+    persons = _noisy(exact.levels(cube), plan, cube, draw)
+    if plan.sums is None:
+        return persons
+    euros = _noisy(exact.euros(cube), plan.sums, cube, draw)
+    return [replace(one, sums=other) for one, other in zip(persons, euros, strict=True)]
+
+
+def _noisy(exact: list[list[int]], plan: Plan, cube: Cube, draw: Draw) -> list[Figures]:
     measured = [
-        draw(mechanism, level)
-        for mechanism, level in zip(plan.mechanisms, exact.levels(cube), strict=True)
+        draw(mechanism, level) for mechanism, level in zip(plan.mechanisms, exact, strict=True)
     ]
     raw = [mechanism.variance for mechanism in plan.mechanisms]
     unrounded = estimate(measured, raw, cube.parents)

@@ -144,7 +144,9 @@ class Table(Part):
         persons: How many the population is said to count, roughly; public, never taken from data.
         levels: From the coarsest to the leaves: of each, the dimensions, or the key sets that
             dimensions are coarsened to. Each level's cells are sums of the next one's.
-        split: How the loss is shared among levels: a fraction each, or `optimal`.
+        split: How the loss is shared among levels: a fraction each, or `optimal`: such that the
+            largest of the levels' errors, each over its aim, is least.
+        aims: How large the error of each level may be beside the others'; all alike if absent.
         threshold: Cells whose published figure is less are withheld in print.
     """
 
@@ -161,6 +163,7 @@ class Table(Part):
     measure: Measure
     levels: Annotated[tuple[tuple[Name, ...], ...], Field(min_length=1, max_length=MOST_LEVELS)]
     split: Literal["optimal"] | tuple[str, ...] = "optimal"
+    aims: tuple[Annotated[StrictInt, Field(ge=1, le=1000)], ...] | None = None
     threshold: Annotated[StrictInt, Field(ge=0, le=10_000)] = 11
 
     @model_validator(mode="after")
@@ -172,6 +175,8 @@ class Table(Part):
             raise ValueError("`levels`: the last is not all dimensions, in order")
         if all(one.dataset not in {None, self.dataset} for one in self.dimensions):
             raise ValueError("`dimensions`: none is a field of the table's own dataset")
+        if self.aims and (self.split != "optimal" or len(self.aims) != len(self.levels)):
+            raise ValueError("`aims`: not one a level, or with a split that is declared")
         if self.split != "optimal":
             self._check_split(self.split)
         return self

@@ -12,8 +12,13 @@ def test_stats_list_names_tables_and_cells(capsys: pytest.CaptureFixture[str]) -
     assert run(["stats", "list", "--json"]) == 0
     tables = json.loads(capsys.readouterr().out)["tables"]
     assert {(one["table"], one["holder"], one["cells"]) for one in tables} == {
+        ("caf-amount-brackets", "caf", 192),
+        ("caf-amounts", "caf", 360),
         ("caf-beneficiaries", "caf", 360),
+        ("caf-household-types", "caf", 27),
         ("cnav-income", "cnav", 64),
+        ("cnav-income-tree", "cnav", 272),
+        ("cnav-pensions", "cnav", 3),
     }
 
 
@@ -27,6 +32,14 @@ def test_stats_describe_says_what_one_person_may_weigh(
 ) -> None:
     assert run(["stats", "describe", "caf-beneficiaries"]) == 0
     assert "one person counts once in at most 3 cells" in capsys.readouterr().out
+
+
+def test_stats_describe_of_a_sum_says_the_bound_and_its_source(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["stats", "describe", "caf-amounts"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "adds payments.amount, at most 1200 € a person and cell (Exemple" in told
 
 
 def test_stats_describe_json_has_the_declaration(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +59,8 @@ def test_stats_describe_json_has_the_declaration(capsys: pytest.CaptureFixture[s
         (["price", "caf-beneficiaries", "--period", "2026", "--epsilon", "1"], "BAD_PERIOD"),
         (["price", "caf-beneficiaries", "--period", "2031-03", "--epsilon", "1"], "NO_GRANT"),
         (["budget", "--holder", "Caf!"], "BAD_BODY"),
+        (["clip", "none.json", "--epsilon", "0.75"], "BAD_FRACTION"),
+        (["clip", "none.json", "--epsilon", "0"], "BAD_LOSS"),
     ],
 )
 def test_stats_bad_words_are_invalid_input(

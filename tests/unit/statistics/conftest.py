@@ -34,6 +34,7 @@ def shaped(files: Mapping[str, bytes], declared: Declared) -> Shaped:
     def shape(most_cells: int = 3, **changed: Any) -> tuple[Table, Cube]:
         content = declared.tables[TABLE].model_dump()
         content["measure"]["most_cells"] = most_cells
+        content["aims"] = None
         table = Table.model_validate({**content, **changed})
         return table, build_cube(table, keys)
 

@@ -1,5 +1,6 @@
 """Deciles from noisy brackets: monotone, near in rank, and never by cutting negatives first."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloison.statistics.cells import cells_expression, count_cells
-from cloison.statistics.deciles import isotonic, read_distribution
+from cloison.statistics.deciles import decile_widths, isotonic, read_distribution
 from cloison.statistics.declared import Declared
 from cloison.statistics.document import build_document, read_document
 from cloison.statistics.held import HeldPeriod
+from cloison.statistics.hierarchy import estimate
+from cloison.statistics.intervals import COVERAGE, leaf_errors
 from cloison.statistics.noise import laplace
-from cloison.statistics.release import release
+from cloison.statistics.release import ExactCells, release
 
 TABLE = "cnav-income"
 
@@ -140,3 +143,61 @@ def test_document_has_deciles_and_withholds_shares_of_small_brackets(
     withheld = [count is None for count in content["levels"][0]["rounded"]]
     assert [share is None for share in group["shares"]] == withheld
     assert any(withheld)
+
+
+@pytest.mark.parametrize("name", ["cnav-income", "cnav-income-tree"])
+def test_decile_bounds_hold_over_two_thousand_releases(declared: Declared, name: str) -> None:
+    question, runs = declared.question(name, "2026-03", "1"), 2_000
+    plan, cube = question.plan(), question.cube
+    edges = cube.leaves.axes[-1].edges
+    incomes = np.sort(np.random.default_rng(7).lognormal(7.2, 0.6, 3_000))
+    places = np.searchsorted(edges, incomes, side="right")
+    exact = ExactCells(np.bincount(places, minlength=len(edges) + 1)).levels(cube)
+    random = np.random.default_rng(13)
+    noisy = []
+    for mechanism, level in zip(plan.mechanisms, exact, strict=True):
+        stop, shape = -np.expm1(-1 / mechanism.scale), (runs, len(level))
+        noisy.append(level + random.geometric(stop, shape) - random.geometric(stop, shape))
+    leaves = estimate(noisy, [one.variance for one in plan.mechanisms], cube.parents)[-1]
+    widths = decile_widths(leaf_errors(plan, cube), COVERAGE)
+    truth = [incomes[math.ceil(len(incomes) * part / 10) - 1] for part in range(1, 10)]
+    held, wide = np.zeros(9), np.zeros(9)
+    for one in leaves:
+        found = read_distribution(one, edges, widths)
+        assert found is not None
+        for place, ((low, high), true) in enumerate(zip(found.bounds, truth, strict=True)):
+            held[place] += (low is None or low <= true) and (high is None or true <= high)
+            wide[place] += (edges[-1] if high is None else high) - (low or 0)
+    assert held.min() / runs > 0.95 - 5 * np.sqrt(0.95 * 0.05 / runs)
+    # And they say something: a few brackets, not the whole range.
+    assert (wide[:8] / runs).max() < 1_000
+
+
+def test_decile_bounds_among_empty_brackets_are_their_ends() -> None:
+    counts = np.array([0.0, 50, 0, 0, 0, 50, 0])
+    found = read_distribution(counts, [1, 2, 3, 4, 5, 6], np.full((9, 6), 1.0))
+    assert found is not None
+    assert found.bounds[1] == (1, 2)
+    assert found.bounds[4] == (1, 6)  # half below, half above: anywhere between is the median
+    assert found.bounds[7] == (5, 6)
+
+
+def test_read_distribution_by_a_tree_is_nearer_for_a_large_group(declared: Declared) -> None:
+    persons, runs = 300_000, 40
+    incomes = np.sort(np.random.default_rng(2).lognormal(7.2, 0.6, persons))
+    errors = {}
+    for name in ("cnav-income", "cnav-income-tree"):
+        question = declared.question(name, "2026-03", "1")
+        plan, cube = question.plan(), question.cube
+        edges = cube.leaves.axes[-1].edges
+        places = np.searchsorted(edges, incomes, side="right")
+        exact = ExactCells(np.bincount(places, minlength=len(edges) + 1))
+        ranks = []
+        for _ in range(runs):
+            found = read_distribution(release(exact, plan, cube)[-1].unrounded, edges)
+            assert found is not None
+            for part, told in enumerate(found.deciles, 1):
+                assert told is not None
+                ranks.append(abs(np.searchsorted(incomes, told) - persons * part / 10))
+        errors[name] = float(np.mean(ranks))
+    assert errors["cnav-income-tree"] < errors["cnav-income"] / 2

@@ -12,6 +12,7 @@ from cloison.statistics.declared import Declared, cost_of, parse_declared
 
 TABLE, GRANT = "tables/caf-beneficiaries.toml", "grants/caf-beneficiaries-2026.toml"
 CEILING = "ceilings/all-2026.toml"
+SUM = "tables/caf-amounts.toml"
 INCOME = "keys/monthly-income.toml"
 ACCOUNT = "caf-beneficiaries", 2026
 
@@ -26,9 +27,38 @@ BAD_FILES = {
     "level that is no sum": (TABLE, '[["benefit"], [', '[["department"], ['),
     "level twice": (TABLE, '[["benefit"], [', '[["region", "benefit"], ['),
     "last level not all": (TABLE, ', ["department", "benefit"]]', "]"),
-    "split that is not one": (TABLE, 'split = "optimal"', 'split = ["1/3", "1/3", "1/4"]'),
-    "split as floats": (TABLE, 'split = "optimal"', "split = [0.5, 0.25, 0.25]"),
-    "split of a zero": (TABLE, 'split = "optimal"', 'split = ["0", "1/2", "1/2"]'),
+    "split that is not one": (
+        TABLE,
+        'split = "optimal"\naims = [7, 6, 5]',
+        'split = ["1/3", "1/3", "1/4"]',
+    ),
+    "split as floats": (
+        TABLE,
+        'split = "optimal"\naims = [7, 6, 5]',
+        "split = [0.5, 0.25, 0.25]",
+    ),
+    "split of a zero": (
+        TABLE,
+        'split = "optimal"\naims = [7, 6, 5]',
+        'split = ["0", "1/2", "1/2"]',
+    ),
+    "aims not one a level": (TABLE, "aims = [7, 6, 5]", "aims = [7, 6]"),
+    "aims beside a split": (TABLE, 'split = "optimal"', 'split = ["1/3", "1/3", "1/3"]'),
+    "aim of zero": (TABLE, "aims = [7, 6, 5]", "aims = [7, 0, 5]"),
+    "aim as float": (TABLE, "aims = [7, 6, 5]", "aims = [7, 6, 5.0]"),
+    "clip of zero": (SUM, "clip = 1200", "clip = 0"),
+    "clip that is negative": (SUM, "clip = 1200", "clip = -1200"),
+    "clip as float": (SUM, "clip = 1200", "clip = 1200.0"),
+    "clip without a source": (SUM, "clip_source =", "source ="),
+    "clip of a count": (TABLE, "most_cells = 3", "most_cells = 3\nclip = 1200"),
+    "sum of no field": (SUM, 'field = "amount"\nmost', "most"),
+    "share of nothing": (SUM, 'count_share = "1/4"', 'count_share = "0"'),
+    "share of all": (SUM, 'count_share = "1/4"', 'count_share = "1"'),
+    "share as float": (SUM, 'count_share = "1/4"', "count_share = 0.25"),
+    "unknown measure": (SUM, 'kind = "sum"', 'kind = "median"'),
+    "sum over brackets": (SUM, 'keys = "caf-benefits"', 'keys = "monthly-benefit"'),
+    "brackets out of step": ("keys/fine-income.toml", ", 400, 425, ", ", 401, 425, "),
+    "brackets out of order": ("keys/fine-income.toml", 'f016 = "c01"', 'f016 = "c02"'),
     "few persons": (TABLE, "persons = 12_000_000", "persons = 10"),
     "another name": (TABLE, 'id = "caf-beneficiaries"', 'id = "caf-other"'),
     "dimension twice": (TABLE, 'id = "benefit"\n', 'id = "department"\n'),
