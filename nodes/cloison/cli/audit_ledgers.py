@@ -28,7 +28,7 @@ from cloison.bodies import BodyId
 from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers, read_published
 from cloison.cli.policy import load_policy
 from cloison.cli.vkeys import load_vkey
-from cloison.cli.witness import fetch_note
+from cloison.cli.witnessed import fetch_note
 from cloison.errors import InputError, PeerError
 from cloison.identity import load_certificate, load_tls, witness_name
 from cloison.ledger.note import NoteVerifier

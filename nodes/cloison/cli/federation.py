@@ -19,12 +19,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cloison.bodies import BodyId
 from cloison.cli.places import NodeAt, Place
+from cloison.cli.witnessed import wait_witnessed
 from cloison.errors import CloisonError, InputError, StorageError
 from cloison.identity import Peer, load_certificate, load_tls
 from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
+WITNESSED_SECONDS = 10.0
 PORT_SECONDS = 2.0
 NAMELESS_SECONDS = 2.0
 CALL_SECONDS = 2.0
@@ -54,8 +56,13 @@ def start(
     nodes: Sequence[NodeAt],
     launch: Launch = launch_node,
     within_seconds: float = READY_SECONDS,
-) -> None:
+) -> list[BodyId]:
     """Every node serving, within that many seconds in all; or none of them, and why.
+
+    Where enough witnesses run, their ledgers are witnessed too: until then they refuse questions.
+
+    Returns:
+        Whose ledger too few witnesses have seen: no node waits for another to start.
 
     Raises:
         InputError: `NO_STATE`: a node was never created. `ALREADY_UP`: it runs.
@@ -70,6 +77,7 @@ def start(
             started.append(node)
             _spawn(node, (launch_witness if node.witness else launch)(place, node.body))
         _wait_serving(place, started, time.monotonic() + within_seconds)
+        return wait_witnessed(place, started, WITNESSED_SECONDS)
     except BaseException:
         stop(started)
         raise

@@ -74,8 +74,8 @@ def fsck(
         listed = [_record(one) for one in found]
         typer.echo(json.dumps({"sound": sound, "ledgers": listed}, ensure_ascii=False, indent=2))
     else:
-        for one in found:
-            _show(one)
+        for checked in found:
+            _show(checked)
     if not all(one.sound for one in found):
         raise typer.Exit(FAILED)
 

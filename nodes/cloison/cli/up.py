@@ -39,9 +39,14 @@ def up(
     nodes = _processes(place, only or ())
     begin = time.monotonic()
     with messages().status(f"starting {len(nodes)} nodes"):
-        start(place, nodes)
+        unseen = start(place, nodes)
     for node in nodes:
         typer.echo(f"{node.body}: {'witness' if node.witness else 'serving'} on {node.address}")
+    if unseen:
+        named = ", ".join(unseen)
+        typer.echo(
+            f"{named}: too few witnesses answer yet; until then questions are refused", err=True
+        )
     typer.echo(f"ready in {time.monotonic() - begin:.1f} s", err=True)
 
 

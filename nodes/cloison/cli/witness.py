@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -21,6 +20,7 @@ from cloison.bodies import BodyId, parse_body
 from cloison.cli.console import out, table
 from cloison.cli.places import Place, read_published, read_quorum
 from cloison.cli.root import find_root
+from cloison.cli.witnessed import fetch
 from cloison.errors import CloisonError, InputError
 from cloison.french import french_count
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
@@ -38,9 +38,7 @@ app = typer.Typer(
 FAILED = 1
 ITSELF = "it shows"
 """In a witness's place: what the ledger itself publishes."""
-_CALL_SECONDS = 3.0
 _FOLLOWS_SECONDS = 2.0
-_MOST_BYTES = 65_536
 
 Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
 Var = Annotated[Path, typer.Option(help="Folder of the nodes' state.")]
@@ -209,7 +207,7 @@ def _went_back(sights: Sequence[Sight]) -> Iterator[str]:
 
 def _own_sight(verifier: NoteVerifier, url: str) -> Sight:
     try:
-        note = _fetch(f"{url}/checkpoint")
+        note = fetch(f"{url}/checkpoint")
         head = None if note is None else verify_checkpoint(note, verifier)
     except (OSError, HTTPException):
         return Sight(verifier.name, ITSELF, said="does not answer")
@@ -223,7 +221,7 @@ def _own_sight(verifier: NoteVerifier, url: str) -> Sight:
 def _sight(verifier: NoteVerifier, witness: Witness, now: int) -> Sight:
     name = sha256(verifier.name.encode()).hexdigest()
     try:
-        note = _fetch(f"{witness.url}/{name}/checkpoint")
+        note = fetch(f"{witness.url}/{name}/checkpoint")
     except (OSError, HTTPException):
         return Sight(verifier.name, witness.name, said="does not answer")
     if note is None:
@@ -240,26 +238,6 @@ def _sight(verifier: NoteVerifier, witness: Witness, now: int) -> Sight:
 
 def _seen(verifier: NoteVerifier, witness: Witness, head: Checkpoint, seconds: int) -> Sight:
     return Sight(verifier.name, witness.name, head.size, seconds, head.root.hex())
-
-
-def fetch_note(url: str) -> bytes | None:
-    """The note at a URL, of whoever publishes there; None where nobody answers with one."""
-    try:
-        return _fetch(url) if url.startswith("http://") else None
-    except (OSError, HTTPException):
-        return None
-
-
-def _fetch(url: str) -> bytes | None:
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=_CALL_SECONDS)
-    try:
-        connection.request("GET", parts.path)
-        response = connection.getresponse()
-        body = response.read(_MOST_BYTES)
-        return body if response.status == 200 else None  # noqa: PLR2004 - found
-    finally:
-        connection.close()
 
 
 def _show(trust: TrustPolicy, sights: Sequence[Sight], wrong: Sequence[str]) -> None:

@@ -127,6 +127,11 @@ def shorten(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def two_tiles(place: Place) -> None:
+    flip(place.folder / "tile/0/000")
+    flip(place.folder / "tile/entries/001")
+
+
 def torn(place: Place) -> None:
     (segment,) = (place.folder / "entries").iterdir()
     segment.write_bytes(segment.read_bytes().rstrip(b"\0") + b"CLR1 and no more")
@@ -167,7 +172,7 @@ WRONG: dict[str, tuple[Callable[[Place], object], set[str]]] = {
     "a tile cut short": (lambda p: shorten(p.folder / "tile/0/001"), {"BAD_TILE"}),
     "an entry of a bundle": (lambda p: flip(p.folder / "tile/entries/000"), {"BAD_BUNDLE"}),
     "two tiles": (
-        lambda p: (flip(p.folder / "tile/0/000"), flip(p.folder / "tile/entries/001")),
+        two_tiles,
         {"BAD_TILE", "BAD_BUNDLE"},
     ),
     "a commit": (lambda p: flip(min((p.folder / "entries").iterdir()), 500), {"LEDGER_DAMAGED"}),

@@ -11,6 +11,7 @@ from cloison.errors import InputError, IntegrityError, StorageError
 from cloison.ledger.cosignature import CosignatureVerifier, Cosigner
 from cloison.ledger.log import Log
 from cloison.ledger.note import Note, NoteSigner, parse_note
+from cloison.ledger.quorum import quorum_seconds
 from cloison.ledger.trust_policy import parse_trust_policy
 from cloison.ledger.witness import SIZE, Submission, Witness
 
@@ -328,3 +329,61 @@ def test_trust_policy_that_is_not_right_is_refused(lines: tuple[str, ...], why: 
     with pytest.raises(InputError, match=why) as caught:
         parse_trust_policy(policy_text(*lines))
     assert caught.value.reason == "BAD_TRUST_POLICY"
+
+
+def cosigned(seen: dict[str, int]) -> Note:
+    """A head of caf's with these cosignatures, by witness and time."""
+    head = parse_note(SIGNER.sign(f"{ORIGIN}\n0\n{EMPTY}\n"))
+    lines = [WITNESSES[name].cosign(head.text, time) for name, time in seen.items()]
+    return Note(head.text, (*head.signatures, *lines))
+
+
+EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+WITNESSES = {name: Cosigner(name, key(20 + i)) for i, name in enumerate(("caf", "cnav", "dgfip"))}
+TWO_OF_THREE = parse_trust_policy(
+    "\n".join(
+        [
+            *(f"witness {name} {one.verifier.vkey}" for name, one in WITNESSES.items()),
+            "group peers 2 caf cnav dgfip",
+            "quorum peers",
+        ]
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "own", "seconds"),
+    [
+        ({"cnav": 50, "dgfip": 90}, "caf", 50),
+        ({"cnav": 90, "dgfip": 50}, "caf", 50),
+        ({"caf": 70, "cnav": 50, "dgfip": 90}, "msa", 70),
+        ({"caf": 99, "cnav": 50}, "caf", None),
+        ({"cnav": 50}, "caf", None),
+        ({}, "caf", None),
+    ],
+)
+def test_quorum_is_as_old_as_the_last_that_made_it(
+    seen: dict[str, int], own: str, seconds: int | None
+) -> None:
+    assert quorum_seconds(cosigned(seen), TWO_OF_THREE, own) == seconds
+
+
+def test_quorum_with_a_forged_line_is_refused() -> None:
+    note = cosigned({"cnav": 50, "dgfip": 90})
+    forged = Note(note.text.replace("\n0\n", "\n1\n"), note.signatures)
+    with pytest.raises(IntegrityError) as caught:
+        quorum_seconds(forged, TWO_OF_THREE, "caf")
+    assert caught.value.reason == "BAD_SIGNATURE"
+
+
+def test_witness_whose_clock_goes_back_says_so_and_cosigns(ledger: Ledger, tmp_path: Path) -> None:
+    """A cosignature says when its witness believes it saw the head; the quorum takes the older."""
+    times = iter((NOW, NOW - 3_600))
+    witness = Witness(
+        tmp_path / "set-back", COSIGNER, {ORIGIN: SIGNER.verifier}, lambda: next(times)
+    )
+    for (old, new), time in (((0, 3), NOW), ((3, 7), NOW - 3_600)):
+        reply = witness.add_checkpoint(ledger.submission(old, new))
+        note = parse_note(ledger.notes[new] + reply.body)
+        assert COSIGNER.verifier.seen(note) == time
+    witness.close()
