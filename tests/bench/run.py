@@ -23,6 +23,7 @@ from tests.bench import (
     entitlement,
     federation,
     growth,
+    ledger,
     load,
     loading,
     many,
@@ -259,6 +260,7 @@ SECTIONS: Mapping[str, Measure] = {
     "entitlement": entitlement.measure,
     "growth": growth.measure,
     "decision": decision.measure,
+    "ledger": ledger.measure,
 }
 """Beside `ask`, by name. A section is a function: a folder in, a `Section` out."""
 

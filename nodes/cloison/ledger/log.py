@@ -239,6 +239,13 @@ class Log:
             raise _bad_index(f"entry {index}", size)
         return self._tree.inclusion_proof(index, size)
 
+    def inclusion_proofs(self, appended: Appended) -> list[list[bytes]]:
+        """The hashes of each entry of a commit, to the root it signed."""
+        self._check_usable()
+        return self._tree.inclusion_proofs(
+            range(appended.first_index, appended.size), appended.size
+        )
+
     def subset_proof(self, indexes: Sequence[int], size: int | None = None) -> list[bytes]:
         """Hashes that show several entries to stand in the log: see `subset_proof.verify_subset`.
 

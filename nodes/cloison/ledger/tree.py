@@ -85,6 +85,23 @@ def inclusion_from(nodes: Nodes, edges: EdgeHashes, index: int, size: int) -> li
     return _path(nodes, edges, 0, index, size)
 
 
+def inclusions_from(
+    nodes: Nodes, edges: EdgeHashes, indexes: Sequence[int], size: int
+) -> list[list[bytes]]:
+    """As `inclusion_from`, of each leaf; what neighbours share is looked up once."""
+    known: dict[tuple[int, int], list[bytes]] = {}
+
+    def upwards(height: int, index: int) -> list[bytes]:
+        found = known.get((height, index))
+        if found is None:
+            above = upwards(height + 1, index >> 1) if (size - 1) >> (height + 1) else []
+            sibling = _sibling(nodes, edges, height, index, size)
+            found = known[height, index] = above if sibling is None else [sibling, *above]
+        return found
+
+    return [upwards(0, index) if size > 1 else [] for index in indexes]
+
+
 def consistency_from(
     nodes: Nodes, edges: EdgeHashes, first_size: int, second_size: int
 ) -> list[bytes]:
@@ -163,13 +180,19 @@ def verify_consistency(
 def _path(nodes: Nodes, edges: EdgeHashes, height: int, index: int, size: int) -> list[bytes]:
     hashes = []
     while (size - 1) >> height:
-        sibling, complete = index ^ 1, size >> height
-        if sibling < complete:
-            hashes.append(nodes.node(height, sibling))
-        elif sibling == complete and (edge := edges[height]) is not None:
-            hashes.append(edge)
+        sibling = _sibling(nodes, edges, height, index, size)
+        if sibling is not None:
+            hashes.append(sibling)
         index, height = index >> 1, height + 1
     return hashes
+
+
+def _sibling(nodes: Nodes, edges: EdgeHashes, height: int, index: int, size: int) -> bytes | None:
+    """What stands beside a subtree of this height; None where it is the last, and goes up alone."""
+    beside, complete = index ^ 1, size >> height
+    if beside < complete:
+        return nodes.node(height, beside)
+    return edges[height] if beside == complete else None
 
 
 def _roots_agree(

@@ -143,9 +143,15 @@ class Node:
     def append(self, new: Sequence[bytes]) -> list[receipt_pb2.Receipt]:
         """As `enter`; a receipt each."""
         entered = self.enter(new)
+        proofs = self.traces.inclusion_proofs(entered)
         return [
-            self._receipt(entry, entered.first_index + place, entered.size, entered.checkpoint)
-            for place, entry in enumerate(new)
+            receipt_pb2.Receipt(
+                entry=entry,
+                leaf_index=entered.first_index + place,
+                hashes=hashes,
+                checkpoint=entered.checkpoint,
+            )
+            for place, (entry, hashes) in enumerate(zip(new, proofs, strict=True))
         ]
 
     def enter(self, new: Sequence[bytes]) -> Appended:
@@ -162,8 +168,12 @@ class Node:
 
     def receipt(self, leaf_index: int) -> receipt_pb2.Receipt:
         """A receipt of an entry already there, under the present head."""
-        entry = self.traces.entry(leaf_index)
-        return self._receipt(entry, leaf_index, self.traces.size, self.traces.checkpoint())
+        return receipt_pb2.Receipt(
+            entry=self.traces.entry(leaf_index),
+            leaf_index=leaf_index,
+            hashes=self.traces.inclusion_proof(leaf_index),
+            checkpoint=self.traces.checkpoint(),
+        )
 
     def proof(self, leaf_index: int) -> statement_pb2.CaseProof:
         """The proof of an entry, under the newest head that enough witnesses saw.
@@ -177,16 +187,6 @@ class Node:
             leaf_index=leaf_index,
             hashes=self.traces.inclusion_proof(leaf_index, size),
             checkpoint=note,
-        )
-
-    def _receipt(
-        self, entry: bytes, leaf_index: int, size: int, checkpoint: bytes
-    ) -> receipt_pb2.Receipt:
-        return receipt_pb2.Receipt(
-            entry=entry,
-            leaf_index=leaf_index,
-            hashes=self.traces.inclusion_proof(leaf_index, size),
-            checkpoint=checkpoint,
         )
 
     def flush_failures(self) -> None:

@@ -264,3 +264,13 @@ def test_files_are_not_readable_by_others(log: Log, directory: Path) -> None:
     assert directory.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in (directory / "entries").iterdir())
     assert os.access(directory / "lock", os.W_OK)
+
+
+@pytest.mark.parametrize("before", [0, 1, 255, 300, 1_000])
+@pytest.mark.parametrize("count", [1, 2, 64, 257])
+def test_proofs_of_a_commit_are_those_of_its_entries(log: Log, before: int, count: int) -> None:
+    fill(log, before, group=100)
+    appended = log.append_many([b"%d" % place for place in range(count)])
+    places = range(appended.first_index, appended.size)
+    each = [log.inclusion_proof(place, appended.size) for place in places]
+    assert log.inclusion_proofs(appended) == each

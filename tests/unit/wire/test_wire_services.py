@@ -490,8 +490,8 @@ def test_open_case_opens_no_more_than_asked(federation: Federation, ppa: Program
 
 
 def test_open_case_of_a_control_is_over_the_file_named(federation: Federation) -> None:
-    desk = federation.program("caf-individual-control").cases
-    opened = list(desk.open("caf-individual-control", "control-file", MONTH, ["HC1", "HC1"]))
+    program = federation.program("caf-individual-control")
+    opened = program.opened("control-file", ["HC1", "HC1"])
     assert [(one.reference, len(one.members)) for one in opened] == [("HC1", 3)]
     assert len(federation.entries(CAF, "case_opened")) == 1
 
