@@ -52,7 +52,7 @@ _REPEATED = Kind(
     "REPEATED_ATTEMPT",
     Severity.HIGH,
     PURPOSE_LIMITATION,
-    "{activity} a redemandé {n} fois le même jour à {holder} ce qui venait de lui être refusé"
+    "{activity} a redemandé {n} fois, à {holders}, ce qui lui avait été refusé le même jour"
     " ({reason}).",
     "Le journal du programme ; si les demandes viennent d'une reprise automatique, il la montre.",
 )
@@ -102,9 +102,11 @@ def _refusals(scene: Scene, gathering: Gathering) -> None:
             refused[_REFUSED, one.activity, one.purpose, one.reason].append(one)
         elif one.reason in OUTSIDE_THE_RECORD:
             refused[_OUTSIDE, one.activity, "", one.reason].append(one)
-        else:
+        elif one.case_key:
             # Of another case it is another question: only the same one again is the same refusal.
             day = f"{day} {one.case_key}"
+        else:
+            continue
         same[one.activity, one.holder, one.dataset, one.purpose, one.reason, day].append(one)
         tried[one.activity, one.dataset, day].append(one)
     for (kind, activity, purpose, reason), group in refused.items():
@@ -121,10 +123,13 @@ def _again(
     gathering: Gathering,
 ) -> None:
     most = scene.alarms.same_refusals_a_day.value
-    for group in same.values():
+    again: dict[tuple[str, str], list[Question]] = defaultdict(list)
+    for (activity, _, _, _, reason, _), group in same.items():
         if len(group) > most:
-            words = {"holder": group[0].holder, "reason": group[0].reason}
-            gathering.add_all(_REPEATED, group[0].activity, group[most:], **words)
+            again[activity, reason] += group[most:]
+    for (activity, reason), group in again.items():
+        holders = ", ".join(sorted({one.holder for one in group}))
+        gathering.add_all(_REPEATED, activity, group, holders=holders, reason=reason)
     for (activity, dataset, _), group in tried.items():
         if len({(one.basis, one.purpose) for one in group}) >= scene.alarms.bases_tried_a_day.value:
             gathering.add_all(_BASES, activity, group, dataset=dataset)

@@ -16,7 +16,8 @@ _IN_BULK = Kind(
     "CASES_IN_BULK",
     Severity.MEDIUM,
     PURPOSE_LIMITATION,
-    "{activity} a ouvert {n} dossiers le {day}, bien plus que d'ordinaire.",
+    "{activity} a ouvert {n} dossiers en {days} jour(s), bien plus que d'ordinaire : {most} le"
+    " {day}.",
     "L'événement qui a fait naître ces dossiers le même jour, et les pièces de quelques-uns.",
     Grade.STORE,
 )
@@ -110,10 +111,13 @@ def _in_bulk(scene: Scene, gathering: Gathering) -> None:
                 )
             if many:
                 loaded.add((activity, day))
+    found: dict[str, list[tuple[str, Opened]]] = defaultdict(list)
     for one in scene.tables.opened if loaded else ():
         day = hour_of(one.time).day.isoformat()
         if (one.activity, day) in loaded and scene.period.holds(one.time):
-            gathering.add(_IN_BULK, one.activity, one, day=day)
+            found[one.activity].append((day, one))
+    for activity, dated in found.items():
+        gathering.add_days(_IN_BULK, activity, dated)
 
 
 def _pretexts(scene: Scene, life: _Life, gathering: Gathering) -> None:

@@ -5,32 +5,30 @@ drawn anew at each start): nobody can make two digests meet, and nothing of it c
 """
 
 from array import array
-from collections.abc import Iterator
-from itertools import starmap
-from typing import Any, Generic, TypeVar, get_type_hints
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 R = TypeVar("R", bound=tuple[Any, ...])
+_HELD = 1024
 
 
-class Words:
-    """Words by number; few are different, however many rows there are."""
+class Words(dict[str, int]):
+    """The number of each word; few are different, however many rows there are.
+
+    Attributes:
+        shown: The words by number, as they may be printed.
+    """
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
+        super().__init__()
+        self.shown: list[str] = []
 
-    def number(self, word: str) -> int:
-        """The number of a word, the same each time."""
-        found = self._numbers.get(word)
-        if found is None:
-            found = self._numbers[word] = len(self._words)
-            # A ledger is another's word: what it holds may not command the terminal.
-            self._words.append(word if word.isprintable() else "\N{REPLACEMENT CHARACTER}")
-        return found
-
-    def word(self, number: int) -> str:
-        """The word of a number."""
-        return self._words[number]
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self.shown)
+        # A ledger is another's word: what it holds may not command the terminal.
+        self.shown.append(word if word.isprintable() else "\N{REPLACEMENT CHARACTER}")
+        return number
 
 
 class Columns(Generic[R]):
@@ -42,32 +40,52 @@ class Columns(Generic[R]):
     """
 
     def __init__(self, row: type[R], words: Words) -> None:
+        hints = get_type_hints(row)
         self._row = row
         self._words = words
-        self._texts = [kind is str for kind in get_type_hints(row).values()]
+        self._names = list(hints)
+        self._texts = [kind is str for kind in hints.values()]
         self._columns = [array("q") for _ in self._texts]
+        self._held: list[R] = []
 
     def add(self, row: R) -> None:
         """Keeps a row."""
-        number = self._words.number
-        for column, value, text in zip(self._columns, row, self._texts, strict=True):
-            column.append(number(value) if text else value)
+        self._held.append(row)
+        if len(self._held) == _HELD:
+            self._settle()
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._columns[0]) + len(self._held)
 
     def __iter__(self) -> Iterator[R]:
-        word = self._words.word
-        shown = (
+        self._settle()
+        word = self._words.shown.__getitem__
+        shown = [
             map(word, column) if text else column
             for column, text in zip(self._columns, self._texts, strict=True)
-        )
-        return starmap(self._row, zip(*shown, strict=True))
+        ]
+        # As the row's own `_make`, but without a Python call a row.
+        return cast("Iterator[R]", map(tuple.__new__, repeat(self._row), zip(*shown, strict=True)))
 
     def __getitem__(self, place: int) -> R:
-        word = self._words.word
-        values: Iterator[Any] = (
-            word(column[place]) if text else column[place]
-            for column, text in zip(self._columns, self._texts, strict=True)
-        )
-        return self._row(*values)
+        return tuple.__new__(self._row, self.cells(place, self._names))
+
+    def cells(self, place: int, names: Sequence[str]) -> tuple[Any, ...]:
+        """Some fields of one row."""
+        self._settle()
+        found = []
+        for name in names:
+            number = self._names.index(name)
+            value = self._columns[number][place]
+            found.append(self._words.shown[value] if self._texts[number] else value)
+        return tuple(found)
+
+    def _settle(self) -> None:
+        """Rows held are turned into columns some hundreds at a time: a fifth of the cost."""
+        if not self._held:
+            return
+        number = self._words.__getitem__
+        rows = zip(*self._held, strict=True)
+        for column, values, text in zip(self._columns, rows, self._texts, strict=True):
+            column.extend(map(number, values) if text else values)
+        self._held.clear()

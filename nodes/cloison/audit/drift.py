@@ -16,12 +16,14 @@ from cloison.audit.period import DAY_MS, hour_of
 from cloison.audit.rows import Question
 from cloison.audit.scene import Scene
 from cloison.audit.series import Series
+from cloison.law.question import Granularity
 
 _BATCH = "batch"
 _HOURS_A_PART = 4
 _AGES = ((1, "0 j"), (8, "1-7 j"), (31, "8-30 j"), (91, "31-90 j"))
 _HALF = 0.5
 _HUNDRED = 100
+_MONTHS_A_YEAR = 12
 _DRIFT = Kind(
     "PURPOSE_DRIFT",
     Severity.MEDIUM,
@@ -123,12 +125,25 @@ def _pooled(months: Mapping[str, _Counts], before: list[str], feature: str) -> C
 def _features(one: Question) -> Iterator[tuple[str, str]]:
     """What of a question says what it is for. A batch runs when the machine is free."""
     yield "fields", f"{one.dataset} {one.fields}"
-    back = one.case_month - one.first if one.case_type else 0
-    yield "window", f"{one.granularity} {one.last - one.first + 1} {back}"
+    yield "window", _window(one)
     if one.agent != _BATCH:
         hour = hour_of(one.time)
         yield "hour", f"{'we' if hour.weekend else 'sem'} {hour.hour // _HOURS_A_PART}"
     yield "age", _age(one)
+
+
+def _window(one: Question) -> str:
+    """Which months, counted from the case's as the law counts them: months, or calendar years."""
+    if one.granularity == Granularity.YEAR:
+        return f"an {_year(one.case_month) - _year(one.first)}" if one.case_type else "an"
+    if one.granularity in {Granularity.MONTH, Granularity.WINDOW_TOTAL}:
+        back = one.case_month - one.first if one.case_type else 0
+        return f"{one.granularity} {one.last - one.first + 1} {back}"
+    return one.granularity
+
+
+def _year(month: int) -> int:
+    return month // _MONTHS_A_YEAR
 
 
 def _age(one: Question) -> str:

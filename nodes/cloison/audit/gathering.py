@@ -1,6 +1,7 @@
 """Places gathered under one kind of finding, and made into findings."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Grade, Severity
@@ -53,6 +54,15 @@ class Gathering:
         """As `add`, of each."""
         for row in rows:
             self.add(kind, activity, row, **words)
+
+    def add_days(
+        self, kind: Kind, activity: str, dated: Sequence[tuple[str, Placed]], **words: str
+    ) -> None:
+        """As `add_all`, of rows with their day: how many days, and how many rows on the worst."""
+        counts = Counter(day for day, _ in dated)
+        day = min(counts, key=lambda one: (-counts[one], one))
+        days = {"days": str(len(counts)), "day": day, "most": french_count(counts[day])}
+        self.add_all(kind, activity, (row for _, row in dated), **words, **days)
 
     def findings(self) -> list[Finding]:
         """One a group."""

@@ -115,12 +115,13 @@ def _retention(scene: Scene, duties: Duties, gathering: Gathering) -> None:
 
 def _objections(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     """A trace key is of one person, one node and one day: it joins the two without saying who."""
-    since = {(one.trace_key, one.activity): one.time for one in scene.tables.objections}
-    duties.due[HONOUR_OBJECTION] += sum(map(scene.period.holds, since.values()))
+    objections = list(scene.tables.objections)
+    since = {(one.trace_key, one.activity): one.at for one in objections}
+    duties.due[HONOUR_OBJECTION] += sum(scene.period.holds(one.time) for one in objections)
     broken = set()
     for one in scene.tables.sights if since else ():
         objected = since.get((one.trace_key, one.activity))
-        if objected is not None and one.time > objected and scene.period.holds(one.time):
+        if objected is not None and one.at > objected and scene.period.holds(one.time):
             broken.add((one.trace_key, one.activity))
             gathering.add(_OBJECTION, one.activity, one)
     duties.unmet[HONOUR_OBJECTION] += len(broken)

@@ -37,8 +37,8 @@ _AGENT = Kind(
     "AGENT_UNLIKE_OTHERS",
     Severity.MEDIUM,
     EMPOWERMENT,
-    "Un agent de {activity} a posé {n} demandes le {day}, quand la médiane des agents du même"
-    " traitement est de {usual}.",
+    "Un agent de {activity} a posé {n} demandes en {days} jour(s), jusqu'à {most} le {day}, quand"
+    " la médiane des agents du même traitement est de {usual} par jour.",
     "L'organisme seul sait qui est cet agent ; sa feuille de travail de ce jour.",
     Grade.VAULT,
 )
@@ -54,7 +54,8 @@ _VOLUME = Kind(
     "UNUSUAL_VOLUME",
     Severity.MEDIUM,
     MISUSE_LOGS,
-    "{activity} a posé {n} demandes à {holder} le {day}, quand un jour médian en compte {usual}.",
+    "{activity} a posé {n} demandes à {holder} en {days} jour(s), jusqu'à {most} le {day}, quand un"
+    " jour médian en compte {usual}.",
     "Ce qui a été calculé ce jour-là : campagne, rattrapage, changement de texte.",
 )
 
@@ -132,11 +133,13 @@ def _agents(scene: Scene, gathering: Gathering) -> None:
             gathering.add_all(_HOURS, activity, group, agent=group[0].agent)
     for activity, busy in days.items():
         common = _usual_of_agents(busy)
+        least = max(alarms.agent_least_a_day.value, alarms.agent_factor.value * (common or 0))
+        unlike: dict[str, list[tuple[str, Question]]] = defaultdict(list)
         for (agent, day), group in busy.items():
-            least = alarms.agent_least_a_day.value
-            if common and len(group) >= max(least, alarms.agent_factor.value * common):
-                words = {"agent": agent, "day": day, "usual": f"{common:g}"}
-                gathering.add_all(_AGENT, activity, group, **words)
+            if common is not None and len(group) >= least:
+                unlike[agent] += [(day, one) for one in group]
+        for agent, dated in unlike.items():
+            gathering.add_days(_AGENT, activity, dated, agent=agent, usual=f"{common:g}")
 
 
 def _usual_of_agents(busy: dict[tuple[str, str], list[Question]]) -> float | None:
@@ -162,9 +165,11 @@ def _volumes(scene: Scene, gathering: Gathering) -> None:
             heavy |= {
                 (activity, holder, day): common for day, count in counts.items() if count >= least
             }
+    found: dict[tuple[str, str, float], list[tuple[str, Question]]] = defaultdict(list)
     for one in scene.questions() if heavy else ():
         day = hour_of(one.time).day.isoformat()
         common = heavy.get((one.activity, one.holder, day))
         if common is not None:
-            words = {"holder": one.holder, "day": day, "usual": f"{common:g}"}
-            gathering.add(_VOLUME, one.activity, one, **words)
+            found[one.activity, one.holder, common].append((day, one))
+    for (activity, holder, common), dated in found.items():
+        gathering.add_days(_VOLUME, activity, dated, holder=holder, usual=f"{common:g}")

@@ -39,7 +39,8 @@ def find_policies(scene: Scene) -> list[Finding]:
     _apart(scene, gathering)
     _before(scene, gathering)
     for place in scene.tables.foreign:
-        gathering.add(_FOREIGN, "", place, ledger=place.ledger)
+        if scene.period.holds(place.time):
+            gathering.add(_FOREIGN, "", place, ledger=place.ledger)
     return gathering.findings()
 
 

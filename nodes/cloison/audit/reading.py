@@ -77,7 +77,7 @@ class _Concluded(NamedTuple):
 def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
     statement = _statement(line, asked.signed.statement)
     if line.body != statement.requester:
-        tables.foreign.add(Place(line.ledger, line.index))
+        tables.foreign.add(Place(line.ledger, line.index, line.entry.entry_time_ms))
         return
     key = hash(sha256(asked.signed.statement).digest())
     ledger, index, time = line.ledger, line.index, line.entry.entry_time_ms
@@ -112,7 +112,7 @@ def _see(
 def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
     statement = _statement(line, decided.signed.statement)
     if line.body != statement.holder:
-        tables.foreign.add(Place(line.ledger, line.index))
+        tables.foreign.add(Place(line.ledger, line.index, line.entry.entry_time_ms))
         return
     chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
     said = _concluded(decided.decision.SerializeToString(deterministic=True))

@@ -75,6 +75,7 @@ _KINDS = {
     ),
 }
 
+_HELD = ("requester", "at", "leaf_key", "outcome", "sealed_key")
 _Found = tuple[str, Asked | Question | Received | Part]
 
 
@@ -174,10 +175,13 @@ class _Exchanges:
             first = self._received[hash((one.statement_key, one.body))] == place
             if first and one.holder in self._tables.bodies:
                 decided = self._decided.get(one.statement_key)
-                held = None if decided is None else self._tables.questions[decided]
-                if held is None or one.body != held.requester:
+                if decided is None:
                     yield "RECEIVED_NOT_DECIDED", one
-                elif _differs(held, one):
+                    continue
+                requester, *held = self._tables.questions.cells(decided, _HELD)
+                if one.body != requester:
+                    yield "RECEIVED_NOT_DECIDED", one
+                elif held != [one.leaf_index, one.leaf_key, one.outcome, one.sealed_key]:
                     yield "ANSWER_DIFFERS", one
 
     def _compare_parts(self, key: int) -> Iterator[_Found]:
@@ -200,16 +204,6 @@ class _Exchanges:
 
     def _due(self, time: int) -> bool:
         return time <= self._due_ms
-
-
-def _differs(held: Question, received: Received) -> bool:
-    ours = (held.at, held.leaf_key, held.outcome, held.sealed_key)
-    return ours != (
-        received.leaf_index,
-        received.leaf_key,
-        received.outcome,
-        received.sealed_key,
-    )
 
 
 def _part_differs(left: Part, came: Part) -> bool:

@@ -20,10 +20,11 @@ class Placed(Protocol):
 
 
 class Place(NamedTuple):
-    """Where an entry stands."""
+    """Where an entry stands, and when it was written."""
 
     ledger: str
     at: int
+    time: int
 
 
 class Back(NamedTuple):

@@ -14,8 +14,8 @@ _ONE_BY_ONE = Kind(
     "COHORT_ONE_BY_ONE",
     Severity.HIGH,
     PURPOSE_LIMITATION,
-    "{activity} a demandé le {day}, une à une, {persons} personnes différentes : une population,"
-    " non des dossiers désignés ({n} demandes).",
+    "{activity} a demandé, une à une, jusqu'à {persons} personnes différentes en un jour : une"
+    " population, non des dossiers désignés ({n} demandes, {days} jour(s)).",
     "La liste d'où viennent ces personnes, et qui l'a établie ; le coffre de l'organisme dit"
     " lesquelles.",
 )
@@ -58,14 +58,17 @@ def _one_by_one(scene: Scene, gathering: Gathering) -> None:
             place = one.activity, hour_of(one.time).day.isoformat()
             persons[place].add(one.trace_key)
             rows[place].append(one)
+    swept: dict[str, list[tuple[str, Sight]]] = defaultdict(list)
     for (activity, day), keys in persons.items():
         files = activity in named
         most = (
             scene.alarms.named_file_persons_a_day if files else scene.alarms.control_persons_a_day
         )
         if len(keys) > most.value:
-            words = {"day": day, "persons": str(len(keys))}
-            gathering.add_all(_ONE_BY_ONE, activity, rows[activity, day], **words)
+            swept[activity] += [(day, one) for one in rows[activity, day]]
+    for activity, dated in swept.items():
+        most_persons = max(len(persons[activity, day]) for day, _ in dated)
+        gathering.add_days(_ONE_BY_ONE, activity, dated, persons=str(most_persons))
 
 
 def _without_case(scene: Scene, gathering: Gathering) -> None:

@@ -31,6 +31,17 @@ from cloison.ledger.tree import HASH_BYTES
 _SECOND_MS = 1000
 
 
+class _Spine:
+    """Leaf hashes and times of one ledger, in order."""
+
+    __slots__ = ("latest", "leaves", "times")
+
+    def __init__(self) -> None:
+        self.leaves = bytearray()
+        self.times = array("q")
+        self.latest = 0
+
+
 class Tables:
     """Rows of every kind, in the order of the ledgers.
 
@@ -62,28 +73,31 @@ class Tables:
         self.contested = Columns(Contested, words)
         self.foreign = Columns(Place, words)
         self.backwards = Columns(Back, words)
-        self._leaves: dict[str, bytearray] = {}
-        self._times: dict[str, array[int]] = {}
-        self._latest: dict[str, int] = {}
+        self._spines: dict[str, _Spine] = {}
 
     def place(self, line: Line) -> None:
         """Keeps where an entry stands, and whether its clock went back by a second or more."""
-        leaves = self._leaves.setdefault(line.ledger, bytearray())
-        missing = line.index * HASH_BYTES - len(leaves)
-        leaves.extend(bytes(max(0, missing)))
-        leaves[line.index * HASH_BYTES : (line.index + 1) * HASH_BYTES] = line.leaf
+        spine = self._spines.get(line.ledger)
+        if spine is None:
+            spine = self._spines[line.ledger] = _Spine()
+        leaves, start = spine.leaves, line.index * HASH_BYTES
+        if len(leaves) < start:
+            leaves.extend(bytes(start - len(leaves)))
+        leaves[start : start + HASH_BYTES] = line.leaf
         time = line.entry.entry_time_ms
-        self._times.setdefault(line.ledger, array("q")).append(time)
-        latest = self._latest.get(line.ledger, time)
-        if time <= latest - _SECOND_MS:
-            self.backwards.add(Back(line.ledger, line.index, time, latest))
-        self._latest[line.ledger] = max(time, latest)
+        spine.times.append(time)
+        if time > spine.latest:
+            spine.latest = time
+        elif time <= spine.latest - _SECOND_MS:
+            self.backwards.add(Back(line.ledger, line.index, time, spine.latest))
 
     def times(self, ledger: str) -> Sequence[int]:
         """Of each entry of a ledger, in order."""
-        return self._times.get(ledger, ())
+        spine = self._spines.get(ledger)
+        return () if spine is None else spine.times
 
     def evidence(self, ledger: str, index: int, grade: Grade = Grade.LEDGER) -> Evidence:
         """Where an entry stands, with its leaf hash."""
-        leaf = self._leaves[ledger][index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        leaves = self._spines[ledger].leaves
+        leaf = leaves[index * HASH_BYTES : (index + 1) * HASH_BYTES]
         return Evidence(ledger, index, bytes(leaf).hex(), grade.value)
