@@ -11,6 +11,7 @@ from cloison.audit import Period, examine, reconcile
 from cloison.audit.again import read_traces
 from cloison.audit.run import replay
 from cloison.cli.audit_ledgers import Node, open_ledgers
+from cloison.cli.audit_report import print_report, write_report
 from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
 from cloison.cli.law.sets import SetOf, sets_kept
 from cloison.cli.places import Place, read_nodes
@@ -130,6 +131,37 @@ def reconcile_(
     findings = [*opened.refused, *findings]
     print_reconciled(findings, checked, list(ledgers.traces), as_json=as_json)
     if findings:
+        raise typer.Exit(FAILED)
+
+
+@app.command("report")
+def report_(
+    *,
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    since: Since = "",
+    until: Annotated[
+        str, typer.Option(help="End of the period, excluded (default: just after the last entry).")
+    ] = "",
+    only: Only = None,
+    node: Node = None,
+    policy: Policies = None,
+    keys: Keys = Path("var/keys"),
+    var: Var = Path("var"),
+    root: Root = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of an inspection: page, PDF, tables as CSV and JSON, evidence with proofs.
+
+    The same ledgers give the same bytes. Exit 1 on a finding, 0 on none.
+
+    Example: cloison audit report --out report --since 2026-01-01 --until 2026-04-01
+    """
+    place = Place(find_root(root), keys, var)
+    ends = (_time(since) if since else None, _time(until) if until else None)
+    sets = open_sets(place, policy or ())
+    report, files = write_report(place, out, ends, (only or (), node or ()), sets)
+    print_report(report, out, files, as_json=as_json)
+    if report.examined.findings:
         raise typer.Exit(FAILED)
 
 

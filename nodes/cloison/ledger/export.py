@@ -34,6 +34,7 @@ class Snapshot:
     """
 
     def __init__(self, directory: Path, verifier: NoteVerifier, *, witnessed: bool = True) -> None:
+        self._verifier = verifier
         self._reader = EntryReader(directory, lambda note: signed_size(note, verifier))
         path = directory / WITNESSED if witnessed else None
         self.note, self.head = _newest(path, self._reader, verifier)
@@ -67,16 +68,31 @@ class Snapshot:
         ((_, entry),) = self._reader.entries(index, 1)
         return entry
 
-    def prove(self, index: int, *, with_entry: bool) -> ProofFile:
+    def prove(self, index: int, *, with_entry: bool, under: bytes | None = None) -> ProofFile:
         """The proof that an entry stands there; the entry itself beside it, where wanted.
+
+        Args:
+            index: Of the entry.
+            with_entry: The entry itself beside its proof.
+            under: An older head of this ledger to prove it under, where that covers the entry.
 
         Raises:
             InputError: `BAD_INDEX`: not below the head's size.
+            IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`; `BAD_ROOT`: the older
+                head is not one of these entries.
         """
         self._check(index)
-        path = inclusion_from(self._levels, self._edges, index, self.head.size)
+        note, size, edges = self.note, self.head.size, self._edges
+        older = verify_checkpoint(under, self._verifier) if under else self.head
+        if index < older.size < size:
+            note, size, edges = under or b"", older.size, edge_hashes(self._levels, older.size)
+            if root_from_edges(edges) != older.root:
+                raise IntegrityError("BAD_ROOT", f"ledger `{older.origin}`: not a head of these")
+        elif older.size == size and under:
+            note = under
+        path = inclusion_from(self._levels, edges, index, size)
         extra = self.entry(index) if with_entry else b""
-        return ProofFile(index, tuple(path), self.note, extra)
+        return ProofFile(index, tuple(path), note, extra)
 
     def write(self, folder: Path, *, entries: bool) -> int:
         """The ledger as a static folder: head, every tile, and where wanted every entry.

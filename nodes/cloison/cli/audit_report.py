@@ -1,0 +1,118 @@
+"""`cloison audit report`: what an inspection takes away, made from ledgers alone."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import typer
+
+from cloison.audit import Examined, Period, examine
+from cloison.audit.lines import LedgerFolder, Ledgers
+from cloison.audit.report import Report, Source, make_report
+from cloison.audit.report.evidence import Provable, evidence_files
+from cloison.audit.report.writing import EVIDENCE, JSON, PAGE, PAPER, report_files, write_files
+from cloison.cli.audit_ledgers import LedgerAt, Opened, open_ledgers
+from cloison.cli.law.sets import SetOf
+from cloison.cli.places import Place, read_published
+from cloison.cli.policy import load_policy
+from cloison.errors import InputError
+from cloison.exchange.entries import parse_entry
+from cloison.exchange.statement import from_milliseconds
+from cloison.french import french_count
+from cloison.ledger.export import WITNESSED
+from cloison.ledger.files import guard_reads
+from cloison.wire.trust import print_trust_policy
+
+_JUST_AFTER = timedelta(milliseconds=1)
+
+
+def write_report(
+    place: Place,
+    out: Path,
+    ends: tuple[datetime | None, datetime | None],
+    chosen: tuple[Sequence[str], Sequence[str]],
+    sets: SetOf,
+) -> tuple[Report, int]:
+    """Audits the ledgers and writes all files of the report in a new folder.
+
+    Args:
+        place: Law, keys, state.
+        out: A folder that is not there, or empty.
+        ends: Of the period; None: the first entry of the ledgers, just after their last.
+        chosen: Bodies, and running nodes, as `open_ledgers`.
+        sets: Policy sets by content.
+
+    Returns:
+        The report, and how many files were written.
+    """
+    policy = load_policy(place.root)
+    with open_ledgers(place, *chosen) as opened:
+        ledgers = opened.ledgers()
+        period = _period(ledgers, *ends)
+        found = examine(ledgers, policy, sets, period).with_findings(opened.refused)
+        heads = {one.verifier.name: (one.verifier, _witnessed(one)) for one in opened.places}
+        source = Source(ledgers, heads, opened.kept, opened.trust, policy, sets)
+        report = make_report(source, found, period)
+        trust = print_trust_policy(place.keys / "public", read_published(place))
+        evidence = evidence_files(found.findings, _provable(opened, ledgers), trust)
+        return report, write_files(out, report_files(report, evidence))
+
+
+def print_report(report: Report, out: Path, files: int, *, as_json: bool) -> None:
+    """What was found, and where it stands."""
+    found: Examined = report.examined
+    if as_json:
+        said = {
+            "findings": len(found.findings),
+            "files": files,
+            "page": str(out / PAGE),
+            "paper": str(out / PAPER),
+            "json": str(out / JSON),
+            "evidence": str(out / EVIDENCE),
+        }
+        typer.echo(json.dumps(said, ensure_ascii=False))
+        return
+    typer.echo(f"{french_count(len(found.findings))} findings, {french_count(files)} files")
+    typer.echo(f"read {out / PAGE} or {out / PAPER}; check {out / EVIDENCE}/VERIFIER.md")
+
+
+def _provable(opened: Opened, ledgers: Ledgers) -> dict[str, Provable]:
+    by_log = {"traces": ledgers.traces, "register": ledgers.register}
+    found = {}
+    for one in opened.places:
+        lines = by_log[one.log][one.body]
+        if isinstance(lines, LedgerFolder):
+            vkey = one.verifier.vkey
+            found[one.verifier.name] = Provable(lines.snapshot, _witnessed(one), vkey)
+    return found
+
+
+def _witnessed(one: LedgerAt) -> bytes | None:
+    path = one.folder / WITNESSED
+    if not path.exists():
+        return None
+    with guard_reads(f"`{path}`"):
+        return path.read_bytes()
+
+
+def _period(ledgers: Ledgers, since: datetime | None, until: datetime | None) -> Period:
+    """The period given; where an end is not, that of the ledgers: no clock is read."""
+    if since is not None and until is not None:
+        return Period(since, until)
+    times = list(_times(ledgers))
+    if not times:
+        raise InputError(
+            "NO_ENTRIES", "ledgers: no entry to date the report", "give --since, --until"
+        )
+    return Period(
+        since or from_milliseconds(min(times)), until or from_milliseconds(max(times)) + _JUST_AFTER
+    )
+
+
+def _times(ledgers: Ledgers) -> Iterator[int]:
+    """Times of each ledger's first and last entry."""
+    for lines in (*ledgers.traces.values(), *ledgers.register.values()):
+        if isinstance(lines, LedgerFolder) and (size := lines.snapshot.head.size):
+            for index in {0, size - 1}:
+                yield parse_entry(lines.snapshot.entry(index)).entry_time_ms
