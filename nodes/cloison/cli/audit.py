@@ -10,7 +10,7 @@ import typer
 from cloison.audit import Period, examine, reconcile
 from cloison.audit.again import read_traces
 from cloison.audit.run import replay
-from cloison.cli.audit_ledgers import Node, open_ledgers
+from cloison.cli.audit_ledgers import Addresses, Node, open_ledgers
 from cloison.cli.audit_report import print_report, write_report
 from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
 from cloison.cli.law.sets import SetOf, sets_kept
@@ -49,6 +49,7 @@ def run_(
     until: Until = "",
     only: Only = None,
     node: Node = None,
+    addresses: Addresses = None,
     policy: Policies = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
@@ -62,7 +63,7 @@ def run_(
 
     Example: cloison audit run --since 2026-01-01 --until 2026-04-01
     """
-    place = Place(find_root(root), keys, var)
+    place = Place(find_root(root), keys, var, addresses)
     period = _period(since, until)
     law = load_policy(place.root)
     sets = open_sets(place, policy or ())
@@ -80,6 +81,7 @@ def replay_(
     until: Until = "",
     only: Only = None,
     node: Node = None,
+    addresses: Addresses = None,
     policy: Policies = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
@@ -92,7 +94,7 @@ def replay_(
 
     Example: cloison audit replay --only cnav
     """
-    place = Place(find_root(root), keys, var)
+    place = Place(find_root(root), keys, var, addresses)
     period = _period(since, until)
     law, sets = load_policy(place.root), open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
@@ -110,6 +112,7 @@ def reconcile_(
     var: Var = Path("var"),
     only: Only = None,
     node: Node = None,
+    addresses: Addresses = None,
     until: Annotated[
         str,
         typer.Option(help="What came later may still lack its other half (default: 1 minute ago)."),
@@ -123,7 +126,7 @@ def reconcile_(
 
     Example: cloison audit reconcile
     """
-    place = Place(find_root(root), keys, var)
+    place = Place(find_root(root), keys, var, addresses)
     due = _time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
         ledgers = opened.ledgers()
@@ -144,6 +147,7 @@ def report_(
     ] = "",
     only: Only = None,
     node: Node = None,
+    addresses: Addresses = None,
     policy: Policies = None,
     keys: Keys = Path("var/keys"),
     var: Var = Path("var"),
@@ -156,7 +160,7 @@ def report_(
 
     Example: cloison audit report --out report --since 2026-01-01 --until 2026-04-01
     """
-    place = Place(find_root(root), keys, var)
+    place = Place(find_root(root), keys, var, addresses)
     ends = (_time(since) if since else None, _time(until) if until else None)
     sets = open_sets(place, policy or ())
     report, files = write_report(place, out, ends, (only or (), node or ()), sets)

@@ -42,6 +42,9 @@ from cloison.wire.trust import AUDITED, load_trust_policy
 LOGS = ("traces", "register")
 LIVE = "A running node, BODY or BODY=HOST:PORT; may be given more than once (default: folders)."
 Node = Annotated[list[str] | None, typer.Option("--node", help=LIVE)]
+Addresses = Annotated[
+    Path | None, typer.Option(help='With --node: TOML file, BODY = "host:port", [http] the same.')
+]
 _AUDIT = "audit"
 _ARTICLE = "RGPD, art. 5, § 2 (responsabilité : pouvoir démontrer)"
 _SETTLES = (

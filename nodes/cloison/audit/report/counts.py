@@ -8,6 +8,7 @@ from typing import Any
 
 from cloison.audit.lines import Ledgers, Line
 from cloison.audit.period import Period, hour_of
+from cloison.audit.report.sheet import printable
 from cloison.v1 import decision_pb2, statement_pb2
 
 _OUTCOMES = {
@@ -152,7 +153,5 @@ _COUNTED: Mapping[str, Callable[[Counts, Line], Any]] = {
 }
 
 
-@lru_cache(maxsize=10_000)
-def word(text: str) -> str:
-    """Text of a ledger, with nothing that commands a reader's screen."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+word = lru_cache(maxsize=10_000)(printable)
+"""As `printable`, of the few words that many entries repeat."""

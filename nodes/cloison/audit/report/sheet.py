@@ -10,7 +10,7 @@ from cloison.pages.document import Grid, Line
 
 SHOWN_ROWS = 60
 """Rows of one table in the document."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 Value = str | int
 
 
@@ -82,8 +82,16 @@ def sheet(
 
 
 def _inert(value: Value) -> Value:
-    """A cell that a spreadsheet reads as text: a ledger's words are another's."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """A cell that a spreadsheet reads as text, on one line: a ledger's words are another's."""
+    if isinstance(value, int):
+        return value
+    plain = printable(value)
+    return f"'{plain}" if plain.startswith(_FORMULA) else plain
+
+
+def printable(text: str) -> str:
+    """The text with nothing that commands a reader's screen."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def _shown(value: Value) -> str:
