@@ -20,8 +20,8 @@ from cloison.errors import InputError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.french import french_count
-from cloison.ledger.export import WITNESSED
 from cloison.ledger.files import guard_reads
+from cloison.ledger.reader import WITNESSED
 from cloison.wire.trust import print_trust_policy
 
 _JUST_AFTER = timedelta(milliseconds=1)

@@ -18,8 +18,8 @@ from tests.federation import (
 from cloison.bodies import BodyId
 from cloison.cli.places import Place
 from cloison.ledger.checkpoint import parse_checkpoint_text
-from cloison.ledger.export import WITNESSED
 from cloison.ledger.note import Note, NoteSignature, parse_note
+from cloison.ledger.reader import WITNESSED
 from cloison.ledger.witness import Submission, Witness
 from cloison.wire.settings import open_witness
 

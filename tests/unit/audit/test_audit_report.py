@@ -23,7 +23,7 @@ from cloison.audit.report.sheet import sheet
 from cloison.cli.app import run
 from cloison.cli.audit import open_sets
 from cloison.cli.audit_report import write_report
-from cloison.ledger.export import WITNESSED
+from cloison.ledger.reader import WITNESSED
 from cloison.pages.notice import notice_page
 
 from .conftest import Audited

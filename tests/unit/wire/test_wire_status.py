@@ -58,7 +58,7 @@ def test_every_class_of_error_has_its_row() -> None:
 
 def test_every_reason_with_a_row_of_its_own_is_raised_somewhere() -> None:
     reasons = {reason for _, reason in RAISED}
-    assert set(status._BY_REASON) <= reasons
+    assert set(status.BY_REASON) <= reasons
 
 
 @pytest.mark.parametrize(
