@@ -20,6 +20,7 @@ from cloison.cli.places import Place, read_nodes, read_overseers
 from cloison.cli.policy import load_policy
 from cloison.errors import CloisonError
 from cloison.french import french_month
+from demo_steps.audit import audit_failures, audit_ledgers
 from demo_steps.ledgers import check_witnesses, verify_ledgers
 from demo_steps.people import load_bodies, make_people
 from demo_steps.rights import compute_benefits, entitlement_counts, show_one
@@ -50,6 +51,7 @@ def failures(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "a ledger lacks witnesses, or was forked"
     if not all(ledgers[body]["entries"] for body in DATED_BODIES):
         yield "the ledgers of both sides do not hold what was asked"
+    yield from audit_failures(summary["audit"])
 
 
 def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
@@ -63,10 +65,13 @@ def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
         with demo.step("Four nodes up, over mutual TLS, and a witness of their ledgers"):
             start(demo.place, nodes)
             demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes))
-        return ask_everything(demo, together=persons > MANY_PERSONS)
+        summary = ask_everything(demo, together=persons > MANY_PERSONS)
     finally:
         with demo.step("Down"):
             demo.say(f"stopped: {', '.join(stop(nodes)) or 'none ran'}")
+    with demo.step("An inspection of what the nodes left: their ledgers, offline"):
+        summary["audit"] = audit_ledgers(demo)
+    return summary
 
 
 def ask_everything(demo: Demo, *, together: bool) -> dict[str, Any]:

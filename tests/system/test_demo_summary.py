@@ -58,7 +58,7 @@ def summary(played: tuple[Path, str]) -> dict[str, Any]:
 def test_demo_summary_has_exactly_the_keys_promised(summary: dict[str, Any]) -> None:
     assert list(summary) == [
         "entitlement", "targeting", "targeting_local", "targeting_by_law_date", "ledgers",
-        "witnesses", "seconds",
+        "witnesses", "audit", "seconds",
     ]  # fmt: skip
     assert list(summary["entitlement"]) == [
         "cases", "computed", "set_aside", "asked", "permitted", "refused"
@@ -101,6 +101,20 @@ def ledgers(entries: int, *, verified: bool) -> dict[str, Any]:
     return {body: {"entries": entries, "verified": verified} for body in BODIES}
 
 
+def audit(*found: tuple[str, str, str], differing: int = 0) -> dict[str, Any]:
+    """The part of a summary that an inspection adds."""
+    keys = ("code", "severity", "activity")
+    findings = [dict(zip(keys, one, strict=True)) for one in found]
+    return {"findings": findings, "replayed": 9, "differing": differing}
+
+
+ATTEMPTS = (
+    ("REFUSED_ATTEMPT", "medium", "caf-dmde"),
+    ("RECEIVED_ASKED_FOR_ANOTHER_PURPOSE", "medium", "caf-dmde"),
+    ("PROVISIONAL_TEXT_RELIED_ON", "low", ""),
+)
+
+
 def good() -> dict[str, Any]:
     """A summary that holds."""
     return {
@@ -110,6 +124,7 @@ def good() -> dict[str, Any]:
         "targeting_by_law_date": dict(LAW),
         "ledgers": ledgers(9, verified=True),
         "witnesses": [],
+        "audit": audit(*ATTEMPTS),
     }
 
 
@@ -128,6 +143,9 @@ def test_failures_of_a_summary_that_holds_are_none(demo: ModuleType) -> None:
         ("ledgers", ledgers(0, verified=True), "both sides"),
         ("ledgers", ledgers(1, verified=False), "not verified"),
         ("witnesses", ["forked"], "was forked"),
+        ("audit", audit(*ATTEMPTS[1:]), "missed what control targeting"),
+        ("audit", audit(*ATTEMPTS, ("SWEEP", "high", "caf-ppa")), "blames caf-dmde, caf-ppa"),
+        ("audit", audit(*ATTEMPTS, differing=1), "differs"),
     ],
 )
 def test_failures_of_a_wrong_figure_name_it(
