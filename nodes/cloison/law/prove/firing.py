@@ -7,7 +7,6 @@ from cloison.law.decide import decide_shape
 from cloison.law.prove.failure import Failure
 from cloison.law.prove.promises import days_of
 from cloison.law.prove.search import Asked, Search, Site
-from cloison.law.records import Activity
 from cloison.law.rules import Rule
 from cloison.law.shape import Shape
 
@@ -36,8 +35,9 @@ def witness(search: Search, rule: Rule, sites: list[Site]) -> tuple[Shape, date]
         bases = [text for text in activity.legal_bases if not rule.permits or rule.ref.text == text]
         if rule not in policy.slices.at(site.place) or not bases:
             continue
-        for day in days_of(policy, rule):
-            for shape in _candidates(search, site, rule, activity, day):
+        satisfiable = [one for one in activity.purposes if _can_hold(search, site, rule, one)]
+        for day in days_of(policy, rule) if satisfiable else ():
+            for shape in _candidates(search, site, rule, satisfiable, day):
                 decision = decide_shape(
                     policy, shape._replace(legal_basis=bases[0]), policy.epoch(day)
                 )
@@ -46,9 +46,16 @@ def witness(search: Search, rule: Rule, sites: list[Site]) -> tuple[Shape, date]
     return None
 
 
+def _can_hold(search: Search, site: Site, rule: Rule, purpose: str) -> bool:
+    """Whether some question satisfies the rule, whatever else would be said of it."""
+    needed = [(purpose, condition) for condition in rule.conditions]
+    return next(search.questions(site, needed, ()), None) is not None
+
+
 def _candidates(
-    search: Search, site: Site, rule: Rule, activity: Activity, day: date
+    search: Search, site: Site, rule: Rule, purposes: list[str], day: date
 ) -> Iterator[Shape]:
+    activity = search.policy.activities[site.activity]
     texts = frozenset(activity.legal_bases)
     slice_rules = search.policy.slices.slice(site.place, day, texts).rules.values()
     told: list[Asked] = [
@@ -57,7 +64,7 @@ def _candidates(
         for condition in other.conditions
         for purpose in activity.purposes
     ]
-    for purpose in activity.purposes:
+    for purpose in purposes:
         needed = [(purpose, condition) for condition in rule.conditions]
         for found in search.questions(site, needed, told):
             yield found.shape._replace(purpose=purpose)
