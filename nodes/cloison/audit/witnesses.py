@@ -1,8 +1,10 @@
 """Heads: ledgers that forked or went back, and stretches no witness saw in time."""
 
-from cloison.audit.findings import Evidence, Finding, Severity
+from collections.abc import Iterator
+
+from cloison.audit.findings import MOST_EVIDENCE, Evidence, Finding, Severity
 from cloison.audit.gathering import TRACEABILITY
-from cloison.audit.heads import Contradiction, Witnessed
+from cloison.audit.heads import Contradiction
 from cloison.audit.lines import Ledgers
 from cloison.audit.period import HOUR_MS
 from cloison.audit.scene import Scene
@@ -19,18 +21,14 @@ _BACK = (
     " {shows}."
 )
 _GAP = (
-    "{n} entrée(s) de {ledger} sont restées plus de {hours} heures sans la cosignature des témoins"
+    "{n} entrée(s) de {ledgers} sont restées plus de {hours} heures sans la cosignature des témoins"
     " et de l'autorité : cette période ne compte pas comme auditée."
 )
 
 
 def find_heads(ledgers: Ledgers, scene: Scene) -> list[Finding]:
     """Contradictions prove themselves; a gap is seen of what is not yet cosigned."""
-    gaps = (_gap(one, scene) for one in ledgers.witnessed)
-    return [
-        *(_contradiction(one) for one in ledgers.contradictions),
-        *(one for one in gaps if one is not None),
-    ]
+    return [*map(_contradiction, ledgers.contradictions), *_gap(ledgers, scene)]
 
 
 def _contradiction(one: Contradiction) -> Finding:
@@ -58,24 +56,25 @@ def _contradiction(one: Contradiction) -> Finding:
     )
 
 
-def _gap(one: Witnessed, scene: Scene) -> Finding | None:
+def _gap(ledgers: Ledgers, scene: Scene) -> Iterator[Finding]:
     hours = scene.alarms.witness_gap_hours.value
     late = scene.period.until_ms - hours * HOUR_MS
-    bare = [
-        place
-        for place, time in enumerate(scene.tables.times(one.ledger))
-        if place >= one.entries and time < late and time >= scene.period.since_ms
-    ]
-    if not bare:
-        return None
-    return Finding(
-        "WITNESS_GAP",
-        Severity.MEDIUM,
-        "",
-        TRACEABILITY,
-        _GAP.format(n=french_count(len(bare)), ledger=one.ledger, hours=hours),
-        len(bare),
-        (scene.tables.evidence(one.ledger, bare[0]), scene.tables.evidence(one.ledger, bare[-1])),
-        "Les journaux des témoins ; une cosignature d'aujourd'hui vaut pour ce qui précède, sans"
-        " dire quand cela a été écrit.",
-    )
+    bare: dict[str, list[int]] = {}
+    for one in ledgers.witnessed:
+        for place, time in enumerate(scene.tables.times(one.ledger)):
+            if place >= one.entries and scene.period.since_ms <= time < late:
+                bare.setdefault(one.ledger, []).append(place)
+    if bare:
+        count = sum(map(len, bare.values()))
+        firsts = [(ledger, places[0]) for ledger, places in bare.items()]
+        yield Finding(
+            "WITNESS_GAP",
+            Severity.MEDIUM,
+            "",
+            TRACEABILITY,
+            _GAP.format(n=french_count(count), ledgers=", ".join(bare), hours=hours),
+            count,
+            tuple(scene.tables.evidence(*place) for place in firsts[:MOST_EVIDENCE]),
+            "Les journaux des témoins ; une cosignature d'aujourd'hui vaut pour ce qui précède,"
+            " sans dire quand cela a été écrit.",
+        )

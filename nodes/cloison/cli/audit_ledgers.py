@@ -30,7 +30,7 @@ from cloison.cli.policy import load_policy
 from cloison.cli.vkeys import load_vkey
 from cloison.cli.witnessed import fetch_note
 from cloison.errors import InputError, PeerError
-from cloison.identity import load_certificate, load_tls, witness_name
+from cloison.identity import load_certificate, load_tls
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.reader import WITNESSED
 from cloison.ledger.trust_policy import TrustPolicy, Witness
@@ -117,7 +117,7 @@ def open_ledgers(
     trust = load_trust_policy(place.keys, read_published(place))
     if not nodes:
         kept = [
-            read_kept(witness_name(node.body), node.folder / "witness")
+            read_kept(node.body, node.folder / "witness")
             for node in (*read_nodes(place), *read_overseers(place))
         ]
         found = [_at(place, node.body, log) for node in read_nodes(place, only) for log in LOGS]
