@@ -23,15 +23,16 @@ _BEGINNING = utc(2024, 11, 1)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One misuse, planted alone.
+    """One subtle misuse, planted alone.
 
     Attributes:
+        along: Other alarms, which it brings with it of itself.
         false: Codes that neither the misuse nor honest months explain.
     """
 
     code: str
-    gross: bool
     found: bool
+    along: int
     false: tuple[str, ...]
 
 
@@ -68,11 +69,11 @@ def alarms(found: Examined) -> dict[str, int]:
     return Counter(one.code for one in found.findings if one.severity is not Severity.LOW)
 
 
-def measure(policy: PolicySet, old: PolicySet, seed: int = 1) -> Iterator[Measured]:
-    """Each misuse alone, subtle and gross, on the same honest months."""
+def measure_subtle(policy: PolicySet, old: PolicySet, seed: int = 1) -> Iterator[Measured]:
+    """Each misuse alone, on the same honest months."""
     for one in plants(old):
-        for gross in (False, True):
-            found = examined(sown(policy, seed, [one], gross=gross), old)
-            codes = {each.code for each in found.findings}
-            false = set(alarms(found)) - {one.code} - one.along
-            yield Measured(one.code, gross, one.code in codes, tuple(sorted(false)))
+        found = examined(sown(policy, seed, [one], gross=False), old)
+        codes = {each.code for each in found.findings}
+        others = set(alarms(found)) - {one.code}
+        false = tuple(sorted(others - one.along))
+        yield Measured(one.code, one.code in codes, len(others & one.along), false)

@@ -29,7 +29,7 @@ from cloison.exchange.statement import (
 )
 from cloison.identity import ledger_origin, load_secret, trace_key
 from cloison.law import CaseFacts, Decision, Facts, PolicySet
-from cloison.law.question import Granularity
+from cloison.law.question import Granularity, Witnessing
 from cloison.law.records import Reads
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner
@@ -320,7 +320,13 @@ class World:
             found = CaseFacts(
                 case.type, case.activity, case.month, case.opened, case.until, True, before
             )
-        return Facts(found, False, how.agent != BATCH, how.same_set, persons, how.hindrance)
+        # The ledger's head was seen in the second; the case's some seconds to minutes ago.
+        seconds = self.random.randrange(1, 300)
+        seen = Witnessing(
+            quorum_none=False, own_seconds=1, case_seconds=None if found is None else seconds
+        )
+        named = how.agent != BATCH
+        return Facts(found, False, named, how.same_set, persons, how.hindrance, seen)
 
     def ledgers(self) -> Ledgers:
         """As an audit reads them, without a disk."""

@@ -14,13 +14,15 @@ from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.law import Decision, PolicySet
 from cloison.law.paris import paris_day
+from cloison.law.witnesses import WitnessLimits
 from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
 
 _PREFIX = 16
 _MEMORY = 65_536
 _HOUR_MS = 3_600_000
 _LAST_MS = 32_503_680_000_000  # the year 3000
-_Key = tuple[bytes, int, bytes, bytes, bool]
+_Seen = tuple[bool, bool, bool, bool]
+_Key = tuple[bytes, int, bytes, bytes, bool, _Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Replayer:
 
     INVARIANT: only what `decide_again` itself found the same is remembered, under all it looks at:
     the policy set, its stretch of days, the statement but for whom it is about and when it was
-    signed, the facts but for the case's times, and whether the case was live.
+    signed, the facts but for times and seconds, whether the case was live, and which limits of
+    witnesses were passed.
 
     Args:
         set_of: The policy set of a content hash; raises `InputError` where it is not kept.
@@ -82,18 +85,20 @@ class Replayer:
     def _key(self, policy: PolicySet, entry: entry_pb2.Entry) -> _Key | None:
         """None: not as statements and facts are spelled; to be looked at whole."""
         decided, now = entry.decided, entry.entry_time_ms
-        question = _question_of(decided.signed.statement)
+        purpose, question = _question_of(decided.signed.statement)
         facts = decision_pb2.Facts()
         facts.CopyFrom(decided.facts)
         opened, until = facts.case.opened_time_ms, facts.case.valid_until_ms
-        if question is None or not all(0 <= time < _LAST_MS for time in (now, opened, until)):
+        if not question or not all(0 <= time < _LAST_MS for time in (now, opened, until)):
             return None
         if facts.HasField("case"):
             facts.case.ClearField("opened_time_ms")
             facts.case.ClearField("valid_until_ms")
+        seen = _seen(policy.witnesses, purpose, facts.witnessing)
+        facts.ClearField("witnessing")
         said = facts.SerializeToString(deterministic=True)
         epoch = self._epoch(policy, now)
-        return decided.policy_set, epoch, question, said, opened <= now < until
+        return decided.policy_set, epoch, question, said, opened <= now < until, seen
 
     def _epoch(self, policy: PolicySet, now: int) -> int:
         """Days begin in Paris on the hour of UTC."""
@@ -105,13 +110,27 @@ class Replayer:
         return found
 
 
-def _question_of(raw: bytes) -> bytes | None:
-    """A statement without what no rule looks at; None where it is not spelled as it should be."""
+def _seen(limits: WitnessLimits | None, purpose: str, facts: decision_pb2.Witnessing) -> _Seen:
+    """What of the witnesses' seconds a decision looks at: none asked, late, absent, too old."""
+    if limits is None or facts.quorum_none:
+        return facts.quorum_none, False, False, False
+    most = limits.answering_seconds.get(purpose, -1)
+    silent = not facts.HasField("own_seconds") or facts.own_seconds > most
+    return (
+        False,
+        silent,
+        not facts.HasField("case_seconds"),
+        facts.case_seconds > limits.case_seconds,
+    )
+
+
+def _question_of(raw: bytes) -> tuple[str, bytes]:
+    """Purpose, and the statement without what no rule looks at; empty: not as it is spelled."""
     statement = statement_pb2.Statement()
     try:
         statement.ParseFromString(raw)
     except DecodeError:
-        return None
+        return "", b""
     statement.DiscardUnknownFields()
     digests = statement.person_digests
     spelled = (
@@ -126,12 +145,13 @@ def _question_of(raw: bytes) -> bytes | None:
         and all(len(digest) == limits.HASH_BYTES for digest in digests)
     )
     if not spelled:
-        return None
+        return "", b""
     cited, persons = bool(statement.case_leaf_hash), len(digests)
     for name in ("person_digests", "case_leaf_hash", "sealing_key_id", "signed_time_ms", "nonce"):
         statement.ClearField(name)
     # How many persons, and whether a case is cited, parsing looks at.
-    return statement.SerializeToString(deterministic=True) + bytes((persons, cited))
+    question = statement.SerializeToString(deterministic=True) + bytes((persons, cited))
+    return statement.purpose, question
 
 
 def replay(
