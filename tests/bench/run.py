@@ -19,6 +19,7 @@ from statistics import median
 from rich.console import Console
 from tests.bench import (
     asking,
+    audit,
     decision,
     entitlement,
     federation,
@@ -261,6 +262,7 @@ SECTIONS: Mapping[str, Measure] = {
     "growth": growth.measure,
     "decision": decision.measure,
     "ledger": ledger.measure,
+    "audit": audit.measure,
 }
 """Beside `ask`, by name. A section is a function: a folder in, a `Section` out."""
 

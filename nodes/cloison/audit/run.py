@@ -68,7 +68,7 @@ class Examined:
 
     Attributes:
         findings: Gravest first, then by code, activity and sentence; always in the same order.
-        checked: What was looked at, counted.
+        checked: What was looked at in the period, counted.
         series: What can be drawn.
     """
 
@@ -112,7 +112,7 @@ def examine(
     findings += [*drifting, *find_heads(ledgers, scene)]
     return Examined(
         tuple(sorted(findings, key=_place)),
-        {"entries": tables.kinds.total(), **asdict(matched)},
+        {"entries": tables.count(period.since_ms, period.until_ms), **asdict(matched)},
         _replayed(again, duties),
         (*accesses_over_time(tables, period), *drift),
     )

@@ -91,6 +91,12 @@ class Tables:
         elif time <= spine.latest - _SECOND_MS:
             self.backwards.add(Back(line.ledger, line.index, time, spine.latest))
 
+    def count(self, since_ms: int, until_ms: int) -> int:
+        """Entries of all ledgers from a time, included, to a time, excluded."""
+        return sum(
+            since_ms <= time < until_ms for spine in self._spines.values() for time in spine.times
+        )
+
     def times(self, ledger: str) -> Sequence[int]:
         """Of each entry of a ledger, in order."""
         spine = self._spines.get(ledger)

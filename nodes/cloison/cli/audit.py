@@ -69,6 +69,7 @@ def run_(
     sets = open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
         found = examine(opened.ledgers(), law, sets, period).with_findings(opened.refused)
+    _check_some(found.checked["entries"], period)
     print_examined(found, period, as_json=as_json)
     if found.findings:
         raise typer.Exit(FAILED)
@@ -100,6 +101,7 @@ def replay_(
     with open_ledgers(place, only or (), node or ()) as opened:
         replayed, findings = replay(opened.ledgers(), law, sets, period)
     findings = [*opened.refused, *findings]
+    _check_some(replayed.decisions + sum(replayed.obligations.values()), period)
     print_replayed(replayed, findings, period, as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)
@@ -177,6 +179,16 @@ def open_sets(place: Place, given: Sequence[Path]) -> SetOf:
 def _period(since: str, until: str) -> Period:
     end = _time(until) if until else datetime.now(UTC)
     return Period(_time(since), end) if since else Period.up_to(end)
+
+
+def _check_some(count: int, period: Period) -> None:
+    """An audit of nothing would say that nothing is wrong."""
+    if not count:
+        raise InputError(
+            "NO_ENTRIES",
+            f"period: nothing from {period.since.isoformat()} to {period.until.isoformat()}",
+            "`cloison ledger show` says when entries were written",
+        )
 
 
 def _time(text: str) -> datetime:

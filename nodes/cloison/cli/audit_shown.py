@@ -83,7 +83,7 @@ def _show(findings: Sequence[Finding]) -> None:
         head = Text(f"{one.severity.value:<{_LEFT}}", style=_STYLES[one.severity])
         head += Text(one.code, style="bold") + Text(f" {one.activity}")
         console.print(head)
-        for text in (one.sentence, _where(one)):
+        for text in (one.sentence, _where(one))[: 1 if one.severity is Severity.LOW else 2]:
             for line in Text(text).wrap(console, console.width - _LEFT):
                 console.print(Text(" " * _LEFT) + line)
     if len(findings) > _SHOWN:
