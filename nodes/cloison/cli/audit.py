@@ -69,7 +69,7 @@ def run_(
     sets = open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
         found = examine(opened.ledgers(), law, sets, period).with_findings(opened.refused)
-    _check_some(found.checked["entries"], period)
+    _check_some(found.checked["entries"] + len(found.findings), period)
     print_examined(found, period, as_json=as_json)
     if found.findings:
         raise typer.Exit(FAILED)
@@ -101,7 +101,8 @@ def replay_(
     with open_ledgers(place, only or (), node or ()) as opened:
         replayed, findings = replay(opened.ledgers(), law, sets, period)
     findings = [*opened.refused, *findings]
-    _check_some(replayed.decisions + sum(replayed.obligations.values()), period)
+    looked_at = replayed.decisions + sum(replayed.obligations.values()) + len(findings)
+    _check_some(looked_at, period)
     print_replayed(replayed, findings, period, as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)
