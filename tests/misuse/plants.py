@@ -672,6 +672,7 @@ def before_record(old: PolicySet) -> Callable[[World, Span, int], None]:
 
 
 _SCORED = frozenset({"REFUSED_ATTEMPT", "EXPIRED_TEXT_INVOKED"})
+_DRIFT = frozenset({"PURPOSE_DRIFT"})
 _REFUSAL = frozenset({"MANY_REFUSALS"})
 
 
@@ -680,7 +681,7 @@ def plants(old: PolicySet) -> Sequence[Plant]:
     return (
         Plant("REFUSED_ATTEMPT", Scale(1, 30), refused, _SCORED),
         Plant("EXPIRED_TEXT_INVOKED", Scale(1, 30), refused, _SCORED),
-        Plant("REPEATED_ATTEMPT", Scale(4, 40), repeated, _SCORED),
+        Plant("REPEATED_ATTEMPT", Scale(4, 40), repeated, _SCORED | {"PERSON_LOOKED_UP_AGAIN"}),
         Plant("OUTSIDE_RECORD_ATTEMPT", Scale(1, 12), outside_record),
         Plant(
             "BASES_TRIED",
@@ -690,12 +691,17 @@ def plants(old: PolicySet) -> Sequence[Plant]:
         ),
         Plant("MANY_REFUSALS", Scale(45, 100), many_refusals),
         Plant("MANY_FAILURES", Scale(60, 600), many_failures),
-        Plant("COHORT_ONE_BY_ONE", Scale(65, 300), one_by_one, frozenset({"AGENT_UNLIKE_OTHERS"})),
-        Plant("ASKED_WITHOUT_CASE", Scale(130, 600), without_case, _REFUSAL),
+        Plant(
+            "COHORT_ONE_BY_ONE",
+            Scale(65, 300),
+            one_by_one,
+            frozenset({"AGENT_UNLIKE_OTHERS", "PURPOSE_DRIFT"}),
+        ),
+        Plant("ASKED_WITHOUT_CASE", Scale(130, 600), without_case, _REFUSAL | _DRIFT),
         Plant("MONTHLY_INSTEAD_OF_REVIEW", Scale(12, 100), monthly),
         Plant("WINDOWS_ADDED_UP", Scale(3, 20), windows_added),
         Plant("TOTALS_SPLIT", Scale(2, 15), totals_split),
-        Plant("CASES_IN_BULK", Scale(45, 150), in_bulk),
+        Plant("CASES_IN_BULK", Scale(45, 150), in_bulk, _DRIFT),
         Plant("CASES_FOR_A_QUESTION", Scale(12, 60), pretexts),
         Plant("CASES_WITHOUT_DECISION", Scale(22, 100), undecided),
         Plant("CASES_NEVER_PAID", Scale(12, 60), never_paid),

@@ -131,5 +131,4 @@ class _Pass:
 
 def _activity(line: Line) -> str:
     raw = line.entry.decided.signed.statement
-    activity = statement_pb2.Statement.FromString(raw).activity if raw else ""
-    return activity if activity.isprintable() else ""
+    return statement_pb2.Statement.FromString(raw).activity if raw else ""

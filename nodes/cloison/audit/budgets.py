@@ -1,5 +1,6 @@
 """Privacy budgets, as the registers tell them: never more than granted, never given back."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,6 +11,7 @@ from cloison.audit.lines import Line
 from cloison.audit.period import HOUR_MS
 from cloison.audit.scene import Scene
 
+_FRACTION = re.compile(r"[0-9]{1,40}(?:/[1-9][0-9]{0,39})?", re.ASCII)
 _SECRECY = "Loi n° 51-711 du 7 juin 1951 (secret statistique)"
 _OVERSPENT = Kind(
     "BUDGET_OVERSPENT",
@@ -93,10 +95,7 @@ def _spending(scene: Scene, gathering: Gathering) -> None:
 
 def _fraction(text: str) -> Fraction:
     """Nothing where there is nothing, or no fraction: it then stands for no grant at all."""
-    try:
-        return Fraction(text or "0")
-    except (ValueError, ZeroDivisionError):
-        return Fraction(0)
+    return Fraction(text) if _FRACTION.fullmatch(text) else Fraction(0)
 
 
 def _publications(scene: Scene, gathering: Gathering) -> None:
@@ -118,18 +117,15 @@ def _publications(scene: Scene, gathering: Gathering) -> None:
 
 def _unpaid(scene: Scene, gathering: Gathering) -> None:
     """A question asked again gets the stored answer, free: its table was paid for before."""
-    paid: dict[tuple[str, str, str], int] = {}
+    paid = set()
     for line in _of_kind(scene, "budget_reserved"):
         one = line.entry.budget_reserved
-        place = str(line.body), one.table, one.period
-        paid.setdefault(place, line.entry.entry_time_ms)
+        paid.add((str(line.body), f"{one.table} {one.period}"))
     registers = {str(line.body) for line in scene.tables.register}
     for question in scene.questions():
-        if question.table and question.permitted and question.holder in registers:
-            table, period, _ = question.table.split(" ")
-            if (question.holder, table, period) not in paid:
-                words = {"table": f"{table} {period}"}
-                gathering.add(_UNPAID, question.activity, question, **words)
+        asked = question.table and question.permitted and question.holder in registers
+        if asked and (question.holder, question.table) not in paid:
+            gathering.add(_UNPAID, question.activity, question, table=question.table)
 
 
 def _losses(scene: Scene, gathering: Gathering) -> None:

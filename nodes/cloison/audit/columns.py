@@ -17,7 +17,7 @@ class Words(dict[str, int]):
     """The number of each word; few are different, however many rows there are.
 
     Attributes:
-        shown: The words by number, as they may be printed.
+        shown: The words by number.
     """
 
     def __init__(self) -> None:
@@ -26,8 +26,7 @@ class Words(dict[str, int]):
 
     def __missing__(self, word: str) -> int:
         self[word] = number = len(self.shown)
-        # A ledger is another's word: what it holds may not command the terminal.
-        self.shown.append(word if word.isprintable() else "\N{REPLACEMENT CHARACTER}")
+        self.shown.append(word)
         return number
 
 

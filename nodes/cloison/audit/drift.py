@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log
 
 from cloison.audit.findings import Finding, Severity
-from cloison.audit.gathering import PURPOSE_LIMITATION, Gathering, Kind
+from cloison.audit.gathering import PURPOSE_LIMITATION, Gathering, Kind, printable
 from cloison.audit.period import DAY_MS, hour_of
 from cloison.audit.rows import Question
 from cloison.audit.scene import Scene
@@ -156,7 +156,7 @@ def _age(one: Question) -> str:
 def _series(drifts: list[Drift], limit: float) -> list[Series]:
     points: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for one in drifts:
-        points[one.activity].append((one.month, round(one.index, 4)))
+        points[printable(one.activity)].append((one.month, round(one.index, 4)))
     return [
         Series("drift", f"Dérive : {activity}", activity, "", "indice", tuple(months), limit)
         for activity, months in sorted(points.items())

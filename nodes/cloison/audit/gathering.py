@@ -18,6 +18,13 @@ EMPOWERMENT = "CRPA, art. R114-9-6 (agents habilités)"
 MISUSE_LOGS = "CNIL, délib. 2021-122 (analyse des traces)"
 
 
+def printable(text: str) -> str:
+    """The text without what commands a terminal: a ledger is another's word."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What is always said of a finding of one code.
@@ -70,13 +77,16 @@ class Gathering:
 
     def _finding(self, group: _Group, places: list[tuple[str, int]]) -> Finding:
         kind, activity, words = group
+        sentence = kind.sentence.format(
+            n=french_count(len(places)), activity=activity, **dict(words)
+        )
         first = sorted(set(places))[:MOST_EVIDENCE]
         return Finding(
             kind.code,
             kind.severity,
-            activity,
+            printable(activity),
             kind.article,
-            kind.sentence.format(n=french_count(len(places)), activity=activity, **dict(words)),
+            printable(sentence),
             len(places),
             tuple(self._tables.evidence(ledger, index, kind.grade) for ledger, index in first),
             kind.settles,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from cloison.audit.gathering import printable
 from cloison.audit.period import Period, hour_of
 from cloison.audit.series import Series
 from cloison.audit.tables import Tables
@@ -42,7 +43,7 @@ def _series(
 ) -> list[Series]:
     points: dict[str, list[tuple[str, float]]] = {}
     for (of, day), count in sorted(counts.items()):
-        points.setdefault(of, []).append((day, float(count)))
+        points.setdefault(printable(of), []).append((day, float(count)))
     return [
         Series(
             name, f"{title} : {of}", "" if purpose else of, of if purpose else "", unit, tuple(ys)

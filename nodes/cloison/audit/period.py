@@ -12,6 +12,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(3000, 1, 1, tzinfo=UTC)
+_FIRST_MS = to_milliseconds(datetime(1996, 1, 1, tzinfo=UTC))
+_LAST_MS = to_milliseconds(_END)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,11 @@ class Hour:
 
 
 def hour_of(milliseconds: int) -> Hour:
-    """The hour in Paris of Unix milliseconds, from 1996 on."""
-    return _hour(milliseconds // HOUR_MS)
+    """The hour in Paris of Unix milliseconds; what no clock can show is the nearest it can.
+
+    A ledger is another's word: a time that nobody believes may not end the audit.
+    """
+    return _hour(min(max(milliseconds, _FIRST_MS), _LAST_MS) // HOUR_MS)
 
 
 @lru_cache(maxsize=200_000)

@@ -35,6 +35,8 @@ _PERMITS = (decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGA
 _GRANULARITIES = {number: one.value for one, number in GRANULARITY_NUMBERS.items()}
 _MONTHS_A_YEAR = 12
 _NUMBER = 100
+_MOST = (1 << 63) - 1
+"""What a column holds; a count above it is no count."""
 
 
 def take(tables: Tables, line: Line) -> None:
@@ -149,8 +151,8 @@ def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
             case.opened_time_ms,
             int(live),
             facts.persons,
-            statement.cohort.size,
-            f"{table.table} {table.period} {table.epsilon}" if table.table else "",
+            min(statement.cohort.size, _MOST),
+            f"{table.table} {table.period}" if table.table else "",
             said.permitted,
             decided.decision.outcome,
             said.reason,
@@ -178,7 +180,7 @@ def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
             hash(received.statement_hash),
             line.body,
             received.holder,
-            received.leaf_index,
+            min(received.leaf_index, _MOST),
             hash(received.leaf_hash),
             int(received.outcome in _PERMITS),
             received.outcome,
@@ -196,7 +198,7 @@ def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
             line.entry.entry_time_ms,
             line.body,
             hash(part.statement_hash),
-            part.batch_index,
+            min(part.batch_index, _MOST),
             len(part.person_digests),
             int(part.received),
             hash(part.sealed_hash),
@@ -268,16 +270,19 @@ def _objected(tables: Tables, line: Line, objected: entry_pb2.Objected) -> None:
 
 def _failures(tables: Tables, line: Line, failures: entry_pb2.Failures) -> None:
     for one in failures.counts:
+        calls = min(one.count, _MOST)
         tables.failures.add(
-            Failure(
-                line.ledger, line.index, failures.minute_ms, failures.peer, one.reason, one.count
-            )
+            Failure(line.ledger, line.index, failures.minute_ms, failures.peer, one.reason, calls)
         )
 
 
 def _contested(tables: Tables, line: Line, contested: entry_pb2.Contested) -> None:
     raw = contested.signed.contestation
-    said = contestation_pb2.Contestation.FromString(raw)
+    said = contestation_pb2.Contestation()
+    try:
+        said.ParseFromString(raw)
+    except DecodeError as error:
+        raise _bad(line, "its contestation is none") from error
     if line.body == said.holder:  # its requester's word that it passed it on is not its handling
         _contestation(tables, line, "contested", hash(sha256(raw).digest()))
 
@@ -318,10 +323,12 @@ def _statement(line: Line, raw: bytes) -> statement_pb2.Statement:
     try:
         statement.ParseFromString(raw)
     except DecodeError as error:
-        raise IntegrityError(
-            "BAD_ENTRY", f"ledger `{line.ledger}`: entry {line.index}: its statement is none"
-        ) from error
+        raise _bad(line, "its statement is none") from error
     return statement
+
+
+def _bad(line: Line, why: str) -> IntegrityError:
+    return IntegrityError("BAD_ENTRY", f"ledger `{line.ledger}`: entry {line.index}: {why}")
 
 
 def _month(number: int) -> int:

@@ -7,6 +7,7 @@ from cloison.audit.findings import Finding, Severity
 from cloison.audit.gathering import MINIMISATION, Gathering, Kind
 from cloison.audit.rows import Sight
 from cloison.audit.scene import Scene
+from cloison.exchange import limits
 from cloison.law.question import Granularity
 
 _PACK = 1 << 20
@@ -34,7 +35,7 @@ def find_windows(scene: Scene) -> list[Finding]:
     found: dict[tuple[Kind, str, str, int], list[list[Sight]]] = defaultdict(list)
     for (activity, dataset, _), group in _groups(scene).items():
         span = _span(scene, activity, dataset)
-        months = {month for one in group for month in range(one.first, one.last + 1)}
+        months = {month for one in group for month in _months(one)}
         if span and len(months) > span:
             found[_ADDED, activity, dataset, span].append(group)
         elif any(one.granularity == Granularity.WINDOW_TOTAL for one in group):
@@ -76,6 +77,11 @@ def _many_ranges(scene: Scene) -> set[int]:
         if first.setdefault(key, months) != months:
             many.add(key)
     return many
+
+
+def _months(one: Sight) -> range:
+    """No more than a question may ask: a ledger is another's word."""
+    return range(one.first, min(one.last, one.first + limits.MONTHS - 1) + 1)
 
 
 def _key(one: Sight) -> int:
