@@ -30,6 +30,7 @@ from tests.bench import (
     many,
     relay,
     report,
+    search,
     steps,
 )
 from tests.bench.load import Ask, Measured
@@ -260,6 +261,7 @@ SECTIONS: Mapping[str, Measure] = {
     "load": loading.measure,
     "entitlement": entitlement.measure,
     "growth": growth.measure,
+    "search": search.measure,
     "decision": decision.measure,
     "ledger": ledger.measure,
     "audit": audit.measure,

@@ -17,7 +17,6 @@ from cloison.cli.law.sets import SetOf, sets_kept
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
-from cloison.errors import InputError
 from cloison.wire.policy_sets import FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
@@ -130,7 +129,7 @@ def reconcile_(
     Example: cloison audit reconcile
     """
     place = Place(find_root(root), keys, var, addresses)
-    due = _time(until) if until else datetime.now(UTC) - _UNDER_WAY
+    due = parseparse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
         ledgers = opened.ledgers()
         findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
@@ -164,7 +163,7 @@ def report_(
     Example: cloison audit report --out report --since 2026-01-01 --until 2026-04-01
     """
     place = Place(find_root(root), keys, var, addresses)
-    ends = (_time(since) if since else None, _time(until) if until else None)
+    ends = (parseparse_time(since) if since else None, parseparse_time(until) if until else None)
     sets = open_sets(place, policy or ())
     report, files = write_report(place, out, ends, (only or (), node or ()), sets)
     print_report(report, out, files, as_json=as_json)
@@ -178,8 +177,8 @@ def open_sets(place: Place, given: Sequence[Path]) -> SetOf:
 
 
 def _period(since: str, until: str) -> Period:
-    end = _time(until) if until else datetime.now(UTC)
-    return Period(_time(since), end) if since else Period.up_to(end)
+    end = parseparse_time(until) if until else datetime.now(UTC)
+    return Period(parseparse_time(since), end) if since else Period.up_to(end)
 
 
 def _check_some(count: int, period: Period) -> None:
@@ -190,13 +189,3 @@ def _check_some(count: int, period: Period) -> None:
             f"period: nothing from {period.since.isoformat()} to {period.until.isoformat()}",
             "`cloison ledger show` says when entries were written",
         )
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            "BAD_TIME", f"time `{text}`: not a time", "use 2026-11-26T10:00Z"
-        ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -17,22 +17,24 @@ from rich.text import Text
 
 from cloison.cli.console import out, table
 from cloison.cli.ledger_fsck import fsck
+from cloison.cli.ledger_search import Index, index_command, read_query, search
 from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError, IntegrityError
+from cloison.exchange.entry_words import entry_words
 from cloison.french import french_count
 from cloison.ledger.base64_text import print_base64
 from cloison.ledger.export import Snapshot
 from cloison.ledger.proof_file import parse_proof_file, verify_proof_file
 from cloison.ledger.reader import EntryReader, LedgerReader, Verified
+from cloison.ledger.search import Query
 from cloison.ledger.tree import leaf_hash
-from cloison.v1.decision_pb2 import Outcome
 from cloison.v1.entry_pb2 import Entry
-from cloison.v1.statement_pb2 import Statement
 
 __all__ = ["app", "load_vkey"]
 
 app = typer.Typer(help="Show and verify ledgers, offline.", no_args_is_help=True)
 app.command()(fsck)
+app.command("index")(index_command)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 50
@@ -46,6 +48,7 @@ class EntryLine:
     index: int
     time: str
     kind: str
+    activity: str
     purpose: str
     outcome: str
     reason: str
@@ -64,22 +67,39 @@ def show(
         int | None, typer.Option(min=0, help="First entry; by default the last ones are shown.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Entries at most.")] = _SHOWN,
+    activity: Annotated[str, typer.Option(help="Only of this activity.")] = "",
+    purpose: Annotated[str, typer.Option(help="Only for this purpose.")] = "",
+    outcome: Annotated[str, typer.Option(help="Only: `permit`, `permit-with-obligations`, …")] = "",
+    since: Annotated[str, typer.Option(help="Only from this time on.")] = "",
+    until: Annotated[str, typer.Option(help="Only before this time.")] = "",
+    trace_key: Annotated[str, typer.Option(help="Only of this person and day, hexadecimal.")] = "",
+    index: Index = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one entry a line.")] = False,
 ) -> None:
-    """Show entries: index, time (UTC), kind, purpose, outcome. Verifies nothing.
+    """Show entries: index, time (UTC), kind, activity, purpose, outcome. Verifies nothing.
 
-    Example: cloison ledger show var/caf/ledger/traces --count 20
+    What is looked for is found by an index, made from the ledger at the first such question.
+
+    Example: cloison ledger show var/caf/ledger/traces --activity caf-dmde --outcome deny
     """
+    query = read_query(activity, purpose, outcome, (since, until), trace_key)
     reader = EntryReader(directory)
-    start = max(0, reader.size - count) if first is None else first
-    lines = (entry_line(index, entry) for index, entry in reader.entries(start, count))
+    if query != Query():
+        if first is not None:
+            raise InputError("BAD_QUERY", "--first: a place; with it nothing else is looked for")
+        total, found = search(directory, reader, query, count, index)
+        lines = (entry_line(one.index, one.entry, *one.shape[1:3]) for one in found)
+        shown = len(found)
+    else:
+        total, start = reader.size, max(0, reader.size - count) if first is None else first
+        lines = (entry_line(index, entry) for index, entry in reader.entries(start, count))
+        shown = min(count, max(0, reader.size - start))
     if as_json:
         for line in lines:
             typer.echo(json.dumps(asdict(line), ensure_ascii=False))
         return
     _show_table(lines)
-    shown = min(count, max(0, reader.size - start))
-    typer.echo(f"{french_count(shown)} of {french_count(reader.size)} entries", err=True)
+    typer.echo(f"{french_count(shown)} of {french_count(total)} entries", err=True)
 
 
 @app.command()
@@ -177,67 +197,38 @@ def check(
     typer.echo(f"stands in `{head.origin}` of {french_count(head.size)} entries", err=True)
 
 
-def entry_line(index: int, data: bytes) -> EntryLine:
-    """What may be shown of an entry.
+def entry_line(index: int, data: bytes, activity: str = "", purpose: str = "") -> EntryLine:
+    """What may be shown of an entry; activity and purpose are for one that does not say them.
 
     Raises:
         IntegrityError: `BAD_ENTRY`: not an entry.
     """
     try:
         entry = Entry.FromString(data)
-        purpose = _purpose(entry)
+        words = entry_words(entry)
         time = _EPOCH + timedelta(milliseconds=entry.entry_time_ms)
     except (DecodeError, OverflowError) as error:
         raise IntegrityError("BAD_ENTRY", f"entry {index}: not an entry of this format") from error
-    outcome, reason = _outcome(entry)
-    kind = entry.WhichOneof("kind") or "unknown"
     stamp = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return EntryLine(index, stamp, kind, purpose, outcome, reason)
-
-
-def _purpose(entry: Entry) -> str:
-    kind = entry.WhichOneof("kind")
-    if kind == "asked":
-        return Statement.FromString(entry.asked.signed.statement).purpose
-    if kind == "decided":
-        return Statement.FromString(entry.decided.signed.statement).purpose
-    if kind == "received":
-        return entry.received.label.received_for
-    if kind == "deposited":
-        return ", ".join(sorted({label.received_for for label in entry.deposited.labels}))
-    return ", ".join(sorted(entry.objected.purposes)) if kind == "objected" else ""
-
-
-def _outcome(entry: Entry) -> tuple[str, str]:
-    kind = entry.WhichOneof("kind")
-    if kind in {"decided", "change_told"}:
-        made = entry.decided.decision if kind == "decided" else entry.change_told.decision
-        return _outcome_word(made.outcome), made.reason
-    if kind == "received":
-        return _outcome_word(entry.received.outcome), entry.received.reason
-    if kind == "case_closed":
-        return entry.case_closed.outcome, ""
-    if kind == "destroyed":
-        return "destroyed", entry.destroyed.why
-    if kind == "failures":
-        counts = [f"{item.reason} {item.count}" for item in entry.failures.counts]
-        return "failed", ", ".join(counts)
-    return "", ""
-
-
-def _outcome_word(outcome: Outcome.ValueType) -> str:
-    if outcome not in Outcome.values():
-        return "unknown"
-    return Outcome.Name(outcome).removeprefix("OUTCOME_").lower().replace("_", " ")
+    return EntryLine(
+        index,
+        stamp,
+        words.kind,
+        words.activity or activity,
+        words.purpose or purpose,
+        words.outcome,
+        words.reason,
+    )
 
 
 def _show_table(lines: Iterator[EntryLine]) -> None:
-    rows = table("index", "time", "kind", "purpose", "outcome", "reason", right=("index",))
+    names = ("index", "time", "kind", "activity", "purpose", "outcome", "reason")
+    rows = table(*names, right=("index",))
     rows.columns[1].no_wrap = True
     for line in lines:
         time = line.time[: len("YYYY-MM-DDTHH:MM:SS")].replace("T", " ")
-        cells = (str(line.index), time, line.kind, line.purpose, line.outcome, line.reason)
-        rows.add_row(*map(_plain, cells), style=_STYLES.get(line.outcome))
+        said = (line.kind, line.activity, line.purpose, line.outcome, line.reason)
+        rows.add_row(*map(_plain, (str(line.index), time, *said)), style=_STYLES.get(line.outcome))
     out().print(rows)
 
 
