@@ -1,5 +1,6 @@
 """A federation that did something, read as an auditor reads it; made once for the report."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,3 +81,15 @@ def _cosigned_by(witness: Witness, path: Path, head: bytes) -> None:
     (line,) = parse_note(f"{note.text}\n{reply.body.decode()}".encode()).signatures
     assert isinstance(line, NoteSignature)
     path.write_bytes(Note(note.text, (*note.signatures, line)).encode())
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
