@@ -17,6 +17,7 @@ from cloison.cli.law.sets import SetOf, sets_kept
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
+from cloison.cli.times import parse_time
 from cloison.wire.policy_sets import FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
@@ -129,7 +130,7 @@ def reconcile_(
     Example: cloison audit reconcile
     """
     place = Place(find_root(root), keys, var, addresses)
-    due = parseparse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
+    due = parse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
         ledgers = opened.ledgers()
         findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
@@ -163,7 +164,7 @@ def report_(
     Example: cloison audit report --out report --since 2026-01-01 --until 2026-04-01
     """
     place = Place(find_root(root), keys, var, addresses)
-    ends = (parseparse_time(since) if since else None, parseparse_time(until) if until else None)
+    ends = (parse_time(since) if since else None, parse_time(until) if until else None)
     sets = open_sets(place, policy or ())
     report, files = write_report(place, out, ends, (only or (), node or ()), sets)
     print_report(report, out, files, as_json=as_json)
@@ -177,8 +178,8 @@ def open_sets(place: Place, given: Sequence[Path]) -> SetOf:
 
 
 def _period(since: str, until: str) -> Period:
-    end = parseparse_time(until) if until else datetime.now(UTC)
-    return Period(parseparse_time(since), end) if since else Period.up_to(end)
+    end = parse_time(until) if until else datetime.now(UTC)
+    return Period(parse_time(since), end) if since else Period.up_to(end)
 
 
 def _check_some(count: int, period: Period) -> None:

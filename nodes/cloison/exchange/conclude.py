@@ -13,7 +13,6 @@ from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.exchange.values import decision_from_proto, facts_from_proto
 from cloison.law import PolicySet, decide
 from cloison.law.question import Decision, Facts, Outcome, Question, Witnessing
-from cloison.law.witnesses import WitnessLimits
 from cloison.v1 import entry_pb2
 
 
@@ -35,20 +34,22 @@ def refuse_unseen(
     the head its case was proved under. What the law refuses is refused for its own reason. A
     cohort's cases are proved with each batch.
     """
-    if not decision.permitted or policy.witnesses is None:
+    if not decision.permitted:
         return decision
-    seen = facts.witnessing or Witnessing(quorum_none=False)
-    if seen.quorum_none:
-        return decision
-    reason = _unseen(policy.witnesses, question, facts, seen)
+    cites = facts.case is not None and not facts.cohort
+    reason = unseen(policy, question.purpose, facts.witnessing, cites_case=cites)
     return Decision(Outcome.DENY, reason) if reason else decision
 
 
-def _unseen(limits: WitnessLimits, question: Question, facts: Facts, seen: Witnessing) -> str:
-    most = limits.answering_seconds[question.purpose]
-    if seen.own_seconds is None or seen.own_seconds > most:
+def unseen(policy: PolicySet, purpose: str, seen: Witnessing | None, *, cites_case: bool) -> str:
+    """Why a permit does not count for want of witnesses, as `refuse_unseen`; empty: it counts."""
+    limits = policy.witnesses
+    if limits is None or (seen is not None and seen.quorum_none):
+        return ""
+    most = limits.answering_seconds.get(purpose, 0)
+    if seen is None or seen.own_seconds is None or seen.own_seconds > most:
         return "WITNESSES_SILENT"
-    if facts.case is None or facts.cohort:
+    if not cites_case:
         return ""
     if seen.case_seconds is None:
         return "CASE_NOT_WITNESSED"

@@ -9,20 +9,19 @@ from google.protobuf.message import DecodeError
 
 from cloison.errors import InputError, IntegrityError
 from cloison.exchange import limits
-from cloison.exchange.conclude import decide_again, decide_told_again
+from cloison.exchange.conclude import decide_again, decide_told_again, unseen
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
+from cloison.exchange.values import witnessing_from_proto
 from cloison.law import Decision, PolicySet
 from cloison.law.paris import paris_day
-from cloison.law.witnesses import WitnessLimits
 from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
 
 _PREFIX = 16
 _MEMORY = 65_536
 _HOUR_MS = 3_600_000
 _LAST_MS = 32_503_680_000_000  # the year 3000
-_Seen = tuple[bool, bool, bool, bool]
-_Key = tuple[bytes, int, bytes, bytes, bool, _Seen]
+_Key = tuple[bytes, int, bytes, bytes, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class Replayer:
 
     INVARIANT: only what `decide_again` itself found the same is remembered, under all it looks at:
     the policy set, its stretch of days, the statement but for whom it is about and when it was
-    signed, the facts but for times and seconds, whether the case was live, and which limits of
-    witnesses were passed.
+    signed, the facts but for times, whether the case was live, and what it lacks of witnesses.
 
     Args:
         set_of: The policy set of a content hash; raises `InputError` where it is not kept.
@@ -94,11 +92,13 @@ class Replayer:
         if facts.HasField("case"):
             facts.case.ClearField("opened_time_ms")
             facts.case.ClearField("valid_until_ms")
-        seen = _seen(policy.witnesses, purpose, facts.witnessing)
+        cites = facts.HasField("case") and not facts.cohort
+        seen = witnessing_from_proto(facts)
         facts.ClearField("witnessing")
         said = facts.SerializeToString(deterministic=True)
+        lacks = unseen(policy, purpose, seen, cites_case=cites)
         epoch = self._epoch(policy, now)
-        return decided.policy_set, epoch, question, said, opened <= now < until, seen
+        return decided.policy_set, epoch, question, said, lacks, opened <= now < until
 
     def _epoch(self, policy: PolicySet, now: int) -> int:
         """Days begin in Paris on the hour of UTC."""
@@ -108,20 +108,6 @@ class Replayer:
             found = policy.epoch(paris_day(from_milliseconds(now)))
             self._epochs[place] = found
         return found
-
-
-def _seen(limits: WitnessLimits | None, purpose: str, facts: decision_pb2.Witnessing) -> _Seen:
-    """What of the witnesses' seconds a decision looks at: none asked, late, absent, too old."""
-    if limits is None or facts.quorum_none:
-        return facts.quorum_none, False, False, False
-    most = limits.answering_seconds.get(purpose, -1)
-    silent = not facts.HasField("own_seconds") or facts.own_seconds > most
-    return (
-        False,
-        silent,
-        not facts.HasField("case_seconds"),
-        facts.case_seconds > limits.case_seconds,
-    )
 
 
 def _question_of(raw: bytes) -> tuple[str, bytes]:

@@ -112,9 +112,7 @@ def facts_from_proto(message: decision_pb2.Facts) -> Facts:
         same_policy_set=message.same_policy_set,
         persons=message.persons,
         hindrance=message.hindrance,
-        witnessing=_witnessing_from_proto(message.witnessing)
-        if message.HasField("witnessing")
-        else None,
+        witnessing=witnessing_from_proto(message),
     )
 
 
@@ -126,11 +124,15 @@ def _witnessing_to_proto(seen: Witnessing) -> decision_pb2.Witnessing:
     )
 
 
-def _witnessing_from_proto(message: decision_pb2.Witnessing) -> Witnessing:
+def witnessing_from_proto(message: decision_pb2.Facts) -> Witnessing | None:
+    """How lately witnesses saw what facts rest on; None where the entry is older than that."""
+    if not message.HasField("witnessing"):
+        return None
+    seen = message.witnessing
     return Witnessing(
-        message.quorum_none,
-        message.own_seconds if message.HasField("own_seconds") else None,
-        message.case_seconds if message.HasField("case_seconds") else None,
+        seen.quorum_none,
+        seen.own_seconds if seen.HasField("own_seconds") else None,
+        seen.case_seconds if seen.HasField("case_seconds") else None,
     )
 
 

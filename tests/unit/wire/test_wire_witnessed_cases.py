@@ -20,13 +20,16 @@ from tests.federation import (
 )
 
 from cloison.bodies import BodyId
-from cloison.errors import InputError
+from cloison.cases.proof import ProvedCase
+from cloison.errors import InputError, PeerError
+from cloison.exchange.replay import Replayer
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint
 from cloison.ledger.note import parse_note
 from cloison.ledger.reader import WITNESSED
 from cloison.v1 import cases_service_pb2, statement_pb2
 from cloison.wire import client, servicers
 from cloison.wire.cases import CaseDesk
+from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.gateway import OpenedCase
 from cloison.wire.publishing import _require_reachable, send_heads
 from cloison.wire.settings import trust_of
@@ -263,3 +266,42 @@ def test_node_whose_witnesses_publish_nowhere_does_not_start(witnesses: Witnesse
         _require_reachable(CAF, trust_of(settings))
     assert caught.value.reason == "NO_WITNESS"
     assert 'quorum = "none"' in caught.value.hint
+
+
+def test_replay_tells_apart_what_witnesses_alone_decided(
+    witnesses: Witnesses, ppa: Program
+) -> None:
+    assert reason(ppa, witnesses.open_case()) == "WITNESSES_SILENT"
+    witnesses.see(CNAV)
+    assert reason(ppa, witnesses.open_case()) == "PERMITTED"
+    silent, permitted = witnesses.federation.entries(CNAV, "decided")
+    replayer = Replayer(lambda _: witnesses.federation.policy)
+    assert [replayer.decided(one) for one in (silent, permitted, silent, permitted)] == [""] * 4
+    permitted.decided.facts.witnessing.own_seconds = 86_401
+    assert "WITNESSES_SILENT" in replayer.decided(permitted)
+    permitted.decided.facts.witnessing.own_seconds = 0
+    permitted.decided.facts.witnessing.ClearField("case_seconds")
+    assert "CASE_NOT_WITNESSED" in replayer.decided(permitted)
+
+
+def test_batch_of_cases_no_witness_saw_is_refused(federation: Federation) -> None:
+    """The holder of a cohort asks for witnesses; who proves its cases showed them to none."""
+    cohort = CohortHolder(
+        federation.node(CNAV),
+        federation.holder(CNAV),
+        federation.holder(CNAV).call(CAF, federation.policy.hash, b""),
+    )
+    now = federation.clock()
+    case = ProvedCase(
+        bytes(32), "claim", "caf-ppa", MONTH, now, now, now + DAY, frozenset(), seen_seconds=None
+    )
+    seconds = int(now.timestamp())
+    cohort._node.seen._trust = trust_of(replace(federation.settings(CNAV), quorum="peers"))
+    reasons = []
+    for seen in (None, seconds - 86_401, seconds - 86_400):
+        try:
+            cohort._require_seen([replace(case, seen_seconds=seen)], now)
+            reasons.append("")
+        except PeerError as error:
+            reasons.append(error.reason)
+    assert reasons == ["CASE_NOT_WITNESSED", "CASE_HEAD_TOO_OLD", ""]
