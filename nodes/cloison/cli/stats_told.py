@@ -33,6 +33,14 @@ def price_to_json(price: wire.PriceResponse) -> dict[str, Any]:
                 "share": one.share,
                 "rmse": round(one.rmse, 3),
                 "half_width": round(one.half_width, 3),
+                **(
+                    {
+                        "sum_rmse": round(one.sum_rmse, 3),
+                        "sum_half_width": round(one.sum_half_width, 3),
+                    }
+                    if one.sum_rmse
+                    else {}
+                ),
             }
             for one in price.levels
         ],
@@ -50,17 +58,15 @@ def show_price(price: wire.PriceResponse) -> None:
         f"left of {budget.population} {budget.year}: ε {shown(left_epsilon, up=False)},"
         f" ρ {shown(left_rho, up=False)}" + ("" if price.affordable else " · TOO DEAR")
     )
-    levels = table(
-        "level",
-        "cells",
-        "share",
-        "typical error",
-        "95 % interval",
-        right=("cells", "share", "typical error", "95 % interval"),
-    )
+    names = ["cells", "share", "typical error", "95 % interval"]
+    if any(one.sum_rmse for one in price.levels):
+        names += ["of the sum", "95 % interval of the sum"]
+    levels = table("level", *names, right=tuple(names))
     for one in price.levels:
-        error, width = f"{one.rmse:.1f}", f"± {one.half_width:.1f}"
-        levels.add_row(one.level, str(one.cells), one.share, error, width)
+        told = [str(one.cells), one.share, f"{one.rmse:.1f}", f"± {one.half_width:.1f}"]
+        if one.sum_rmse:
+            told += [f"{one.sum_rmse:,.0f} €", f"± {one.sum_half_width:,.0f} €"]
+        levels.add_row(one.level, *told)
     out().print(levels)
 
 

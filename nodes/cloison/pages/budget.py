@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from cloison.statistics.loss import shown
 from cloison.v1 import statistics_service_pb2 as wire
 
-_WIDTH, _LEFT, _BAR, _ROW = 760, 290, 330, 30
+_WIDTH, _LEFT, _BAR, _ROW = 760, 270, 270, 30
 
 
 def pockets(one: wire.PopulationBudget) -> Iterator[tuple[str, Fraction, Fraction]]:
@@ -42,8 +42,8 @@ def _row(
     top = 36 + _ROW * place
     filled = min(Fraction(_BAR), spent / granted * _BAR)
     name = escape(f"{one.population} {one.year} · {sign}")
-    left = shown(granted - spent, up=False)
-    said = escape(f"{shown(spent)} sur {shown(granted)}; reste {left}")
+    left = shown(granted - spent, up=False).replace(".", ",")
+    said = f"{shown(spent)} sur {shown(granted)}; reste ".replace(".", ",") + left
     return (
         f'<text x="8" y="{top + 15}">{name}</text>'
         f'<rect x="{_LEFT}" y="{top + 3}" width="{_BAR}" height="16" fill="#e3e3fd"'

@@ -1,13 +1,15 @@
 """A published table as one HTML page: figures, intervals drawn, noise, budget and its proof."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cloison.french import french_count
+from cloison.french import BLANK, french_count
 from cloison.ledger.tree import leaf_hash
+from cloison.pages.table_pictures import draw_curves, draw_maps
 from cloison.v1 import entry_pb2, receipt_pb2
 
 _WIDTH = 240
@@ -19,12 +21,14 @@ class Row:
 
     Attributes:
         figure: Empty where the cell is withheld.
+        amounts: Of a sum: the sum and its interval, the mean and its interval; else empty.
         left: Of the interval; `dot` of the figure; in hundredths of a pixel, from 0 to 240 pixels.
     """
 
     titles: tuple[str, ...]
     figure: str
     interval: str
+    amounts: tuple[str, ...]
     left: float
     right: float
     dot: float
@@ -40,6 +44,8 @@ class Part:
     withheld: int
     rmse: str
     share: str
+    summed: bool
+    sum_withheld: int
 
 
 def render_table(
@@ -58,6 +64,8 @@ def render_table(
         content=content,
         parts=[_part(level) for level in content["levels"]],
         distributions=_distributions(content),
+        maps=draw_maps(content),
+        curves=draw_curves(content),
         total=french_count(content["levels"][0]["total"]),
         spent=spent,
         reserved_index=reserved.leaf_index,
@@ -68,20 +76,31 @@ def render_table(
     )
 
 
-def _distributions(content: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Of each group, its name and its nine deciles as text."""
+def _distributions(content: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Of each group, its name and its nine deciles with their bounds, as text."""
     axes = content["levels"][-1]["axes"][:-1]
     titles = [dict(zip(axis["keys"], axis["titles"], strict=True)) for axis in axes]
     return [
         (
             " × ".join(known[key] for known, key in zip(titles, one["keys"], strict=True))
             or "Ensemble",
-            ["–" if euros is None else f"{french_count(euros)} €" for euros in one["deciles"]]
+            [
+                (_euros(euros), f"{_end(low)} à {_end(high)}")
+                for euros, (low, high) in zip(one["deciles"], one["bounds"], strict=True)
+            ]
             if one["deciles"] is not None
-            else ["retenu"] * 9,
+            else [("retenu", "")] * 9,
         )
         for one in content["distributions"]
     ]
+
+
+def _euros(euros: int | None) -> str:
+    return "–" if euros is None else f"{french_count(euros)}{BLANK}€"
+
+
+def _end(bound: int | None) -> str:
+    return "…" if bound is None else french_count(bound)
 
 
 def _part(level: Mapping[str, Any]) -> Part:
@@ -96,6 +115,8 @@ def _part(level: Mapping[str, Any]) -> Part:
         level["withheld"],
         _decimal(level["rmse"]),
         level["share"],
+        "sum" in level,
+        level["sum"]["withheld"] - level["withheld"] if "sum" in level else 0,
     )
 
 
@@ -104,14 +125,32 @@ def _rows(level: Mapping[str, Any], titles: list[dict[str, str]], most: float) -
         said = tuple(known[key] for known, key in zip(titles, keys, strict=True)) or ("Ensemble",)
         figure, low, high = (level[name][place] for name in ("rounded", "low", "high"))
         if figure is None:
-            yield Row(said, "", "", 0, 0, 0)
+            yield Row(said, "", "", _amounts(level, place), 0, 0, 0)
             continue
         yield Row(
             said,
             french_count(figure),
             f"{_decimal(low)} à {_decimal(high)}",
+            _amounts(level, place),
             *(_place(value, most) for value in (low, high, level["unrounded"][place])),
         )
+
+
+def _amounts(level: Mapping[str, Any], place: int) -> tuple[str, ...]:
+    """Sum, its interval, mean, its interval; of a count none."""
+    if "sum" not in level:
+        return ()
+    told: list[str] = []
+    for figures in (level["sum"], level["mean"]):
+        value, low, high = (figures[name][place] for name in ("rounded", "low", "high"))
+        if value is None:
+            told += ["retenu", "–"]
+        else:
+            told += [
+                f"{french_count(value)}{BLANK}€",
+                f"{french_count(math.floor(low))} à {french_count(math.ceil(high))}",
+            ]
+    return tuple(told)
 
 
 def _place(value: float, most: float) -> float:

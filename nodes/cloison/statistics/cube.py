@@ -26,6 +26,7 @@ class Axis:
     keys: tuple[str, ...]
     titles: tuple[str, ...]
     edges: tuple[int, ...] = ()
+    tiles: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def _axes_of(path: str, dimension: Dimension, keys: Mapping[str, KeySet]) -> _Ch
             tuple(found.keys),
             tuple(found.keys.values()),
             found.edges,
+            tuple(found.tiles[key] for key in found.keys) if found.tiles else (),
         )
         if chain and not set(chain[-1][1].values()) == set(axis.keys):
             raise refuse_file(path, f"key set `{name}`: its keys are not the parents named")

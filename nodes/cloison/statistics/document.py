@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cloison.errors import IntegrityError
 from cloison.statistics.budget import Loss
-from cloison.statistics.cube import Level
+from cloison.statistics.cube import Axis, Level
 from cloison.statistics.deciles import decile_widths, read_distribution
 from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.intervals import COVERAGE, leaf_errors
@@ -81,16 +81,7 @@ def _levels(question: Question, plan: Plan, levels: Sequence[Figures]) -> list[d
         shown = figures.rounded >= table.threshold
         one = {
             "id": level.id,
-            "axes": [
-                {
-                    "id": axis.id,
-                    "title": axis.title,
-                    "keys": axis.keys,
-                    "titles": axis.titles,
-                    **({"edges": axis.edges} if axis.edges else {}),
-                }
-                for axis in level.axes
-            ],
+            "axes": [_axis(axis) for axis in level.axes],
             "share": str(plan.split[place]),
             "keys": level.keys(),
             **_figures(figures, plan, place, shown),
@@ -100,6 +91,20 @@ def _levels(question: Question, plan: Plan, levels: Sequence[Figures]) -> list[d
             one["sum"] = _figures(figures.sums, plan.sums, place, shown)
             one["mean"] = _mean(means[place], shown)
         told.append(one)
+    return told
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": axis.id,
+        "title": axis.title,
+        "keys": axis.keys,
+        "titles": axis.titles,
+    }
+    if axis.edges:
+        told["edges"] = axis.edges
+    if axis.tiles:
+        told["tiles"] = axis.tiles
     return told
 
 

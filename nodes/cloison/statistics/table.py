@@ -33,6 +33,7 @@ MOST_CLIP = 10_000_000
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+Tile = Annotated[StrictInt, Field(ge=0, le=40)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 _PERIODS = {
     "month": re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII),
@@ -54,6 +55,7 @@ class KeySet(Part):
         parents: Key to its key in the set `coarser`; all of them, or none.
         edges: For brackets of an amount: whole euros at which each key but the first begins. A key
             holds what is from its edge to below the next; the first and the last are open.
+        tiles: For places: column and row of each key in a map of equal tiles; of all, or none.
     """
 
     id: Id
@@ -63,9 +65,14 @@ class KeySet(Part):
     coarser: Id | None = None
     parents: Mapping[Key, Key] = {}
     edges: tuple[StrictInt, ...] = ()
+    tiles: Mapping[Key, tuple[Tile, Tile]] = {}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.tiles and self.tiles.keys() != self.keys.keys():
+            raise ValueError("`tiles`: not one for each key")
+        if len(set(self.tiles.values())) != len(self.tiles):
+            raise ValueError("`tiles`: two keys in one place")
         if (self.coarser is None) == bool(self.parents):
             raise ValueError("`parents` goes with `coarser`")
         if self.parents and self.parents.keys() != self.keys.keys():

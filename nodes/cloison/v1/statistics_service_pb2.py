@@ -27,7 +27,7 @@ from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 from cloison.v1 import statement_pb2 as cloison_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cloison/v1/statistics_service.proto\x12\ncloison.v1\x1a\x19\x63loison/v1/decision.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"\x13\n\x11ListTablesRequest\"S\n\x12ListTablesResponse\x12)\n\x06tables\x18\x01 \x03(\x0b\x32\x19.cloison.v1.DeclaredTable\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"\x81\x01\n\rDeclaredTable\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\npopulation\x18\x03 \x01(\t\x12\x0e\n\x06period\x18\x04 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x05 \x01(\r\x12\x12\n\nmost_cells\x18\x06 \x01(\r\x12\x0e\n\x06levels\x18\x07 \x03(\t\";\n\x0cPriceRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\"\xb8\x01\n\rPriceResponse\x12\x11\n\tmechanism\x18\x01 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12&\n\x06levels\x18\x04 \x03(\x0b\x32\x16.cloison.v1.LevelPrice\x12,\n\x06\x62udget\x18\x05 \x01(\x0b\x32\x1c.cloison.v1.PopulationBudget\x12\x0c\n\x04kept\x18\x06 \x01(\x08\x12\x12\n\naffordable\x18\x07 \x01(\x08\"[\n\nLevelPrice\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\r\x12\r\n\x05share\x18\x03 \x01(\t\x12\x0c\n\x04rmse\x18\x04 \x01(\x01\x12\x12\n\nhalf_width\x18\x05 \x01(\x01\"A\n\x0ePublishRequest\x12/\n\nstatements\x18\x01 \x03(\x0b\x32\x1b.cloison.v1.SignedStatement\"\xcd\x01\n\x0fPublishResponse\x12$\n\x07\x64\x65\x63ided\x18\x01 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.cloison.v1.Decision\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\x12%\n\x08reserved\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tpublished\x18\x05 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04kept\x18\x06 \x01(\x08\"\x0f\n\rBudgetRequest\"l\n\x0e\x42udgetResponse\x12-\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1c.cloison.v1.PopulationBudget\x12+\n\x08\x63\x65ilings\x18\x02 \x03(\x0b\x32\x19.cloison.v1.CeilingBudget\"\xb9\x01\n\x10PopulationBudget\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x0c\n\x04year\x18\x02 \x01(\r\x12\x17\n\x0fgranted_epsilon\x18\x03 \x01(\t\x12\x13\n\x0bgranted_rho\x18\x04 \x01(\t\x12\x15\n\rspent_epsilon\x18\x05 \x01(\t\x12\x11\n\tspent_rho\x18\x06 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\t \x01(\t\"\x86\x01\n\rCeilingBudget\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06grants\x18\x02 \x03(\t\x12\x0f\n\x07\x65psilon\x18\x03 \x01(\t\x12\x0b\n\x03rho\x18\x04 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x05 \x01(\t\x12\x17\n\x0fgranted_epsilon\x18\x06 \x01(\t\x12\x13\n\x0bgranted_rho\x18\x07 \x01(\t2\xa3\x02\n\x11StatisticsService\x12K\n\nListTables\x12\x1d.cloison.v1.ListTablesRequest\x1a\x1e.cloison.v1.ListTablesResponse\x12<\n\x05Price\x12\x18.cloison.v1.PriceRequest\x1a\x19.cloison.v1.PriceResponse\x12\x42\n\x07Publish\x12\x1a.cloison.v1.PublishRequest\x1a\x1b.cloison.v1.PublishResponse\x12?\n\x06\x42udget\x12\x19.cloison.v1.BudgetRequest\x1a\x1a.cloison.v1.BudgetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cloison/v1/statistics_service.proto\x12\ncloison.v1\x1a\x19\x63loison/v1/decision.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"\x13\n\x11ListTablesRequest\"S\n\x12ListTablesResponse\x12)\n\x06tables\x18\x01 \x03(\x0b\x32\x19.cloison.v1.DeclaredTable\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"\x81\x01\n\rDeclaredTable\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\npopulation\x18\x03 \x01(\t\x12\x0e\n\x06period\x18\x04 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x05 \x01(\r\x12\x12\n\nmost_cells\x18\x06 \x01(\r\x12\x0e\n\x06levels\x18\x07 \x03(\t\";\n\x0cPriceRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\"\xb8\x01\n\rPriceResponse\x12\x11\n\tmechanism\x18\x01 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x02 \x01(\t\x12\x0b\n\x03rho\x18\x03 \x01(\t\x12&\n\x06levels\x18\x04 \x03(\x0b\x32\x16.cloison.v1.LevelPrice\x12,\n\x06\x62udget\x18\x05 \x01(\x0b\x32\x1c.cloison.v1.PopulationBudget\x12\x0c\n\x04kept\x18\x06 \x01(\x08\x12\x12\n\naffordable\x18\x07 \x01(\x08\"\x85\x01\n\nLevelPrice\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\r\x12\r\n\x05share\x18\x03 \x01(\t\x12\x0c\n\x04rmse\x18\x04 \x01(\x01\x12\x12\n\nhalf_width\x18\x05 \x01(\x01\x12\x10\n\x08sum_rmse\x18\x06 \x01(\x01\x12\x16\n\x0esum_half_width\x18\x07 \x01(\x01\"A\n\x0ePublishRequest\x12/\n\nstatements\x18\x01 \x03(\x0b\x32\x1b.cloison.v1.SignedStatement\"\xcd\x01\n\x0fPublishResponse\x12$\n\x07\x64\x65\x63ided\x18\x01 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.cloison.v1.Decision\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\x12%\n\x08reserved\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tpublished\x18\x05 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04kept\x18\x06 \x01(\x08\"\x0f\n\rBudgetRequest\"l\n\x0e\x42udgetResponse\x12-\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1c.cloison.v1.PopulationBudget\x12+\n\x08\x63\x65ilings\x18\x02 \x03(\x0b\x32\x19.cloison.v1.CeilingBudget\"\xb9\x01\n\x10PopulationBudget\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x0c\n\x04year\x18\x02 \x01(\r\x12\x17\n\x0fgranted_epsilon\x18\x03 \x01(\t\x12\x13\n\x0bgranted_rho\x18\x04 \x01(\t\x12\x15\n\rspent_epsilon\x18\x05 \x01(\t\x12\x11\n\tspent_rho\x18\x06 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\t \x01(\t\"\x86\x01\n\rCeilingBudget\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06grants\x18\x02 \x03(\t\x12\x0f\n\x07\x65psilon\x18\x03 \x01(\t\x12\x0b\n\x03rho\x18\x04 \x01(\t\x12\r\n\x05\x64\x65lta\x18\x05 \x01(\t\x12\x17\n\x0fgranted_epsilon\x18\x06 \x01(\t\x12\x13\n\x0bgranted_rho\x18\x07 \x01(\t2\xa3\x02\n\x11StatisticsService\x12K\n\nListTables\x12\x1d.cloison.v1.ListTablesRequest\x1a\x1e.cloison.v1.ListTablesResponse\x12<\n\x05Price\x12\x18.cloison.v1.PriceRequest\x1a\x19.cloison.v1.PriceResponse\x12\x42\n\x07Publish\x12\x1a.cloison.v1.PublishRequest\x1a\x1b.cloison.v1.PublishResponse\x12?\n\x06\x42udget\x12\x19.cloison.v1.BudgetRequest\x1a\x1a.cloison.v1.BudgetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,20 +44,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRICEREQUEST']._serialized_end=429
   _globals['_PRICERESPONSE']._serialized_start=432
   _globals['_PRICERESPONSE']._serialized_end=616
-  _globals['_LEVELPRICE']._serialized_start=618
-  _globals['_LEVELPRICE']._serialized_end=709
-  _globals['_PUBLISHREQUEST']._serialized_start=711
-  _globals['_PUBLISHREQUEST']._serialized_end=776
-  _globals['_PUBLISHRESPONSE']._serialized_start=779
-  _globals['_PUBLISHRESPONSE']._serialized_end=984
-  _globals['_BUDGETREQUEST']._serialized_start=986
-  _globals['_BUDGETREQUEST']._serialized_end=1001
-  _globals['_BUDGETRESPONSE']._serialized_start=1003
-  _globals['_BUDGETRESPONSE']._serialized_end=1111
-  _globals['_POPULATIONBUDGET']._serialized_start=1114
-  _globals['_POPULATIONBUDGET']._serialized_end=1299
-  _globals['_CEILINGBUDGET']._serialized_start=1302
-  _globals['_CEILINGBUDGET']._serialized_end=1436
-  _globals['_STATISTICSSERVICE']._serialized_start=1439
-  _globals['_STATISTICSSERVICE']._serialized_end=1730
+  _globals['_LEVELPRICE']._serialized_start=619
+  _globals['_LEVELPRICE']._serialized_end=752
+  _globals['_PUBLISHREQUEST']._serialized_start=754
+  _globals['_PUBLISHREQUEST']._serialized_end=819
+  _globals['_PUBLISHRESPONSE']._serialized_start=822
+  _globals['_PUBLISHRESPONSE']._serialized_end=1027
+  _globals['_BUDGETREQUEST']._serialized_start=1029
+  _globals['_BUDGETREQUEST']._serialized_end=1044
+  _globals['_BUDGETRESPONSE']._serialized_start=1046
+  _globals['_BUDGETRESPONSE']._serialized_end=1154
+  _globals['_POPULATIONBUDGET']._serialized_start=1157
+  _globals['_POPULATIONBUDGET']._serialized_end=1342
+  _globals['_CEILINGBUDGET']._serialized_start=1345
+  _globals['_CEILINGBUDGET']._serialized_end=1479
+  _globals['_STATISTICSSERVICE']._serialized_start=1482
+  _globals['_STATISTICSSERVICE']._serialized_end=1773
 # @@protoc_insertion_point(module_scope)

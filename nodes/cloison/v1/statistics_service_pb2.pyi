@@ -172,6 +172,8 @@ class LevelPrice(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     RMSE_FIELD_NUMBER: _builtins.int
     HALF_WIDTH_FIELD_NUMBER: _builtins.int
+    SUM_RMSE_FIELD_NUMBER: _builtins.int
+    SUM_HALF_WIDTH_FIELD_NUMBER: _builtins.int
     level: _builtins.str
     cells: _builtins.int
     share: _builtins.str
@@ -180,6 +182,9 @@ class LevelPrice(_message.Message):
     """Root mean square error expected, in units of the measure."""
     half_width: _builtins.float
     """Mean half width of the 95 % intervals."""
+    sum_rmse: _builtins.float
+    """Of a sum, in euros; 0 where there is none."""
+    sum_half_width: _builtins.float
     def __init__(
         self,
         *,
@@ -188,10 +193,12 @@ class LevelPrice(_message.Message):
         share: _builtins.str = ...,
         rmse: _builtins.float = ...,
         half_width: _builtins.float = ...,
+        sum_rmse: _builtins.float = ...,
+        sum_half_width: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "half_width", b"half_width", "level", b"level", "rmse", b"rmse", "share", b"share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "half_width", b"half_width", "level", b"level", "rmse", b"rmse", "share", b"share", "sum_half_width", b"sum_half_width", "sum_rmse", b"sum_rmse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,9 +28,9 @@ from cloison.statistics.document import build_document
 from cloison.statistics.held import Held, HeldPeriod
 from cloison.statistics.plan import Plan
 from cloison.statistics.release import Figures, release
-from cloison.statistics.table import Period, Table
+from cloison.statistics.table import Period, Table, refuse_file
+from cloison.store import FieldType, PeriodColumns
 from cloison.store import Period as Kept
-from cloison.store import PeriodColumns
 from cloison.v1 import receipt_pb2, statement_pb2
 from cloison.wire.answering import Call, Heard, make_facts
 from cloison.wire.holder import Holder
@@ -186,10 +186,11 @@ class StatisticsDesk:
         is reserved.
 
         Raises:
-            InputError: `NOT_LOADED`.
+            InputError: `NOT_LOADED`; `BAD_POLICY_FILE`: what is added is no amount here.
         """
         table = question.table
         first, last = months_of(table, question.period)
+        self._check_amount(table, question.cube.leaves.axes[-1].edges != ())
         found: dict[str, Sequence[PeriodColumns]] = {}
         for name in table.reads():
             low, high, periods = _window(
@@ -204,6 +205,15 @@ class StatisticsDesk:
                 )
             found[name] = held
         return found
+
+    def _check_amount(self, table: Table, bracketed: bool) -> None:
+        """Nothing is reserved for a sum, or brackets, of what is no amount in this catalogue."""
+        name = table.dimensions[-1].field if bracketed else table.measure.field
+        if name is None:
+            return
+        kind = self._node.store.catalogue.dataset(table.dataset).fields[name].type
+        if kind is not FieldType.CENTS:
+            raise refuse_file(f"tables/{table.id}.toml", f"`{name}`: no amount in cents")
 
     def _file(self, question: Question) -> Path:
         return self.account.folder / f"{question.hash.hex()}.json"

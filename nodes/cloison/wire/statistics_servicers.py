@@ -58,7 +58,7 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
                 limits.check_table_text("epsilon", asked.epsilon),
             )
         )
-        plan, widths = await asyncio.to_thread(_planned, question)
+        plan, widths, sums = await asyncio.to_thread(_planned, question)
         account = self._desk.account
         kept = account.published(question.hash) is not None
         cost = cost_of(plan)
@@ -75,6 +75,8 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
                     share=str(plan.split[place]),
                     rmse=plan.rmse[place],
                     half_width=float(widths[place].mean()),
+                    sum_rmse=plan.sums.rmse[place] if plan.sums else 0.0,
+                    sum_half_width=float(sums[place].mean()) if plan.sums else 0.0,
                 )
                 for place, level in enumerate(question.cube.levels)
             ],
@@ -157,10 +159,11 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
         )
 
 
-def _planned(question: Question) -> tuple[Plan, list[Floats]]:
+def _planned(question: Question) -> tuple[Plan, list[Floats], list[Floats]]:
     """Plan and intervals; a thread's work, for other questions must not wait."""
     plan = question.plan()
-    return plan, half_widths(plan, question.cube)
+    sums = half_widths(plan.sums, question.cube) if plan.sums else []
+    return plan, half_widths(plan, question.cube), sums
 
 
 def seconds_to_beat(elapsed: float, beat: float) -> float:
