@@ -19,6 +19,13 @@ ACCOUNT = "caf-beneficiaries", 2026
 
 BAD_FILES = {
     "unknown key": (TABLE, 'dataset = "payments"', 'dataset = "payments"\nrows = true'),
+    "unknown key in a key set": ("keys/region.toml", "[keys]", "rows = 1\n[keys]"),
+    "unknown key in a grant": (GRANT, "year = 2026", "year = 2026\nmore = 1"),
+    "unknown dimension": (TABLE, '["benefit"], [', '["age"], ['),
+    "tile for no key": ("keys/departments.toml", "[tiles]", '[tiles]\n"99" = [0, 0]'),
+    "tiles in one place": ("keys/departments.toml", '"971" = [0, 14]', '"971" = [1, 14]'),
+    "tile off the map": ("keys/departments.toml", '"971" = [0, 14]', '"971" = [-1, 14]'),
+    "grant of zero": (GRANT, 'epsilon = "4"\nrho = "1/10"', 'epsilon = "0"\nrho = "0"'),
     "no key set": (TABLE, 'keys = "caf-benefits"', 'keys = "nowhere"'),
     "bound of zero": (TABLE, "most_cells = 3", "most_cells = 0"),
     "bound as text": (TABLE, "most_cells = 3", 'most_cells = "3"'),
@@ -144,6 +151,14 @@ def test_question_bad_one_is_refused(
     with pytest.raises(InputError) as refusal:
         declared.question(table, period, epsilon)
     assert refusal.value.reason == reason
+
+
+def test_question_of_a_population_without_a_grant_is_refused(files: Mapping[str, bytes]) -> None:
+    edited = files[TABLE].replace(b'population = "caf-beneficiaries"', b'population = "caf-all"')
+    with pytest.raises(InputError) as refusal:
+        parse_declared({**files, TABLE: edited}).question("caf-beneficiaries", "2026-03", "1")
+    assert refusal.value.reason == "NO_GRANT"
+    assert "`caf-all` 2026" in refusal.value.message
 
 
 def test_question_of_another_definition_is_another_question(

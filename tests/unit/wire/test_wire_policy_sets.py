@@ -19,6 +19,7 @@ from cloison.v1 import decision_pb2, entry_pb2, policy_service_pb2, receipt_pb2
 from cloison.wire.policy_servicers import PolicyService
 from cloison.wire.policy_sets import PolicySets, loaded_set, read_signed
 
+GRANT = "grants/caf-beneficiaries-2026.toml"
 PERMIT, DENY = decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_DENY
 
 
@@ -101,13 +102,14 @@ def altered(files: Mapping[str, bytes], path: str, content: bytes | None) -> dic
     ("change", "reason"),
     [
         (lambda f: altered(f, "purposes.toml", f["purposes.toml"] + b"\n"), "SET_ALTERED"),
+        (lambda f: altered(f, GRANT, f[GRANT].replace(b'"4"', b'"9"')), "SET_ALTERED"),
         (lambda f: altered(f, "texts/decret-test/rules.cedar", None), "SET_ALTERED"),
         (lambda f: altered(f, "texts/decret-b/rules.cedar", b""), "SET_ALTERED"),
         (lambda f: altered(f, "../../evil.toml", b""), "SET_ALTERED"),
         (lambda _: {}, "SET_ALTERED"),
         (lambda f: altered(f, "big.toml", bytes(4_000_000)), "TOO_LARGE"),
     ],
-    ids=["edited", "missing", "besides", "path-out", "empty", "huge"],
+    ids=["edited", "grant-edited", "missing", "besides", "path-out", "empty", "huge"],
 )
 def test_load_of_files_not_as_signed_is_refused(
     federation: Federation,
