@@ -32,6 +32,7 @@ from tests.bench import (
     report,
     search,
     steps,
+    tables,
 )
 from tests.bench.load import Ask, Measured
 from tests.bench.processes import ROOT, cpu_seconds, machine_cpu_seconds
@@ -265,6 +266,7 @@ SECTIONS: Mapping[str, Measure] = {
     "decision": decision.measure,
     "ledger": ledger.measure,
     "audit": audit.measure,
+    "statistics": tables.measure,
 }
 """Beside `ask`, by name. A section is a function: a folder in, a `Section` out."""
 

@@ -18,6 +18,7 @@ from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
 from cloison.cli.times import parse_time
+from cloison.errors import InputError
 from cloison.wire.policy_sets import FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")

@@ -91,7 +91,7 @@ def _measured(blank: Plan, table: Table, cube: Cube, most: int) -> Plan:
     pure = blank.kind is MechanismKind.LAPLACE
     unit = [_distance(table, cube, level, blank.kind) for level in range(len(cube.levels))]
     aims = table.aims or (1,) * len(cube.levels)
-    split = table.shares() or _best_split(blank.kind, tuple(unit), _structure(cube), aims)
+    split = table.shares() or best_split(blank.kind, unit, cube, aims)
     fit = laplace if pure else gaussian
     mechanisms = tuple(
         fit(distance * (most if pure else most**2), share * blank.cost)
@@ -142,6 +142,20 @@ def _structure(cube: Cube) -> _Structure:
     return cells, tuple(parent.tobytes() for parent in cube.parents)
 
 
+def best_split(
+    kind: MechanismKind, distances: Sequence[int], cube: Cube, aims: Sequence[int]
+) -> tuple[Fraction, ...]:
+    """The shares of the levels under which the largest mean error over its aim is least.
+
+    Args:
+        kind: The noise.
+        distances: How far one person moves each level, as a mechanism is told.
+        cube: The levels.
+        aims: How large the error of each may be beside the others'.
+    """
+    return _best_split(kind, tuple(distances), _structure(cube), tuple(aims))
+
+
 @lru_cache(64)
 def _best_split(
     kind: MechanismKind,
@@ -149,7 +163,7 @@ def _best_split(
     structure: _Structure,
     aims: tuple[int, ...],
 ) -> tuple[Fraction, ...]:
-    """The shares, in steps, under which the largest mean error over its aim is least.
+    """As `best_split`, of a grid of shares.
 
     The loss to share scales every variance alike: the best shares are the same for each.
     """
