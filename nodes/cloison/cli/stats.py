@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from cloison.cli.console import messages, out, show_decision, table
 from cloison.cli.places import read_addresses
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
+from cloison.cli.stats_across import across, joint_price, read_question, show_shares
 from cloison.cli.stats_told import budget_to_json, price_to_json, show_budget, show_price
 from cloison.errors import StorageError
 from cloison.exchange.statement import TableQuestion
@@ -20,7 +22,6 @@ from cloison.law import PolicySet
 from cloison.pages.budget import draw_budget
 from cloison.pages.table import render_table
 from cloison.statistics.clip import read_clips
-from cloison.statistics.document import read_document
 from cloison.statistics.export import to_csv, to_parquet, to_rows
 from cloison.statistics.loss import parse_epsilon
 from cloison.wire.node import system_clock
@@ -38,6 +39,10 @@ Keys = Annotated[Path, typer.Option(help="Folder of the keys.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")]
 Addresses = Annotated[Path | None, typer.Option(help='TOML file, BODY = "host:port".')]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(help="A holder to leave out of a table of several; its own cost."),
+]
 _KEYS = Path("var/keys")
 _ACTIVITY = "drees-statistics"
 
@@ -58,8 +63,8 @@ def list_command(*, root: Root = None, as_json: Json = False) -> None:
         {
             "table": one.id,
             "title": one.title,
-            "holder": one.holder,
-            "population": one.population,
+            "holder": ", ".join(one.holders),
+            "population": ", ".join(one.at(holder).population for holder in one.holders),
             "period": one.period.value,
             "cells": declared.cubes[one.id].cells,
         }
@@ -88,8 +93,11 @@ def describe_command(name: Name, *, root: Root = None, as_json: Json = False) ->
         declaration = one.model_dump(mode="json", exclude_none=True)
         return _print_json({**declaration, "cells": levels})
     console = out()
-    console.print(f"{one.title} · {one.holder} · par {one.period.value}", markup=False)
-    console.print(f"  population {one.population}, about {one.persons} persons", markup=False)
+    holders = ", ".join(one.holders)
+    console.print(f"{one.title} · {holders} · par {one.period.value}", markup=False)
+    for part in map(one.at, one.holders):
+        text = f"  {part.holder}: population {part.population}, about {part.persons} persons"
+        console.print(text, markup=False)
     for dimension in one.dimensions:
         source = f"{dimension.dataset or one.dataset}.{dimension.field}"
         console.print(f"  {dimension.id}: {source}, keys {dimension.keys}", markup=False)
@@ -117,6 +125,7 @@ def price_command(
     *,
     period: PeriodOption,
     epsilon: Epsilon,
+    without: Without = None,
     activity: Activity = _ACTIVITY,
     keys: Keys = _KEYS,
     root: Root = None,
@@ -129,13 +138,20 @@ def price_command(
     """
     base = find_root(root)
     policy = load_policy(base)
-    policy.statistics.question(name, period, epsilon)
-    with closing(_connect(policy, base, keys, activity, name, addresses)) as client:
-        price = client.price(TableQuestion(name, period, epsilon))
+    question = read_question(policy.statistics, name, period, epsilon, without or [])
+    if question.whole.also:
+        find_activity(policy.activities, activity)
+        with across(question, keys, activity, partial(_address, base, moved=addresses)) as client:
+            price = joint_price(client.price(question))
+    else:
+        with closing(_connect(policy, base, keys, activity, name, addresses)) as single:
+            price = single.price(TableQuestion(name, period, epsilon))
     if as_json:
         _print_json(price_to_json(price))
     else:
         show_price(price)
+        if question.whole.also:
+            show_shares(question)
     raise typer.Exit(OK if price.affordable else DENIED)
 
 
@@ -146,6 +162,7 @@ def publish_command(
     period: PeriodOption,
     epsilon: Epsilon,
     to: Annotated[Path, typer.Option(help="Folder for the files, made if absent.")],
+    without: Without = None,
     activity: Activity = _ACTIVITY,
     keys: Keys = _KEYS,
     root: Root = None,
@@ -160,14 +177,17 @@ def publish_command(
     """
     base = find_root(root)
     policy = load_policy(base)
-    declared = policy.statistics.question(name, period, epsilon).table
+    question = read_question(policy.statistics, name, period, epsilon, without or [])
     record = find_activity(policy.activities, activity)
-    with (
-        closing(_connect(policy, base, keys, activity, name, addresses)) as client,
-        messages().status("asking"),
-    ):
-        asked = TableQuestion(name, period, epsilon)
-        reply = client.publish(declared, asked, record, system_clock())
+    with messages().status("asking"):
+        if question.whole.also:
+            address_of = partial(_address, base, moved=addresses)
+            with across(question, keys, activity, address_of) as client:
+                reply = client.publish(question, record, system_clock())
+        else:
+            with closing(_connect(policy, base, keys, activity, name, addresses)) as single:
+                asked = TableQuestion(name, period, epsilon)
+                reply = single.publish(question.table, asked, record, system_clock())
     if reply.publication is None:
         if reply.refusal is not None:
             show_decision(messages(), reply.refusal)
@@ -225,24 +245,35 @@ def verify_command(
     Example: cloison stats verify var/tables/caf-beneficiaries-2026-03.json
     """
     checked = _load_publication(file, keys)
-    holder, reserved, published = checked.content["holder"], checked.reserved, checked.published
-    privacy = checked.content["privacy"]
+    content, privacy = checked.content, checked.content["privacy"]
+    proofs = [(checked.reserved, checked.published), *checked.also]
+    parts = [
+        {
+            "holder": part["holder"],
+            "population": part["population"],
+            "reserved_entry": reserved.leaf_index,
+            "published_entry": published.leaf_index,
+        }
+        for part, (reserved, published) in zip(
+            [content, *content.get("also", ())], proofs, strict=True
+        )
+    ]
     facts = {
-        "table": checked.content["table"],
-        "period": checked.content["period"],
-        "holder": holder,
-        "reserved_entry": reserved.leaf_index,
-        "published_entry": published.leaf_index,
+        "table": content["table"],
+        "period": content["period"],
+        **parts[0],
+        "also": parts[1:],
         "cost_epsilon": privacy["cost_epsilon"],
         "cost_rho": privacy["cost_rho"],
     }
     if as_json:
         return _print_json({"verified": True, **facts})
-    typer.echo(
-        f"verified: {facts['table']} {facts['period']}, register of {holder},"
-        f" entries {reserved.leaf_index} (reserved) and {published.leaf_index} (published);"
-        f" cost ε {privacy['cost_epsilon']}, ρ {privacy['cost_rho']}"
-    )
+    for part in parts:
+        typer.echo(
+            f"verified: {facts['table']} {facts['period']}, register of {part['holder']},"
+            f" entries {part['reserved_entry']} (reserved) and {part['published_entry']}"
+            f" (published); cost ε {privacy['cost_epsilon']}, ρ {privacy['cost_rho']}"
+        )
     return None
 
 
@@ -276,10 +307,9 @@ def _load_publication(file: Path, keys: Path) -> Publication:
         data = file.read_bytes()
     except OSError as error:
         raise StorageError("FILE_UNREADABLE", f"file `{file}`: {error.strerror}") from error
-    document, reserved, published = parse_publication(data)
+    document, proofs = parse_publication(data)
     # Who holds the register is the document's word; that it is theirs, the register's key shows.
-    holder = parse_body(str(read_document(document)["holder"]))
-    return Publication.verified(document, reserved, published, load_register(keys, holder))
+    return Publication.verified_at_all(document, proofs, partial(load_register, keys))
 
 
 def _connect(
@@ -295,10 +325,10 @@ def _connect(
     return StatisticsClient.connect(keys, activity, holder, _address(root, holder, addresses))
 
 
-def _address(root: Path, holder: BodyId, addresses: Path | None) -> str:
-    moved = {} if addresses is None else read_addresses(addresses)
-    if holder in moved:
-        host, port = moved[holder]
+def _address(root: Path, holder: BodyId, moved: Path | None) -> str:
+    listed = {} if moved is None else read_addresses(moved)
+    if holder in listed:
+        host, port = listed[holder]
         return f"{host}:{port}"
     return default_addresses(root)[holder]
 
@@ -306,8 +336,9 @@ def _address(root: Path, holder: BodyId, addresses: Path | None) -> str:
 def _write(folder: Path, publication: Publication) -> list[Path]:
     content = publication.content
     rows = to_rows(content)
-    whole = print_publication(publication.document, publication.reserved, publication.published)
-    page = render_table(content, publication.reserved, publication.published)
+    proof = publication.reserved, publication.published
+    whole = print_publication(publication.document, *proof, publication.also)
+    page = render_table(content, *proof, publication.also)
     stem = f"{content['table']}-{content['period']}"
     files = {
         ".json": whole,

@@ -318,6 +318,20 @@ def table_published_entry(published: entry_pb2.TablePublished, now: datetime) ->
     return _bytes(entry)
 
 
+def table_shared_entry(shared: entry_pb2.TableShared, now: datetime) -> bytes:
+    """A holder's masked cells are about to leave."""
+    entry = _entry(now)
+    entry.table_shared.CopyFrom(shared)
+    return _bytes(entry)
+
+
+def table_abandoned_entry(abandoned: entry_pb2.TableAbandoned, now: datetime) -> bytes:
+    """A masked sum was given up; its budget stays spent."""
+    entry = _entry(now)
+    entry.table_abandoned.CopyFrom(abandoned)
+    return _bytes(entry)
+
+
 def policy_loaded_entry(told: entry_pb2.PolicyLoaded, now: datetime) -> bytes:
     """A policy set takes effect, or is announced."""
     entry = _entry(now)

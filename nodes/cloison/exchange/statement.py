@@ -45,6 +45,7 @@ class TableQuestion:
     table: str
     period: str
     epsilon: str
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +160,17 @@ def _read_table(message: statement_pb2.Statement) -> TableQuestion | None:
         raise InputError("MALFORMED", "statement: no table is made of received data")
     if message.HasField("cohort") or message.case_leaf_hash:
         raise InputError("MALFORMED", "statement: a table has no cohort and no case")
-    table = message.table
+    return read_table_question(message.table)
+
+
+def read_table_question(table: statement_pb2.TableQuestion) -> TableQuestion:
+    """A table question as spelled. Raises `InputError` (`MALFORMED`, `TOO_LARGE`, `BAD_BODY`)."""
+    limits.check_count("holders", len(table.holders), 0, limits.TABLE_HOLDERS)
     return TableQuestion(
         limits.check_name("table", table.table),
         limits.check_table_text("period", table.period),
         limits.check_table_text("epsilon", table.epsilon),
+        tuple(parse_body(holder) for holder in table.holders),
     )
 
 

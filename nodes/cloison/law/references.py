@@ -66,9 +66,10 @@ class References:
 
     def _check_table(self, table: Table, names: set[str]) -> None:
         path = f"tables/{table.id}.toml"
-        for name, fields in table.reads().items():
-            self._known(path, "dataset", [f"{table.holder}/{name}"], names)
-            self._known(path, "field", fields, self.datasets[table.holder, name].fields)
+        for holder in table.holders:
+            for name, fields in table.reads().items():
+                self._known(path, "dataset", [f"{holder}/{name}"], names)
+                self._known(path, "field", fields, self.datasets[holder, name].fields)
 
     def _known(self, path: str, kind: str, names: Iterable[str], known: Collection[str]) -> None:
         for name in names:

@@ -1,7 +1,7 @@
 """A published table as one HTML page: figures, intervals drawn, noise, budget and its proof."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,10 @@ class Part:
 
 
 def render_table(
-    content: Mapping[str, Any], reserved: receipt_pb2.Receipt, published: receipt_pb2.Receipt
+    content: Mapping[str, Any],
+    reserved: receipt_pb2.Receipt,
+    published: receipt_pb2.Receipt,
+    also: Sequence[tuple[receipt_pb2.Receipt, receipt_pb2.Receipt]] = (),
 ) -> str:
     """The page of a document that was verified; whatever it says, it is text in the page."""
     environment = Environment(
@@ -68,12 +71,28 @@ def render_table(
         curves=draw_curves(content),
         total=french_count(content["levels"][0]["total"]),
         spent=spent,
-        reserved_index=reserved.leaf_index,
-        published_index=published.leaf_index,
-        reserved_hash=leaf_hash(reserved.entry).hex(),
-        published_hash=leaf_hash(published.entry).hex(),
+        proofs=[
+            _proof(part["holder"], *proof)
+            for part, proof in zip(
+                [content, *content.get("also", ())], [(reserved, published), *also], strict=True
+            )
+        ],
+        shares=content["privacy"].get("shares"),
         width=_WIDTH,
     )
+
+
+def _proof(
+    holder: str, reserved: receipt_pb2.Receipt, published: receipt_pb2.Receipt
+) -> dict[str, Any]:
+    """Where a holder's register says that it was paid for and published."""
+    return {
+        "holder": holder,
+        "reserved_index": reserved.leaf_index,
+        "published_index": published.leaf_index,
+        "reserved_hash": leaf_hash(reserved.entry).hex(),
+        "published_hash": leaf_hash(published.entry).hex(),
+    }
 
 
 def _distributions(content: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

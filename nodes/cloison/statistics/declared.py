@@ -1,6 +1,6 @@
 """All that `policy/` says of statistics, checked whole."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -9,7 +9,7 @@ from cloison.errors import InputError
 from cloison.statistics.budget import Ceiling, Exposure, Grant, Loss, check_grants
 from cloison.statistics.cube import Cube, build_cube
 from cloison.statistics.loss import parse_epsilon
-from cloison.statistics.noise import MechanismKind
+from cloison.statistics.noise import MechanismKind, Sharing
 from cloison.statistics.plan import Plan, make_plan
 from cloison.statistics.table import KeySet, Table, parse_named
 
@@ -22,25 +22,33 @@ class Question:
     """A table, of a period, at a loss: what is stored under its hash and never drawn again.
 
     Attributes:
+        whole: The table as declared.
+        table: As the holder counts it for whom the question was read; of that holder alone.
         definition: SHA-256 of the table's file and its key sets: another table, another question.
+        holders: Whose cells are added; another set of them is another question.
+        delta: The least that the holders' grants tell ρ at.
     """
 
+    whole: Table
     table: Table
     cube: Cube
     grant: Grant
     period: str
     epsilon: Fraction
     definition: bytes
+    holders: tuple[str, ...]
+    delta: Fraction
 
     @property
     def hash(self) -> bytes:
         """The name of the question."""
-        parts = (self.table.holder, self.table.id, self.period, str(self.epsilon))
+        parts = ("+".join(self.holders), self.table.id, self.period, str(self.epsilon))
         return sha256(_DOMAIN + "\0".join(parts).encode() + b"\0" + self.definition).digest()
 
     def plan(self) -> Plan:
         """How it will be measured."""
-        return make_plan(self.table, self.cube, self.epsilon, self.grant.chance)
+        sharing = Sharing.among(len(self.holders), self.whole.colluders)
+        return make_plan(self.table, self.cube, self.epsilon, self.delta, sharing)
 
 
 def cost_of(plan: Plan) -> Loss:
@@ -80,22 +88,33 @@ class Declared:
             )
         return found
 
-    def question(self, table: str, period: str, epsilon: str) -> Question:
-        """What is asked.
+    def question(
+        self, table: str, period: str, epsilon: str, holders: Sequence[str] = (), at: str = ""
+    ) -> Question:
+        """What is asked, as the holder `at` reads it; the first, where none is named.
 
         Raises:
-            InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`.
+            InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`,
+                `BAD_HOLDERS`.
         """
         found = self.table(table)
         checked = found.check_period(period)
-        grant = self.grant(found.population, int(checked[:4]))
+        chosen = found.choose(holders)
+        views = {holder: found.at(holder) for holder in (*chosen, *((at,) if at else ()))}
+        grants = {
+            holder: self.grant(view.population, int(checked[:4])) for holder, view in views.items()
+        }
+        own = at or chosen[0]
         return Question(
             found,
+            views[own],
             self.cubes[table],
-            grant,
+            grants[own],
             checked,
             parse_epsilon(epsilon),
             self.definitions[table],
+            chosen,
+            min(one.chance for one in grants.values()),
         )
 
 

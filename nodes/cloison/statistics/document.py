@@ -10,7 +10,9 @@ person may add is more than 85 % of the published figure: no exact amount is loo
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from cloison.statistics.deciles import decile_widths, read_distribution
 from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.intervals import COVERAGE, leaf_errors
 from cloison.statistics.means import Means, may_dominate, read_means
+from cloison.statistics.noise import MechanismKind, partner_epsilon
 from cloison.statistics.plan import Plan
 from cloison.statistics.release import Figures
 
@@ -46,8 +49,7 @@ def build_document(
         "table": table.id,
         "title": table.title,
         "title_en": table.title_en,
-        "holder": table.holder,
-        "population": table.population,
+        **_holders(question),
         "period": question.period,
         "question": question.hash.hex(),
         "definition": question.definition.hex(),
@@ -62,6 +64,7 @@ def build_document(
             "delta": str(plan.delta),
             "cost_epsilon": str(cost.epsilon),
             "cost_rho": str(cost.rho),
+            **_sharing(plan),
         },
         "threshold": table.threshold,
         "threshold_applied_to": "rounded figures, after noise",
@@ -71,6 +74,35 @@ def build_document(
         "levels": _levels(question, plan, levels),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _holders(question: Question) -> dict[str, Any]:
+    """Whose cells, of which population; the same whichever of the holders writes it."""
+    views = [question.whole.at(holder) for holder in question.holders]
+    named = [{"holder": one.holder, "population": one.population} for one in views]
+    return {**named[0], **({"also": named[1:]} if question.whole.also else {})}
+
+
+def _sharing(plan: Plan) -> dict[str, Any]:
+    """Of noise made in shares: what it costs towards whom."""
+    sharing = plan.sharing
+    if sharing.holders == 1:
+        return {}
+    if plan.kind is MechanismKind.GAUSSIAN:
+        outsiders = plan.cost * Fraction(sharing.honest, sharing.holders)
+        partner = plan.cost * Fraction(sharing.honest, sharing.holders - 1)
+        told = {"outsiders_rho": str(outsiders), "partner_rho": str(partner)}
+    else:
+        told = {"outsiders_epsilon": str(plan.cost), "partner_epsilon": _partner(plan)}
+    return {"shares": {"holders": sharing.holders, "colluders": sharing.colluders, **told}}
+
+
+def _partner(plan: Plan) -> str:
+    """ε towards one of the holders; where none was reckoned with, rounded up."""
+    if plan.sharing.colluders:
+        return str(plan.cost)
+    loss = sum(partner_epsilon(one.scale, one.sensitivity, plan.sharing) for one in plan.mechanisms)
+    return f"{math.ceil(loss * 10_000) / 10_000:.4f}"
 
 
 def _levels(question: Question, plan: Plan, levels: Sequence[Figures]) -> list[dict[str, Any]]:

@@ -32,10 +32,11 @@ def half_widths(plan: Plan, cube: Cube, coverage: float = COVERAGE) -> list[Floa
         normal = NormalDist().inv_cdf((1 + coverage) / 2)
         return [normal * np.sqrt(level) + 0.5 for level in plan.variances]
     scales = tuple(mechanism.scale for mechanism in plan.mechanisms)
-    raw = tuple(mechanism.variance for mechanism in plan.mechanisms)
+    raw = tuple(plan.noise_variances)
     cells = tuple(level.cells for level in cube.levels)
     parents = tuple(one.tobytes() for one in cube.parents)
-    return list(_drawn(scales, raw, cells, parents, coverage))
+    weight = float(plan.sharing.weight)
+    return list(_drawn(scales, raw, cells, parents, coverage, weight))
 
 
 @lru_cache(64)
@@ -45,21 +46,26 @@ def _drawn(
     cells: tuple[int, ...],
     parents: tuple[bytes, ...],
     coverage: float,
+    weight: float,
 ) -> tuple[Floats, ...]:
     packed = [np.frombuffer(one, np.int64) for one in parents]
-    errors = _errors([partial(_laplace, scale=scale) for scale in scales], raw, cells, packed)
+    noises = [partial(_laplace, scale=scale, weight=weight) for scale in scales]
+    errors = _errors(noises, raw, cells, packed)
     return tuple(upper_quantile(np.abs(level), coverage) for level in errors)
 
 
 def leaf_errors(plan: Plan, cube: Cube) -> Floats:
     """Noise of the leaves after least squares, drawn again and again; shape (draws, leaves)."""
-    pure = plan.kind is MechanismKind.LAPLACE
+    pure, weight = plan.kind is MechanismKind.LAPLACE, float(plan.sharing.weight)
     noises = [
-        partial(_laplace if pure else _gaussian, scale=mechanism.scale)
+        partial(_laplace, scale=mechanism.scale, weight=weight)
+        if pure
+        else partial(_gaussian, scale=mechanism.scale * weight**0.5)
         for mechanism in plan.mechanisms
     ]
-    raw = [mechanism.variance for mechanism in plan.mechanisms]
-    return _errors(noises, raw, [level.cells for level in cube.levels], cube.parents)[-1]
+    return _errors(
+        noises, plan.noise_variances, [level.cells for level in cube.levels], cube.parents
+    )[-1]
 
 
 def _errors(
@@ -74,8 +80,15 @@ def _errors(
     return estimate(noise, raw, parents)
 
 
-def _laplace(random: np.random.Generator, shape: Sequence[int], scale: float) -> Floats:
+def _laplace(
+    random: np.random.Generator, shape: Sequence[int], scale: float, weight: float
+) -> Floats:
+    """Discrete Laplace noise; of `weight` such, as the shares of several holders add up to."""
     stop = -np.expm1(-1 / scale)
+    if weight != 1:
+        drawn = random.negative_binomial(weight, stop, (2, *shape))
+        noise: Floats = (drawn[0] - drawn[1]).astype(np.float64)
+        return noise
     return (random.geometric(stop, shape) - random.geometric(stop, shape)).astype(np.float64)
 
 

@@ -14,7 +14,15 @@ import numpy as np
 from cloison.statistics.cube import Cube
 from cloison.statistics.hierarchy import Floats, Places, estimate_variances
 from cloison.statistics.loss import rho_of_epsilon
-from cloison.statistics.noise import Mechanism, MechanismKind, gaussian, laplace
+from cloison.statistics.noise import (
+    Mechanism,
+    MechanismKind,
+    NoiseShare,
+    Sharing,
+    gaussian,
+    laplace,
+    share_of,
+)
 from cloison.statistics.table import Table
 
 FEW_CONTRIBUTIONS = 10
@@ -23,6 +31,7 @@ FEW_CONTRIBUTIONS = 10
 Source: measured crossing 9 to 13 for ε from 1/2 to 4 at δ = 10⁻⁶ (Laplace grows with K, Gaussian
 with √K); `tests/unit/statistics` measures it again.
 """
+_ALONE = Sharing()
 _SPLIT_STEPS = {1: 1, 2: 100, 3: 100, 4: 50}
 """Shares are looked for in parts so fine, by the number of levels."""
 
@@ -39,6 +48,8 @@ class Plan:
         mechanisms: One a level, coarsest first.
         variances: Of each figure after least squares, by level.
         sums: How the euros of a sum are measured, beside the persons; its cost is within `cost`.
+        sharing: Among whom the noise is shared.
+        shares: One holder's, one a level; none where one holder draws it all.
     """
 
     kind: MechanismKind
@@ -50,6 +61,13 @@ class Plan:
     mechanisms: tuple[Mechanism, ...]
     variances: tuple[Floats, ...]
     sums: "Plan | None" = None
+    sharing: Sharing = _ALONE
+    shares: tuple[NoiseShare, ...] = ()
+
+    @property
+    def noise_variances(self) -> list[float]:
+        """Of the noise of a figure of each level, all shares together."""
+        return _noise_variances(self.mechanisms, self.shares, self.sharing)
 
     @property
     def rmse(self) -> tuple[float, ...]:
@@ -57,11 +75,13 @@ class Plan:
         return tuple(float(np.sqrt(level.mean())) for level in self.variances)
 
 
-def make_plan(table: Table, cube: Cube, epsilon: Fraction, delta: Fraction) -> Plan:
+def make_plan(
+    table: Table, cube: Cube, epsilon: Fraction, delta: Fraction, sharing: Sharing = _ALONE
+) -> Plan:
     """The plan of a table at a loss.
 
     Raises:
-        InputError: `BAD_LOSS`: too little for figures to say anything.
+        InputError: `BAD_LOSS`: too little for figures to say anything. `SHARE_TOO_SMALL`.
     """
     measure = table.measure
     vectors = 1 if measure.clip is None else 2
@@ -77,6 +97,7 @@ def make_plan(table: Table, cube: Cube, epsilon: Fraction, delta: Fraction) -> P
         (),
         (),
         (),
+        sharing=sharing,
     )
     if measure.clip is None:
         return _measured(blank, table, cube, 1)
@@ -97,8 +118,19 @@ def _measured(blank: Plan, table: Table, cube: Cube, most: int) -> Plan:
         fit(distance * (most if pure else most**2), share * blank.cost)
         for distance, share in zip(unit, split, strict=True)
     )
-    variances = _variances(cube, [mechanism.variance for mechanism in mechanisms])
-    return replace(blank, split=split, mechanisms=mechanisms, variances=tuple(variances))
+    shares = tuple(
+        share_of(mechanism, blank.sharing, level.cells)
+        for mechanism, level in zip(mechanisms, cube.levels, strict=True)
+        if blank.sharing.holders > 1
+    )
+    variances = tuple(_variances(cube, _noise_variances(mechanisms, shares, blank.sharing)))
+    return replace(blank, split=split, mechanisms=mechanisms, variances=variances, shares=shares)
+
+
+def _noise_variances(
+    mechanisms: Sequence[Mechanism], shares: Sequence[NoiseShare], sharing: Sharing
+) -> list[float]:
+    return [sharing.holders * one.variance for one in shares or mechanisms]
 
 
 def _distance(table: Table, cube: Cube, level: int, kind: MechanismKind) -> int:

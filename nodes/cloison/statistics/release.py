@@ -9,7 +9,7 @@ from cloison.errors import IntegrityError
 from cloison.statistics.cube import Cube
 from cloison.statistics.hierarchy import Floats, estimate
 from cloison.statistics.intervals import half_widths
-from cloison.statistics.noise import Mechanism
+from cloison.statistics.noise import Mechanism, NoiseShare
 from cloison.statistics.plan import Plan
 from cloison.statistics.rounding import Integers, round_levels
 
@@ -84,21 +84,44 @@ def release(exact: ExactCells, plan: Plan, cube: Cube, draw: Draw = draw_noise) 
     Privacy: person, add or remove; costs `plan.cost`. Each level is one call of one mechanism, in
     the order of the plan, whatever the data are; sums come after persons.
     """
-    persons = _noisy(exact.levels(cube), plan, cube, draw)
+    levels = zip(plan.mechanisms, exact.levels(cube), strict=True)
+    persons = settle([draw(mechanism, level) for mechanism, level in levels], plan, cube)
     if plan.sums is None:
         return persons
-    euros = _noisy(exact.euros(cube), plan.sums, cube, draw)
+    levels = zip(plan.sums.mechanisms, exact.euros(cube), strict=True)
+    euros = settle([draw(mechanism, level) for mechanism, level in levels], plan.sums, cube)
     return [replace(one, sums=other) for one, other in zip(persons, euros, strict=True)]
 
 
-def _noisy(exact: list[list[int]], plan: Plan, cube: Cube, draw: Draw) -> list[Figures]:
-    measured = [
-        draw(mechanism, level) for mechanism, level in zip(plan.mechanisms, exact, strict=True)
+def draw_share(exact: ExactCells, plan: Plan, cube: Cube) -> list[int]:
+    """One holder's figures with its share of the noise, level after level: to be masked.
+
+    INVARIANT: as `release`; and what is drawn for a reservation leaves once, masked.
+
+    Privacy: person, add or remove; `plan.cost` once the honest holders' shares are added, nothing
+    alone. Each level is one draw of one share, in the order of the plan, whatever the data are.
+    """
+    shares: Sequence[Mechanism | NoiseShare] = plan.shares or plan.mechanisms
+    levels = zip(shares, exact.levels(cube), strict=True)
+    return [figure for share, level in levels for figure in share.draw(level)]
+
+
+def parted(figures: Sequence[int], cube: Cube) -> list[list[int]]:
+    """Level after level, as `draw_share` has them, by level again."""
+    ends = np.cumsum([level.cells for level in cube.levels]).tolist()
+    return [
+        list(figures[end - level.cells : end]) for end, level in zip(ends, cube.levels, strict=True)
     ]
-    raw = [mechanism.variance for mechanism in plan.mechanisms]
+
+
+def settle(measured: Sequence[Sequence[int]], plan: Plan, cube: Cube) -> list[Figures]:
+    """Makes noisy levels agree: post-processing, the same whoever does it."""
+    raw = plan.noise_variances
     unrounded = estimate(measured, raw, cube.parents)
     rounded = round_levels(unrounded, cube.parents)
     return [
         Figures(*level)
-        for level in zip(measured, unrounded, rounded, half_widths(plan, cube), strict=True)
+        for level in zip(
+            map(list, measured), unrounded, rounded, half_widths(plan, cube), strict=True
+        )
     ]

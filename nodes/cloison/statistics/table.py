@@ -6,7 +6,7 @@ names in a holder's catalogue is checked where the table is used.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
@@ -24,6 +24,7 @@ from pydantic import (
 
 from cloison.errors import InputError
 from cloison.statistics.loss import parse_fraction
+from cloison.statistics.noise.shares import MOST_HOLDERS
 
 MOST_CELLS = 20_000
 MOST_LEVELS = 4
@@ -144,6 +145,15 @@ class Measure(Part):
         return self
 
 
+class Also(Part):
+    """Another holder of the same cells, for a population of its own."""
+
+    holder: Id
+    population: Id
+    persons: Annotated[StrictInt, Field(ge=11)]
+    persons_source: Words
+
+
 class Table(Part):
     """`tables/<id>.toml`.
 
@@ -155,6 +165,8 @@ class Table(Part):
             largest of the levels' errors, each over its aim, is least.
         aims: How large the error of each level may be beside the others'; all alike if absent.
         threshold: Cells whose published figure is less are withheld in print.
+        also: Other holders whose cells are added to this one's: only the sum, with noise, is told.
+        colluders: Of several holders, so many may tell the reader of the sum what they hold.
     """
 
     id: Id
@@ -172,6 +184,8 @@ class Table(Part):
     split: Literal["optimal"] | tuple[str, ...] = "optimal"
     aims: tuple[Annotated[StrictInt, Field(ge=1, le=1000)], ...] | None = None
     threshold: Annotated[StrictInt, Field(ge=0, le=10_000)] = 11
+    also: Annotated[tuple[Also, ...], Field(max_length=MOST_HOLDERS - 1)] = ()
+    colluders: Annotated[StrictInt, Field(ge=0, lt=MOST_HOLDERS)] = 1
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -186,6 +200,11 @@ class Table(Part):
             raise ValueError("`aims`: not one a level, or with a split that is declared")
         if self.split != "optimal":
             self._check_split(self.split)
+        populations = [self.population, *(one.population for one in self.also)]
+        if list(self.holders) != sorted(set(self.holders)) or len(set(populations)) != len(
+            populations
+        ):
+            raise ValueError("`also`: holders in order, each once, each of a population of its own")
         return self
 
     def _check_split(self, split: tuple[str, ...]) -> None:
@@ -195,6 +214,40 @@ class Table(Part):
             raise ValueError(error.message) from error
         if len(shares) != len(self.levels) or min(shares) <= 0 or sum(shares) != 1:
             raise ValueError("`split`: not one share a level, all more than 0, that add up to 1")
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Every holder whose cells it is made of, sorted."""
+        return (self.holder, *(one.holder for one in self.also))
+
+    def at(self, holder: str) -> Self:
+        """The table as one of its holders counts it. Raises `InputError` (`UNKNOWN_TABLE`)."""
+        if holder == self.holder:
+            return self.model_copy(update={"also": ()})
+        for one in self.also:
+            if one.holder == holder:
+                return self.model_copy(update={**dict(one), "also": ()})
+        raise InputError(
+            "UNKNOWN_TABLE", f"table `{self.id}`: of `{', '.join(self.holders)}`, not `{holder}`"
+        )
+
+    def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """The holders a question is about: all of them, or those asked, sorted.
+
+        Raises:
+            InputError: `BAD_HOLDERS`: of a table of one holder, or others than hold it.
+        """
+        if not asked and not self.also:
+            return self.holders
+        chosen = tuple(one for one in self.holders if one in asked)
+        if not self.also or not chosen or list(asked) != list(chosen):
+            known = ", ".join(self.holders)
+            raise InputError(
+                "BAD_HOLDERS",
+                f"table `{self.id}`: not asked of its holders, sorted",
+                f"it is of {known}; one holder's table is asked without naming it",
+            )
+        return chosen
 
     def shares(self) -> tuple[Fraction, ...] | None:
         """The declared split; None where it is the optimal one."""

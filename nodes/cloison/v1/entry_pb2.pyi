@@ -51,6 +51,8 @@ class Entry(_message.Message):
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
+    TABLE_SHARED_FIELD_NUMBER: _builtins.int
+    TABLE_ABANDONED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_time_ms: _builtins.int
     """Unix milliseconds by the node's clock."""
@@ -96,6 +98,10 @@ class Entry(_message.Message):
     def contestation_answered(self) -> Global___ContestationAnswered: ...
     @_builtins.property
     def contestations_told(self) -> Global___ContestationsTold: ...
+    @_builtins.property
+    def table_shared(self) -> Global___TableShared: ...
+    @_builtins.property
+    def table_abandoned(self) -> Global___TableAbandoned: ...
     def __init__(
         self,
         *,
@@ -122,12 +128,14 @@ class Entry(_message.Message):
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
+        table_shared: Global___TableShared | None = ...,
+        table_abandoned: Global___TableAbandoned | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_published", b"table_published", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "table_shared", "table_abandoned"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -775,6 +783,8 @@ class BudgetReserved(_message.Message):
     ACTIVITY_FIELD_NUMBER: _builtins.int
     STATEMENT_HASHES_FIELD_NUMBER: _builtins.int
     POLICY_SET_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    MASK_KEY_FIELD_NUMBER: _builtins.int
     population: _builtins.str
     year: _builtins.int
     table: _builtins.str
@@ -792,9 +802,16 @@ class BudgetReserved(_message.Message):
     delta: _builtins.str
     activity: _builtins.str
     policy_set: _builtins.bytes
+    mask_key: _builtins.bytes
     @_builtins.property
     def statement_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The statements, each with a `decided` entry of its own in traces."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a table of several holders: all whose cells are added, sorted; and this one's X25519 public key,
+        drawn for this reservation alone, with which it masks what it sends.
+        """
 
     def __init__(
         self,
@@ -814,14 +831,95 @@ class BudgetReserved(_message.Message):
         activity: _builtins.str = ...,
         statement_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         policy_set: _builtins.bytes = ...,
+        holders: _abc.Iterable[_builtins.str] | None = ...,
+        mask_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "delta", b"delta", "epsilon", b"epsilon", "granted_epsilon", b"granted_epsilon", "granted_rho", b"granted_rho", "period", b"period", "policy_set", b"policy_set", "population", b"population", "question_hash", b"question_hash", "rho", b"rho", "spent_epsilon", b"spent_epsilon", "spent_rho", b"spent_rho", "statement_hashes", b"statement_hashes", "table", b"table", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "delta", b"delta", "epsilon", b"epsilon", "granted_epsilon", b"granted_epsilon", "granted_rho", b"granted_rho", "holders", b"holders", "mask_key", b"mask_key", "period", b"period", "policy_set", b"policy_set", "population", b"population", "question_hash", b"question_hash", "rho", b"rho", "spent_epsilon", b"spent_epsilon", "spent_rho", b"spent_rho", "statement_hashes", b"statement_hashes", "table", b"table", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BudgetReserved: _TypeAlias = BudgetReserved  # noqa: Y015
+
+@_typing.final
+class TableShared(_message.Message):
+    """This holder's cells, with its share of the noise and masked, are about to leave: once a reservation.
+    In the register.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_HASH_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    RESERVED_INDEX_FIELD_NUMBER: _builtins.int
+    RESERVED_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    MASKED_HASH_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    question_hash: _builtins.bytes
+    session: _builtins.bytes
+    """SHA-256 over the question and every holder's reservation: which masked sum it is part of."""
+    reserved_index: _builtins.int
+    """The `budget_reserved` entry it was drawn under."""
+    reserved_leaf_hash: _builtins.bytes
+    masked_hash: _builtins.bytes
+    """SHA-256 of what leaves."""
+    activity: _builtins.str
+    def __init__(
+        self,
+        *,
+        question_hash: _builtins.bytes = ...,
+        session: _builtins.bytes = ...,
+        reserved_index: _builtins.int = ...,
+        reserved_leaf_hash: _builtins.bytes = ...,
+        masked_hash: _builtins.bytes = ...,
+        activity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "masked_hash", b"masked_hash", "question_hash", b"question_hash", "reserved_index", b"reserved_index", "reserved_leaf_hash", b"reserved_leaf_hash", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableShared: _TypeAlias = TableShared  # noqa: Y015
+
+@_typing.final
+class TableAbandoned(_message.Message):
+    """A masked sum was given up before this holder sent anything; what was reserved stays spent. In the register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_HASH_FIELD_NUMBER: _builtins.int
+    RESERVED_INDEX_FIELD_NUMBER: _builtins.int
+    RESERVED_LEAF_HASH_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    question_hash: _builtins.bytes
+    reserved_index: _builtins.int
+    reserved_leaf_hash: _builtins.bytes
+    why: _builtins.str
+    """`holder-missing`, `too-late`, `restart`."""
+    missing: _builtins.str
+    """The holder that did not answer, as the program said; empty where none is named."""
+    activity: _builtins.str
+    def __init__(
+        self,
+        *,
+        question_hash: _builtins.bytes = ...,
+        reserved_index: _builtins.int = ...,
+        reserved_leaf_hash: _builtins.bytes = ...,
+        why: _builtins.str = ...,
+        missing: _builtins.str = ...,
+        activity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "missing", b"missing", "question_hash", b"question_hash", "reserved_index", b"reserved_index", "reserved_leaf_hash", b"reserved_leaf_hash", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableAbandoned: _TypeAlias = TableAbandoned  # noqa: Y015
 
 @_typing.final
 class TablePublished(_message.Message):

@@ -24,31 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63loison/v1/statement.proto\x12\ncloison.v1\"\xed\x02\n\tStatement\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12(\n\tselection\x18\x08 \x01(\x0b\x32\x15.cloison.v1.Selection\x12\x16\n\x0eperson_digests\x18\t \x03(\x0c\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\n \x01(\x0c\x12\x16\n\x0esealing_key_id\x18\x0b \x01(\x0c\x12\x16\n\x0esigned_time_ms\x18\x0c \x01(\x03\x12\r\n\x05nonce\x18\r \x01(\x0c\x12\"\n\x06\x63ohort\x18\x0e \x01(\x0b\x32\x12.cloison.v1.Cohort\x12(\n\x05table\x18\x0f \x01(\x0b\x32\x19.cloison.v1.TableQuestion\"?\n\rTableQuestion\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x03 \x01(\t\"\xb3\x01\n\tSelection\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x13\n\x0b\x66irst_month\x18\x03 \x01(\r\x12\x12\n\nlast_month\x18\x04 \x01(\r\x12,\n\x0bgranularity\x18\x05 \x01(\x0e\x32\x17.cloison.v1.Granularity\x12.\n\x08received\x18\x06 \x01(\x0b\x32\x1c.cloison.v1.ReceivedSelector\"R\n\x10ReceivedSelector\x12\x13\n\x0b\x66rom_holder\x18\x01 \x01(\t\x12\x14\n\x0creceived_for\x18\x02 \x01(\t\x12\x13\n\x0breceived_by\x18\x03 \x01(\t\"T\n\x06\x43ohort\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x15\n\rbatch_persons\x18\x02 \x01(\r\x12\x11\n\tcase_type\x18\x03 \x01(\t\x12\x12\n\ncase_month\x18\x04 \x01(\r\"t\n\x0fSignedStatement\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x13\n\x0b\x62\x61tch_index\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\r\x12\x12\n\nbatch_path\x18\x05 \x03(\x0c\"g\n\x0fPersonReference\x12\x0b\n\x03nir\x18\x01 \x01(\t\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x12\n\nbirth_name\x18\x03 \x01(\t\x12\x12\n\nbirth_date\x18\x04 \x01(\t\x12\x11\n\tcase_salt\x18\x05 \x01(\x0c\"R\n\tCaseProof\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"\xb4\x01\n\x07\x41skItem\x12.\n\tstatement\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatement\x12,\n\x07persons\x18\x02 \x03(\x0b\x32\x1b.cloison.v1.PersonReference\x12#\n\x04\x63\x61se\x18\x03 \x01(\x0b\x32\x15.cloison.v1.CaseProof\x12&\n\x07renewal\x18\x04 \x01(\x0b\x32\x15.cloison.v1.CaseProof*\xa5\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x15\n\x11GRANULARITY_MONTH\x10\x01\x12\x1c\n\x18GRANULARITY_WINDOW_TOTAL\x10\x02\x12\x14\n\x10GRANULARITY_YEAR\x10\x03\x12\x17\n\x13GRANULARITY_CURRENT\x10\x04\x12\x15\n\x11GRANULARITY_TABLE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63loison/v1/statement.proto\x12\ncloison.v1\"\xed\x02\n\tStatement\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\trequester\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12(\n\tselection\x18\x08 \x01(\x0b\x32\x15.cloison.v1.Selection\x12\x16\n\x0eperson_digests\x18\t \x03(\x0c\x12\x16\n\x0e\x63\x61se_leaf_hash\x18\n \x01(\x0c\x12\x16\n\x0esealing_key_id\x18\x0b \x01(\x0c\x12\x16\n\x0esigned_time_ms\x18\x0c \x01(\x03\x12\r\n\x05nonce\x18\r \x01(\x0c\x12\"\n\x06\x63ohort\x18\x0e \x01(\x0b\x32\x12.cloison.v1.Cohort\x12(\n\x05table\x18\x0f \x01(\x0b\x32\x19.cloison.v1.TableQuestion\"P\n\rTableQuestion\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x0f\n\x07\x65psilon\x18\x03 \x01(\t\x12\x0f\n\x07holders\x18\x04 \x03(\t\"\xb3\x01\n\tSelection\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x13\n\x0b\x66irst_month\x18\x03 \x01(\r\x12\x12\n\nlast_month\x18\x04 \x01(\r\x12,\n\x0bgranularity\x18\x05 \x01(\x0e\x32\x17.cloison.v1.Granularity\x12.\n\x08received\x18\x06 \x01(\x0b\x32\x1c.cloison.v1.ReceivedSelector\"R\n\x10ReceivedSelector\x12\x13\n\x0b\x66rom_holder\x18\x01 \x01(\t\x12\x14\n\x0creceived_for\x18\x02 \x01(\t\x12\x13\n\x0breceived_by\x18\x03 \x01(\t\"T\n\x06\x43ohort\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x15\n\rbatch_persons\x18\x02 \x01(\r\x12\x11\n\tcase_type\x18\x03 \x01(\t\x12\x12\n\ncase_month\x18\x04 \x01(\r\"t\n\x0fSignedStatement\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x13\n\x0b\x62\x61tch_index\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\r\x12\x12\n\nbatch_path\x18\x05 \x03(\x0c\"g\n\x0fPersonReference\x12\x0b\n\x03nir\x18\x01 \x01(\t\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x12\n\nbirth_name\x18\x03 \x01(\t\x12\x12\n\nbirth_date\x18\x04 \x01(\t\x12\x11\n\tcase_salt\x18\x05 \x01(\x0c\"R\n\tCaseProof\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"\xb4\x01\n\x07\x41skItem\x12.\n\tstatement\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatement\x12,\n\x07persons\x18\x02 \x03(\x0b\x32\x1b.cloison.v1.PersonReference\x12#\n\x04\x63\x61se\x18\x03 \x01(\x0b\x32\x15.cloison.v1.CaseProof\x12&\n\x07renewal\x18\x04 \x01(\x0b\x32\x15.cloison.v1.CaseProof*\xa5\x01\n\x0bGranularity\x12\x1b\n\x17GRANULARITY_UNSPECIFIED\x10\x00\x12\x15\n\x11GRANULARITY_MONTH\x10\x01\x12\x1c\n\x18GRANULARITY_WINDOW_TOTAL\x10\x02\x12\x14\n\x10GRANULARITY_YEAR\x10\x03\x12\x17\n\x13GRANULARITY_CURRENT\x10\x04\x12\x15\n\x11GRANULARITY_TABLE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cloison.v1.statement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRANULARITY']._serialized_start=1318
-  _globals['_GRANULARITY']._serialized_end=1483
+  _globals['_GRANULARITY']._serialized_start=1335
+  _globals['_GRANULARITY']._serialized_end=1500
   _globals['_STATEMENT']._serialized_start=43
   _globals['_STATEMENT']._serialized_end=408
   _globals['_TABLEQUESTION']._serialized_start=410
-  _globals['_TABLEQUESTION']._serialized_end=473
-  _globals['_SELECTION']._serialized_start=476
-  _globals['_SELECTION']._serialized_end=655
-  _globals['_RECEIVEDSELECTOR']._serialized_start=657
-  _globals['_RECEIVEDSELECTOR']._serialized_end=739
-  _globals['_COHORT']._serialized_start=741
-  _globals['_COHORT']._serialized_end=825
-  _globals['_SIGNEDSTATEMENT']._serialized_start=827
-  _globals['_SIGNEDSTATEMENT']._serialized_end=943
-  _globals['_PERSONREFERENCE']._serialized_start=945
-  _globals['_PERSONREFERENCE']._serialized_end=1048
-  _globals['_CASEPROOF']._serialized_start=1050
-  _globals['_CASEPROOF']._serialized_end=1132
-  _globals['_ASKITEM']._serialized_start=1135
-  _globals['_ASKITEM']._serialized_end=1315
+  _globals['_TABLEQUESTION']._serialized_end=490
+  _globals['_SELECTION']._serialized_start=493
+  _globals['_SELECTION']._serialized_end=672
+  _globals['_RECEIVEDSELECTOR']._serialized_start=674
+  _globals['_RECEIVEDSELECTOR']._serialized_end=756
+  _globals['_COHORT']._serialized_start=758
+  _globals['_COHORT']._serialized_end=842
+  _globals['_SIGNEDSTATEMENT']._serialized_start=844
+  _globals['_SIGNEDSTATEMENT']._serialized_end=960
+  _globals['_PERSONREFERENCE']._serialized_start=962
+  _globals['_PERSONREFERENCE']._serialized_end=1065
+  _globals['_CASEPROOF']._serialized_start=1067
+  _globals['_CASEPROOF']._serialized_end=1149
+  _globals['_ASKITEM']._serialized_start=1152
+  _globals['_ASKITEM']._serialized_end=1332
 # @@protoc_insertion_point(module_scope)

@@ -148,22 +148,28 @@ class TableQuestion(_message.Message):
     TABLE_FIELD_NUMBER: _builtins.int
     PERIOD_FIELD_NUMBER: _builtins.int
     EPSILON_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
     table: _builtins.str
     """Id of a table of the policy set, at most 64 characters."""
     period: _builtins.str
     """`2026-03` or `2026`, as the table is declared."""
     epsilon: _builtins.str
     """The privacy loss asked, a fraction in lowest terms: `1/2`."""
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a table of several holders: those whose cells are added, sorted; empty for one holder's table."""
+
     def __init__(
         self,
         *,
         table: _builtins.str = ...,
         period: _builtins.str = ...,
         epsilon: _builtins.str = ...,
+        holders: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epsilon", b"epsilon", "period", b"period", "table", b"table"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epsilon", b"epsilon", "holders", b"holders", "period", b"period", "table", b"table"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,10 @@ from cloison.exchange import limits
 from cloison.identity import Issued, Peer, load_certificate, load_tls
 from cloison.law import PolicySet
 from cloison.ledger.log import Log
+from cloison.ledger.note import NoteVerifier
 from cloison.v1 import (
+    across_service_pb2,
+    across_service_pb2_grpc,
     cases_service_pb2,
     cases_service_pb2_grpc,
     contestations_service_pb2,
@@ -44,6 +47,8 @@ from cloison.v1 import (
     store_service_pb2_grpc,
 )
 from cloison.wire import public_servicers, servicers
+from cloison.wire.across_desk import AcrossDesk
+from cloison.wire.across_servicers import Across
 from cloison.wire.cases import CaseDesk
 from cloison.wire.change_listener import ChangeListener
 from cloison.wire.cohort_requester import CohortRequester
@@ -60,7 +65,7 @@ from cloison.wire.policy_servicers import PolicyService
 from cloison.wire.policy_sets import PolicySets
 from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
-from cloison.wire.settings import DATABASES, NodeSettings, open_node, quorum_of
+from cloison.wire.settings import DATABASES, NodeSettings, known_ledgers, open_node, quorum_of
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics
 
@@ -91,6 +96,7 @@ SERVICES = (
     policy_service_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"].full_name,
+    across_service_pb2.DESCRIPTOR.services_by_name["AcrossService"].full_name,
 )
 
 
@@ -158,6 +164,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         for body, channel in channels.items()
     }
     requester = _add_services(server, node, peers)
+    _add_statistics(server, node, known_ledgers(settings.keys, "register"))
     desk = PolicyDesk(node, PolicySets(settings.state), quorum_of(settings.keys))
     policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyService(node, desk), server)
     checks = HealthServicer()
@@ -214,10 +221,19 @@ def _add_services(
     register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
         public_servicers.Register(node), server
     )
-    statistics_service_pb2_grpc.add_StatisticsServiceServicer_to_server(
-        Statistics(node, StatisticsDesk(node, holder)), server
-    )
     return requester
+
+
+def _add_statistics(
+    server: grpc.aio.Server, node: Node, registers: Mapping[BodyId, NoteVerifier]
+) -> None:
+    desk = StatisticsDesk(node, Holder(node))
+    statistics_service_pb2_grpc.add_StatisticsServiceServicer_to_server(
+        Statistics(node, desk), server
+    )
+    across_service_pb2_grpc.add_AcrossServiceServicer_to_server(
+        Across(node, AcrossDesk(node, desk, registers)), server
+    )
 
 
 def _holders(node: Node, settings: NodeSettings) -> list[BodyId]:

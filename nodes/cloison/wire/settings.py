@@ -206,10 +206,10 @@ def _signer(settings: NodeSettings, log: str) -> NoteSigner:
     return NoteSigner(ledger_origin(settings.body, log), key)
 
 
-def known_ledgers(keys: Path) -> dict[BodyId, NoteVerifier]:
-    """The verifier key of each body's `traces` ledger, from the public keys."""
+def known_ledgers(keys: Path, log: str = "traces") -> dict[BodyId, NoteVerifier]:
+    """The verifier key of each body's `traces` ledger, or its `register`; from the public keys."""
     folder = keys / "public" / "ledgers"
-    suffix = ".traces.vkey"
+    suffix = f".{log}.vkey"
     return {
         parse_body(path.name.removesuffix(suffix)): NoteVerifier.parse(
             path.read_text("ascii").strip()

@@ -13,7 +13,9 @@ from cloison.errors import IntegrityError
 from cloison.exchange.entries import (
     budget_reserved_entry,
     parse_entry,
+    table_abandoned_entry,
     table_published_entry,
+    table_shared_entry,
 )
 from cloison.ledger.tree import leaf_hash
 from cloison.statistics.budget import Accounts, Loss
@@ -42,6 +44,8 @@ class StatisticsAccount:
         self._node = node
         self.accounts = Accounts()
         self._published: dict[bytes, Published] = {}
+        self.open: dict[int, bytes] = {}
+        """Reservations of masked sums that were neither answered nor given up: their questions."""
         for first in range(0, node.register.size, _READ):
             count = min(_READ, node.register.size - first)
             for place, data in enumerate(node.register.entries(first, count)):
@@ -57,7 +61,12 @@ class StatisticsAccount:
         return self._published.get(question_hash)
 
     def reserve(
-        self, question: Question, plan: Plan, activity: str, statements: list[bytes]
+        self,
+        question: Question,
+        plan: Plan,
+        activity: str,
+        statements: list[bytes],
+        mask_key: bytes = b"",
     ) -> int:
         """Writes the reservation; its place in the register. It is on disk when this returns.
 
@@ -77,6 +86,8 @@ class StatisticsAccount:
             activity=activity,
             statement_hashes=statements,
             policy_set=self._node.policy.hash,
+            holders=question.holders if mask_key else (),
+            mask_key=mask_key,
         )
         reserved.epsilon, reserved.rho = spelled(cost)
         reserved.spent_epsilon, reserved.spent_rho = spelled(after)
@@ -96,6 +107,22 @@ class StatisticsAccount:
         )
         self._append(table_published_entry(published, self._node.clock()))
         return self._published[question.hash]
+
+    def share(self, shared: entry_pb2.TableShared) -> int:
+        """Writes that masked cells are about to leave; the entry's place."""
+        return self._append(table_shared_entry(shared, self._node.clock()))
+
+    def abandon(self, index: int, why: str, missing: str = "", activity: str = "") -> int:
+        """Writes that a reservation will not be answered; the entry's place."""
+        abandoned = entry_pb2.TableAbandoned(
+            question_hash=self.open[index],
+            reserved_index=index,
+            reserved_leaf_hash=leaf_hash(self._node.register.entry(index)),
+            why=why,
+            missing=missing,
+            activity=activity,
+        )
+        return self._append(table_abandoned_entry(abandoned, self._node.clock()))
 
     def receipt(self, index: int) -> receipt_pb2.Receipt:
         """An entry of the register, proved under its present head."""
@@ -119,6 +146,10 @@ class StatisticsAccount:
             cost = _loss(reserved.epsilon, reserved.rho)
             after = _loss(reserved.spent_epsilon, reserved.spent_rho)
             self.accounts.reserve((reserved.population, reserved.year), cost, after)
+            if reserved.mask_key:
+                self.open[index] = reserved.question_hash
+        elif kind in {"table_shared", "table_abandoned"}:
+            self.open.pop(getattr(entry, kind).reserved_index, None)
         elif kind == "table_published":
             one = entry.table_published
             self._published[one.question_hash] = Published(

@@ -1,7 +1,7 @@
 """A statistical program's client: to the node that holds the data, for its body may have none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from cloison.bodies import BodyId
+from cloison.bodies import BodyId, parse_body
 from cloison.errors import BudgetExceeded, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.receipt import Checked, verify_receipt
@@ -36,10 +36,14 @@ from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_desk import months_of
 
 _SECONDS = 600.0
-_BY_STATUS = {
+BY_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: InputError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: BudgetExceeded,
 }
+
+
+Proof = tuple[receipt_pb2.Receipt, receipt_pb2.Receipt]
+"""A holder's `budget_reserved` entry and its `table_published` one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,14 @@ class Publication:
 
     Attributes:
         content: The document, read.
+        also: Of a table of several holders, the proofs of all but the first.
     """
 
     document: bytes
     reserved: receipt_pb2.Receipt
     published: receipt_pb2.Receipt
     content: Mapping[str, Any]
+    also: tuple[Proof, ...] = ()
 
     @classmethod
     def verified(
@@ -63,29 +69,58 @@ class Publication:
         published: receipt_pb2.Receipt,
         register: NoteVerifier,
     ) -> "Publication":
-        """Both entries stand in the holder's register, and are of this document and its cost.
+        """As `verified_at_all`, of a table of one holder."""
+        return cls.verified_at_all(document, [(reserved, published)], lambda _: register)
+
+    @classmethod
+    def verified_at_all(
+        cls,
+        document: bytes,
+        proofs: Sequence[Proof],
+        register_of: Callable[[BodyId], NoteVerifier],
+    ) -> "Publication":
+        """Both entries stand in each holder's register, and are of this document and its cost.
 
         Raises:
             IntegrityError: `BAD_DOCUMENT`. PeerError: `BAD_RECEIPT`.
         """
         content = read_document(document)
-        spent = _entry(reserved, register, "budget_reserved")
-        told_of = _entry(published, register, "table_published")
-        one, other = spent.entry.budget_reserved, told_of.entry.table_published
-        facts = (
-            (one.question_hash.hex(), content["question"]),
-            (other.question_hash.hex(), content["question"]),
-            (other.document_hash, sha256(document).digest()),
-            ((other.reserved_index, other.reserved_leaf_hash), (spent.leaf_index, spent.leaf_hash)),
-            ((one.epsilon, one.rho), loss_of(content)),
-            ((one.table, one.period), (content["table"], content["period"])),
-            (one.population, content["population"]),
-        )
-        if any(said != found for said, found in facts):
-            raise IntegrityError("BAD_DOCUMENT", "table: not the one its entries are about")
-        if spent.leaf_index >= told_of.leaf_index:
-            raise IntegrityError("BAD_DOCUMENT", "table: published before its budget was reserved")
-        return cls(document, reserved, published, content)
+        parts = [content, *content.get("also", ())]
+        if len(parts) != len(proofs):
+            raise IntegrityError("BAD_DOCUMENT", "table: not a proof of each of its holders")
+        for part, proof in zip(parts, proofs, strict=True):
+            register = register_of(parse_body(str(part["holder"])))
+            _check_proof(content, str(part["population"]), document, proof, register)
+        return cls(document, *proofs[0], content, tuple(proofs[1:]))
+
+
+def _check_proof(
+    content: Mapping[str, Any],
+    population: str,
+    document: bytes,
+    proof: Proof,
+    register: NoteVerifier,
+) -> None:
+    """One holder's two entries are of this document and its cost."""
+    spent = _entry(proof[0], register, "budget_reserved")
+    told_of = _entry(proof[1], register, "table_published")
+    one, other = spent.entry.budget_reserved, told_of.entry.table_published
+    also = content.get("also")
+    holders = None if also is None else [content["holder"], *(part["holder"] for part in also)]
+    facts = (
+        (one.question_hash.hex(), content["question"]),
+        (other.question_hash.hex(), content["question"]),
+        (other.document_hash, sha256(document).digest()),
+        ((other.reserved_index, other.reserved_leaf_hash), (spent.leaf_index, spent.leaf_hash)),
+        ((one.epsilon, one.rho), loss_of(content)),
+        ((one.table, one.period), (content["table"], content["period"])),
+        (one.population, population),
+        (list(one.holders), holders or []),
+    )
+    if any(said != found for said, found in facts):
+        raise IntegrityError("BAD_DOCUMENT", "table: not the one its entries are about")
+    if spent.leaf_index >= told_of.leaf_index:
+        raise IntegrityError("BAD_DOCUMENT", "table: published before its budget was reserved")
 
 
 def _entry(receipt: receipt_pb2.Receipt, register: NoteVerifier, kind: str) -> Checked:
@@ -127,15 +162,13 @@ class StatisticsClient:
 
     def price(self, asked: TableQuestion) -> wire.PriceResponse:
         """What it would cost. Raises as the node says."""
-        question = statement_pb2.TableQuestion(
-            table=asked.table, period=asked.period, epsilon=asked.epsilon
-        )
-        with told(_BY_STATUS):
+        question = table_question(asked)
+        with told(BY_STATUS):
             return self._stub.Price(wire.PriceRequest(question=question), timeout=_SECONDS)
 
     def budget(self) -> wire.BudgetResponse:
         """What is granted and spent. Raises as the node says."""
-        with told(_BY_STATUS):
+        with told(BY_STATUS):
             return self._stub.Budget(wire.BudgetRequest(), timeout=_SECONDS)
 
     def publish(
@@ -143,7 +176,7 @@ class StatisticsClient:
     ) -> TableReply:
         """The table, checked. Raises as the node says, and as `Publication.verified`."""
         request = build_request(self._keys, self._holder, table, asked, record, now)
-        with told(_BY_STATUS):
+        with told(BY_STATUS):
             response = self._stub.Publish(request, timeout=_SECONDS)
         if response.HasField("refusal"):
             return TableReply(None, decision_from_proto(response.refusal), kept=False)
@@ -169,6 +202,25 @@ def build_request(
     now: datetime,
 ) -> wire.PublishRequest:
     """A signed statement for each dataset the table is made of."""
+    return wire.PublishRequest(statements=build_statements(keys, holder, table, asked, record, now))
+
+
+def table_question(asked: TableQuestion) -> statement_pb2.TableQuestion:
+    """A table question as it travels."""
+    return statement_pb2.TableQuestion(
+        table=asked.table, period=asked.period, epsilon=asked.epsilon, holders=asked.holders
+    )
+
+
+def build_statements(
+    keys: ActivityKeys,
+    holder: BodyId,
+    table: Table,
+    asked: TableQuestion,
+    record: Activity,
+    now: datetime,
+) -> list[statement_pb2.SignedStatement]:
+    """As they are signed, for one holder."""
     first, last = months_of(table, table.check_period(asked.period))
     raw = [
         statement_pb2.Statement(
@@ -189,25 +241,21 @@ def build_request(
             sealing_key_id=keys.public.sealing_key_id,
             signed_time_ms=to_milliseconds(now),
             nonce=os.urandom(limits.NONCE_BYTES),
-            table=statement_pb2.TableQuestion(
-                table=asked.table, period=asked.period, epsilon=asked.epsilon
-            ),
+            table=table_question(asked),
         ).SerializeToString(deterministic=True)
         for dataset, fields in table.reads().items()
     ]
     parts = sign_batch(keys, raw)
-    return wire.PublishRequest(
-        statements=[
-            statement_pb2.SignedStatement(
-                statement=statement,
-                signature=part.signature,
-                batch_index=part.batch_index,
-                batch_size=part.batch_size,
-                batch_path=part.batch_path,
-            )
-            for statement, part in zip(raw, parts, strict=True)
-        ]
-    )
+    return [
+        statement_pb2.SignedStatement(
+            statement=statement,
+            signature=part.signature,
+            batch_index=part.batch_index,
+            batch_size=part.batch_size,
+            batch_path=part.batch_path,
+        )
+        for statement, part in zip(raw, parts, strict=True)
+    ]
 
 
 def load_register(keys: Path, holder: BodyId) -> NoteVerifier:

@@ -27,7 +27,7 @@ from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.document import build_document
 from cloison.statistics.held import Held, HeldPeriod
 from cloison.statistics.plan import Plan
-from cloison.statistics.release import Figures, release
+from cloison.statistics.release import Figures, draw_share, release
 from cloison.statistics.table import Period, Table, refuse_file
 from cloison.store import FieldType, PeriodColumns
 from cloison.store import Period as Kept
@@ -38,6 +38,17 @@ from cloison.wire.node import Node
 from cloison.wire.statistics_account import Published, StatisticsAccount
 
 _MOST_STATEMENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A table question that was decided and entered; `refusal` is set where the law says no."""
+
+    question: Question
+    policy: PolicySet
+    decided: list[receipt_pb2.Receipt]
+    statements: list[bytes]
+    refusal: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,53 +69,76 @@ class StatisticsDesk:
     def __init__(self, node: Node, holder: Holder) -> None:
         self._node, self._holder = node, holder
         self.account = StatisticsAccount(node)
-        self._drawing = asyncio.Lock()  # one table at a time: a node has other work
+        self.drawing = asyncio.Lock()  # one table at a time: a node has other work
 
     def question(self, asked: TableQuestion, policy: PolicySet | None = None) -> Question:
         """What is asked, of a table this node holds, under its present set or another.
 
         Raises:
-            InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`.
+            InputError: `UNKNOWN_TABLE`, `BAD_PERIOD`, `BAD_FRACTION`, `BAD_LOSS`, `NO_GRANT`,
+                `BAD_HOLDERS`.
         """
         declared = (policy or self._node.policy).statistics
-        question = declared.question(asked.table, asked.period, asked.epsilon)
-        if question.table.holder != self._node.body:
-            raise InputError(
-                "UNKNOWN_TABLE",
-                f"table `{asked.table}`: of `{question.table.holder}`, not this node",
-            )
+        question = declared.question(
+            asked.table, asked.period, asked.epsilon, asked.holders, self._node.body
+        )
+        if self._node.body not in question.holders:
+            raise InputError("BAD_HOLDERS", f"table `{asked.table}`: not asked of this node")
         return question
 
     async def publish(self, peer: Peer, signed: Sequence[statement_pb2.SignedStatement]) -> Answer:
         """The table asked, if the law permits and the budget allows.
 
         Raises:
-            InputError: `MALFORMED`; as `question`; `NOT_LOADED`: nothing of the period is here.
-            PeerError: as `Holder.hear`; `NOT_YOURS`: not the activity that speaks.
+            InputError: as `admit`; `NOT_LOADED`: nothing of the period is here; `BAD_HOLDERS`: a
+                table of several holders, which is asked of them together.
+            PeerError: as `admit`.
             BudgetExceeded: `BUDGET_EXCEEDED`, by how much.
             StorageError: a disk refused; nothing leaves.
+        """
+        admitted = self.admit(peer, signed, several=False)
+        if admitted.refusal is not None:
+            return Answer(admitted.decided, admitted.refusal)
+        question = admitted.question
+        async with self.drawing:
+            found = self.account.published(question.hash)
+            kept = found is not None
+            if found is None:
+                found = await self._draw(admitted, peer)
+        return Answer(
+            admitted.decided,
+            document=self.load(question, found),
+            reserved=self.account.receipt(found.reserved_index),
+            published=self.account.receipt(found.published_index),
+            kept=kept,
+        )
+
+    def admit(
+        self, peer: Peer, signed: Sequence[statement_pb2.SignedStatement], *, several: bool
+    ) -> Admitted:
+        """Heard, decided and entered; before any data are looked at.
+
+        Args:
+            peer: Whose program speaks.
+            signed: A statement for each dataset, in the table's order.
+            several: Of a table of several holders, or of one.
+
+        Raises:
+            InputError: `MALFORMED`; as `question`; `BAD_HOLDERS`: of several holders, or of one.
+            PeerError: as `Holder.hear`; `NOT_YOURS`: not the activity that speaks.
         """
         limits.check_count("statements", len(signed), 1, _MOST_STATEMENTS)
         call = self._holder.call(peer.body, b"", b"")
         heard = self._hear(call, peer, signed)
         question = self._check(call.policy, heard)
+        if bool(question.whole.also) != several:
+            raise InputError(
+                "BAD_HOLDERS", f"table `{question.table.id}`: asked as one of another kind"
+            )
         decisions, receipts = self._decide(call, question.table, heard)
         refusal = next((one for one in decisions if not one.permitted), None)
-        if refusal is not None:
-            return Answer(receipts, refusal)
-        async with self._drawing:
-            found = self.account.published(question.hash)
-            kept = found is not None
-            if found is None:
-                statements = [one.statement.hash for one in heard]
-                found = await self._draw(question, call.policy, peer, statements)
-        return Answer(
-            receipts,
-            document=self._load(question, found),
-            reserved=self.account.receipt(found.reserved_index),
-            published=self.account.receipt(found.published_index),
-            kept=kept,
-        )
+        statements = [one.statement.hash for one in heard]
+        return Admitted(question, call.policy, receipts, statements, refusal)
 
     def _hear(
         self, call: Call, peer: Peer, signed: Sequence[statement_pb2.SignedStatement]
@@ -160,24 +194,39 @@ class StatisticsDesk:
             entries.append(decided_entry(made, b"", None, (), call.now))
         return decisions, self._node.append(entries)
 
-    async def _draw(
-        self, question: Question, policy: PolicySet, peer: Peer, statements: list[bytes]
-    ) -> Published:
-        activity = peer.activity or ""
+    async def _draw(self, admitted: Admitted, peer: Peer) -> Published:
+        question, activity = admitted.question, peer.activity or ""
+        plan, held = await self.ready(question)
+        reserved = self.account.reserve(question, plan, activity, admitted.statements)
+        levels = await asyncio.to_thread(_measure, question, plan, held)
+        document = build_document(question, plan, levels, admitted.policy.hash)
+        self.keep(question, document)
+        return self.account.publish(question, reserved, sha256(document).digest(), activity)
+
+    async def ready(self, question: Question) -> tuple[Plan, Held]:
+        """The plan and what is to be counted, once it is known that neither will fail.
+
+        Raises:
+            BudgetExceeded: `BUDGET_EXCEEDED`. InputError: `NOT_LOADED`.
+            StorageError: `COLUMNS_DAMAGED`.
+        """
         plan = await asyncio.to_thread(question.plan)
         self.account.accounts.after(question.grant, cost_of(plan))  # before any file is looked for
+        return plan, await self.columns(question)
+
+    async def columns(self, question: Question) -> Held:
+        """What is to be counted, every byte checked. Raises as `ready`."""
         found = self._find(question)
         await asyncio.to_thread(_check, found)
-        reserved = self.account.reserve(question, plan, activity, statements)
-        held = {
+        return {
             name: [HeldPeriod(one.file, one.changed, one.rows) for one in columns]
             for name, columns in found.items()
         }
-        levels = await asyncio.to_thread(_measure, question, plan, held)
-        document = build_document(question, plan, levels, policy.hash)
+
+    def keep(self, question: Question, document: bytes) -> None:
+        """The document is on disk when this returns. Raises `StorageError`."""
         make_directories(self.account.folder)
         replace_file_durably(self._file(question), document)
-        return self.account.publish(question, reserved, sha256(document).digest(), activity)
 
     def _find(self, question: Question) -> Mapping[str, Sequence[PeriodColumns]]:
         """The columns of each dataset.
@@ -218,7 +267,7 @@ class StatisticsDesk:
     def _file(self, question: Question) -> Path:
         return self.account.folder / f"{question.hash.hex()}.json"
 
-    def _load(self, question: Question, found: Published) -> bytes:
+    def load(self, question: Question, found: Published) -> bytes:
         """The kept document. Raises `IntegrityError` (`TABLE_LOST`); it is never drawn again."""
         try:
             document = self._file(question).read_bytes()
@@ -242,6 +291,13 @@ def _measure(question: Question, plan: Plan, held: Held) -> list[Figures]:
     from cloison.statistics.cells import count_cells  # noqa: PLC0415
 
     return release(count_cells(question.table, question.cube, held), plan, question.cube)
+
+
+def draw(question: Question, plan: Plan, held: Held) -> list[int]:
+    """From the columns to this holder's share of a table of several, not yet masked."""
+    from cloison.statistics.cells import count_cells  # noqa: PLC0415 - as in `_measure`
+
+    return draw_share(count_cells(question.table, question.cube, held), plan, question.cube)
 
 
 def months_of(table: Table, period: str) -> tuple[Month, Month]:

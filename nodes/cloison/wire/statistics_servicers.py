@@ -9,8 +9,7 @@ import math
 from collections.abc import Sequence
 
 from cloison.errors import PeerError
-from cloison.exchange import limits
-from cloison.exchange.statement import TableQuestion
+from cloison.exchange.statement import read_table_question
 from cloison.exchange.values import decision_to_proto
 from cloison.identity import Peer
 from cloison.statistics.budget import Ceiling, Exposure, Grant
@@ -50,14 +49,7 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
     async def Price(self, request: wire.PriceRequest, context: Context) -> wire.PriceResponse:
         """Price and expected error; no data are read."""
         self._program(context)
-        asked = request.question
-        question = self._desk.question(
-            TableQuestion(
-                limits.check_name("table", asked.table),
-                limits.check_table_text("period", asked.period),
-                limits.check_table_text("epsilon", asked.epsilon),
-            )
-        )
+        question = self._desk.question(read_table_question(request.question))
         plan, widths, sums = await asyncio.to_thread(_planned, question)
         account = self._desk.account
         kept = account.published(question.hash) is not None
@@ -119,16 +111,11 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
         )
 
     def _program(self, context: Context) -> Peer:
-        """The program that speaks, known here. Raises `PeerError` (`NOT_YOURS`)."""
-        peer = speaker(context)
-        record = self._node.policy.activities.get(peer.activity or "")
-        if record is None or record.body != peer.body:
-            raise PeerError("NOT_YOURS", "statistics: open to programs of recorded activities")
-        return peer
+        return recorded_program(self._node, context)
 
     def _own_tables(self) -> Sequence[Table]:
         tables = self._node.policy.statistics.tables.values()
-        return [one for one in tables if one.holder == self._node.body]
+        return [one.at(self._node.body) for one in tables if self._node.body in one.holders]
 
     def _declared(self, table: Table) -> wire.DeclaredTable:
         cube = self._node.policy.statistics.cubes[table.id]
@@ -157,6 +144,15 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
             author=grant.author,
             date=grant.date.isoformat(),
         )
+
+
+def recorded_program(node: Node, context: Context) -> Peer:
+    """The program that speaks, known here. Raises `PeerError` (`NOT_YOURS`)."""
+    peer = speaker(context)
+    record = node.policy.activities.get(peer.activity or "")
+    if record is None or record.body != peer.body:
+        raise PeerError("NOT_YOURS", "statistics: open to programs of recorded activities")
+    return peer
 
 
 def _planned(question: Question) -> tuple[Plan, list[Floats], list[Floats]]:

@@ -266,6 +266,12 @@ def made_entries() -> dict[str, bytes]:
         "table_published": entries.table_published_entry(
             entry_pb2.TablePublished(question_hash=b"\x08" * 32, reserved_index=4), NOW
         ),
+        "table_shared": entries.table_shared_entry(
+            entry_pb2.TableShared(question_hash=b"\x08" * 32, reserved_index=4), NOW
+        ),
+        "table_abandoned": entries.table_abandoned_entry(
+            entry_pb2.TableAbandoned(reserved_index=4, why="restart"), NOW
+        ),
     }
 
 

@@ -142,7 +142,6 @@ def test_partner_epsilon_is_the_exact_worst_shift_rounded_up() -> None:
     told = shares.partner_epsilon(2.0, 1, sharing(4))
     assert worst <= told == pytest.approx(worst, rel=1e-6)
     assert told > 1 / 2.0
-    assert shares.partner_epsilon(2.0, 1, sharing(4, 1)) == pytest.approx(1 / 2.0)
 
 
 def test_polya_goes_on_without_end() -> None:

@@ -146,14 +146,11 @@ def _kept(value: int, shares: int) -> bool:
 
 
 def partner_epsilon(scale: float, sensitivity: int, sharing: Sharing) -> float:
-    """ε towards one holder who tells what it drew, for Laplace noise; rounded up.
+    """ε towards one of several holders, for Laplace noise with no colluder reckoned with.
 
-    With one colluder reckoned with it is that of the whole. Without, K − 1 shares stand against the
-    partner: their distribution is log-convex, so a shift by one costs most at 0.
+    K − 1 shares stand against the partner: their distribution is log-convex, so a shift by one
+    costs most at 0. Rounded up.
     """
-    whole = sensitivity / scale
-    if sharing.holders == 1 or sharing.colluders:
-        return math.nextafter(whole, math.inf)
     shape, decay = 1 - 1 / sharing.holders, math.exp(-1 / scale)
     chance, same, next_to = 1.0, 0.0, 0.0
     place = 0
