@@ -205,6 +205,8 @@ class Table(Part):
             populations
         ):
             raise ValueError("`also`: holders in order, each once, each of a population of its own")
+        if self.also and self.measure.kind != "count":
+            raise ValueError("`also`: several holders' cells are counts")
         return self
 
     def _check_split(self, split: tuple[str, ...]) -> None:
