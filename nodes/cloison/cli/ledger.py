@@ -242,6 +242,7 @@ def _summary(verified: Verified) -> dict[str, str | int]:
     return {
         "origin": head.origin,
         "entries": head.size,
+        "first_kept": verified.minimum,
         "root": print_base64(head.root),
         "tiles": verified.tiles,
         "bundles": verified.bundles,

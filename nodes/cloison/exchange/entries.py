@@ -339,6 +339,57 @@ def policy_loaded_entry(told: entry_pb2.PolicyLoaded, now: datetime) -> bytes:
     return _bytes(entry)
 
 
+def day_closed_entry(closed: entry_pb2.DayClosed, now: datetime) -> bytes:
+    """A day is over, and this is its map."""
+    entry = _entry(now)
+    entry.day_closed.CopyFrom(closed)
+    return _bytes(entry)
+
+
+def person_read_entry(read: entry_pb2.PersonRead, now: datetime) -> bytes:
+    """A person is about to be given the traces of their data."""
+    entry = _entry(now)
+    entry.person_read.CopyFrom(read)
+    return _bytes(entry)
+
+
+def access_contested_entry(contested: entry_pb2.AccessContested, now: datetime) -> bytes:
+    """A person contests an access."""
+    entry = _entry(now)
+    entry.access_contested.CopyFrom(contested)
+    return _bytes(entry)
+
+
+def access_contest_answered_entry(
+    answered: entry_pb2.AccessContestAnswered, now: datetime
+) -> bytes:
+    """The body answered who contested an access."""
+    entry = _entry(now)
+    entry.access_contest_answered.CopyFrom(answered)
+    return _bytes(entry)
+
+
+def entry_sealed_entry(sealed: entry_pb2.EntrySealed, now: datetime) -> bytes:
+    """An entry is not shown to the person before a date."""
+    entry = _entry(now)
+    entry.entry_sealed.CopyFrom(sealed)
+    return _bytes(entry)
+
+
+def trace_key_erased_entry(erased: entry_pb2.TraceKeyErased, now: datetime) -> bytes:
+    """A person's trace key is about to be erased."""
+    entry = _entry(now)
+    entry.trace_key_erased.CopyFrom(erased)
+    return _bytes(entry)
+
+
+def traces_pruned_entry(pruned: entry_pb2.TracesPruned, now: datetime) -> bytes:
+    """The oldest traces are about to go."""
+    entry = _entry(now)
+    entry.traces_pruned.CopyFrom(pruned)
+    return _bytes(entry)
+
+
 def started_entry(software: str, policy_set: bytes, now: datetime) -> bytes:
     """The node started, with this policy set."""
     entry = _entry(now)

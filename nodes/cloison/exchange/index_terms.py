@@ -4,9 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 
 from cloison.exchange.entries import parse_entry
+from cloison.exchange.traced import traced_keys
 from cloison.ledger.terms import Group, Term
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import entry_pb2, statement_pb2
+
+LAST_DAY = b"last"
+"""Under this key of kind `day` stands every day that was closed; under the day itself, that day."""
 
 
 def part_key(statement_hash: bytes, batch_index: int) -> bytes:
@@ -25,7 +29,7 @@ def index_terms(data: bytes) -> Iterator[Term | Group]:
     if kind == "cohort_part":
         yield Group("trace", part.trace_keys)
     else:
-        yield from (("trace", key) for key in getattr(part, "trace_keys", ()))
+        yield from (("trace", key) for key in traced_keys(entry))
 
 
 def _no_terms(_part: object) -> Iterator[Term]:
@@ -105,6 +109,23 @@ def _change_heard_terms(heard: entry_pb2.ChangeHeard) -> Iterator[Term]:
     yield "heard_for", heard.activity.encode()
 
 
+def _day_closed_terms(closed: entry_pb2.DayClosed) -> Iterator[Term]:
+    yield "day", LAST_DAY
+    yield "day", closed.day.encode()
+
+
+def _access_contested_terms(contested: entry_pb2.AccessContested) -> Iterator[Term]:
+    yield "access_contested", contested.leaf_hash
+
+
+def _access_answered_terms(answered: entry_pb2.AccessContestAnswered) -> Iterator[Term]:
+    yield "access_answered", answered.leaf_hash
+
+
+def _sealed_terms(sealed: entry_pb2.EntrySealed) -> Iterator[Term]:
+    yield "sealed", sealed.leaf_hash
+
+
 _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "asked": _asked_terms,
     "decided": _decided_terms,
@@ -121,4 +142,8 @@ _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "notice_given": _notice_terms,
     "change_told": _change_told_terms,
     "change_heard": _change_heard_terms,
+    "day_closed": _day_closed_terms,
+    "access_contested": _access_contested_terms,
+    "access_contest_answered": _access_answered_terms,
+    "entry_sealed": _sealed_terms,
 }

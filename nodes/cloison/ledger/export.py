@@ -13,10 +13,11 @@ from cloison.ledger.files import guard_reads, guard_writes
 from cloison.ledger.levels import Levels
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.proof_file import ProofFile
+from cloison.ledger.pruning import require_kept
 from cloison.ledger.reader import WITNESSED, EntryReader
 from cloison.ledger.recovery import signed_size
 from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, encode_bundle
-from cloison.ledger.tree import edge_hashes, inclusion_from, leaf_hash, root_from_edges, root_of
+from cloison.ledger.tree import edge_hashes, inclusion_from, root_from_edges, root_of
 
 
 class Snapshot:
@@ -38,7 +39,9 @@ class Snapshot:
         self._reader = EntryReader(directory, lambda note: signed_size(note, verifier))
         path = directory / WITNESSED if witnessed else None
         self.note, self.head = _newest(path, self._reader, verifier)
-        self._leaves = [leaf_hash(entry) for _, entry in self._reader.entries(0, self.head.size)]
+        bundles = range(-(-self.head.size // TILE_WIDTH))
+        hashes = (self._reader.leaf_hashes(bundle) for bundle in bundles)
+        self._leaves = [one for some in hashes for one in some][: self.head.size]
         if len(self._leaves) != self.head.size:
             raise IntegrityError(
                 "LEDGER_BEHIND",
@@ -54,7 +57,7 @@ class Snapshot:
             raise IntegrityError("BAD_ROOT", f"ledger `{directory}`: not the entries of its head")
 
     def entries(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Index, leaf hash and bytes of every entry, in order."""
+        """Index, leaf hash and bytes of every entry still kept, in order."""
         for index, data in self._reader.entries(0, self.head.size):
             yield index, self._leaves[index], data
 
@@ -63,8 +66,9 @@ class Snapshot:
         return root_from_edges(edge_hashes(self._levels, size))
 
     def entry(self, index: int) -> bytes:
-        """The entry at `index`. Raises `InputError` (`BAD_INDEX`)."""
+        """The entry at `index`. Raises `InputError` (`BAD_INDEX`, `PRUNED`)."""
         self._check(index)
+        require_kept(index, self._reader.minimum)
         ((_, entry),) = self._reader.entries(index, 1)
         return entry
 
@@ -107,7 +111,7 @@ class Snapshot:
             raise StorageError("EXPORT_EXISTS", f"folder `{folder}`: not empty", "name a new one")
         files = [("checkpoint", self.note), *self._tiles()]
         if entries:
-            for start in range(0, self.head.size, TILE_WIDTH):
+            for start in range(self._reader.minimum, self.head.size, TILE_WIDTH):
                 count = min(TILE_WIDTH, self.head.size - start)
                 found = [entry for _, entry in self._reader.entries(start, count)]
                 files.append((bundle_path(start // TILE_WIDTH, count), encode_bundle(found)))

@@ -20,7 +20,7 @@ from typing import Protocol
 from cloison.errors import StorageError
 from cloison.ledger.files import sync_path
 from cloison.ledger.terms import Group, Terms
-from cloison.ledger.tree import leaf_hash
+from cloison.ledger.tree import MAX_SIZE, leaf_hash
 
 _CATCH_UP_ENTRIES = 4_096
 _HELD_TERMS = 384
@@ -48,6 +48,10 @@ class Entries(Protocol):
     @property
     def size(self) -> int:
         """How many there are."""
+
+    @property
+    def minimum(self) -> int:
+        """The first that is still kept."""
 
     def entry(self, index: int) -> bytes:
         """The entry at `index`."""
@@ -84,6 +88,8 @@ class LedgerIndex:
             self._mark(path, _BOOT_ID.read_text("ascii").strip())
             self._database.execute("PRAGMA synchronous = OFF")
         self._path = path
+        if log.minimum:
+            self.prune()  # a crash may have come between the ledger's pruning and this
         self.catch_up()
 
     @property
@@ -102,17 +108,30 @@ class LedgerIndex:
             kept = [int(row[0]) for row in self._database.execute(query, (kind, key, first))]
         return kept + [leaf for leaf in self._held.get((kind, key), ()) if leaf >= first]
 
-    def _grouped(self, kind: str, key: bytes) -> Iterator[int]:
+    def _grouped(self, kind: str, key: bytes, first: int = 0, end: int = MAX_SIZE) -> Iterator[int]:
         """The entries that have this key in a group: candidates by its first bytes, then read."""
         prefix = key[:PREFIX_BYTES]
-        query = "SELECT leaf FROM grouped WHERE kind = ? AND instr(prefixes, ?) > 0"
+        query = (
+            "SELECT leaf FROM grouped WHERE leaf >= ? AND leaf < ? AND kind = ?"
+            " AND instr(prefixes, ?) > 0"
+        )
+        values = (first, end, kind, prefix)
         with _guard(self._path):
-            leaves = [int(row[0]) for row in self._database.execute(query, (kind, prefix))]
-        held = [leaf for leaf, one, keys in self._held_groups if one == kind and prefix in keys]
+            leaves = [int(row[0]) for row in self._database.execute(query, values)]
+        held = [
+            leaf
+            for leaf, one, keys in self._held_groups
+            if one == kind and prefix in keys and first <= leaf < end
+        ]
         for leaf in leaves + held:
             for term in self._terms(self._log.entry(leaf)):
                 if isinstance(term, Group) and term.kind == kind and key in term.keys:
                     yield leaf
+
+    def find_between(self, kind: str, key: bytes, first: int, end: int) -> list[int]:
+        """As `find`, from `first` to the entry before `end`: groups elsewhere cost nothing."""
+        alone = [leaf for leaf in self.find_from(kind, key, first) if leaf < end]
+        return sorted({*alone, *self._grouped(kind, key, first, end)})
 
     def first(self, kind: str, key: bytes) -> int | None:
         """The oldest entry found under this term; groups are not looked into."""
@@ -170,6 +189,7 @@ class LedgerIndex:
 
     def catch_up(self) -> None:
         """Index whatever the log holds and the index does not."""
+        self._size = max(self._size, self._log.minimum)
         while self._size < self._log.size:
             count = min(_CATCH_UP_ENTRIES, self._log.size - self._size)
             self._hold(self._log.entries(self._size, count))
@@ -211,6 +231,18 @@ class LedgerIndex:
         self._size += len(entries)
         if self._held_terms >= _HELD_TERMS:
             self.flush()
+
+    def prune(self) -> None:
+        """Nothing is found any more of entries the log no longer keeps.
+
+        Raises:
+            StorageError: `LEDGER_INDEX`.
+        """
+        self.flush()
+        with _guard(self._path), self._database:
+            self._database.execute("DELETE FROM term WHERE leaf < ?", (self._log.minimum,))
+            self._database.execute("DELETE FROM grouped WHERE leaf < ?", (self._log.minimum,))
+        self._counted.clear()
 
     def defer_checkpoints(self) -> None:
         """Leave it to another connection to move the write-ahead log into the file."""
@@ -256,7 +288,7 @@ class LedgerIndex:
         return database
 
     def _is_of_this_log(self, size: int, last_leaf_hash: bytes) -> bool:
-        if not 0 < size <= self._log.size:
+        if not self._log.minimum < size <= self._log.size:
             return False
         return leaf_hash(self._log.entry(size - 1)) == last_leaf_hash
 

@@ -103,6 +103,7 @@ class _Held:
     def __init__(self, reader: EntryReader) -> None:
         self._reader = reader
         self.size = reader.size
+        self.minimum = reader.minimum
 
     def entry(self, index: int) -> bytes:
         return self.entries(index, 1)[0]

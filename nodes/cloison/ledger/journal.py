@@ -74,6 +74,7 @@ class Journal:
         self._descriptor = descriptor
         self._end = end
         self._room_end = os.fstat(descriptor).st_size
+        self._begin = False
 
     @classmethod
     def create(cls, directory: Path, record: CommitRecord) -> None:
@@ -114,7 +115,8 @@ class Journal:
         """
         data = record.encode()
         with guard_writes("write the commit"):
-            fresh = self._end >= SEGMENT_BYTES
+            fresh = self._begin or self._end >= SEGMENT_BYTES
+            self._begin = False
             if fresh:
                 self._begin_segment(record.first_index)
             end = self._end + len(data)
@@ -126,6 +128,20 @@ class Journal:
             if fresh:
                 sync_path(self._directory)
             self._end = end
+
+    @property
+    def first_index(self) -> int:
+        """The first entry an append file still holds."""
+        return self._starts[0]
+
+    @property
+    def last_start(self) -> int:
+        """The first entry of the file that is written to."""
+        return self._starts[-1]
+
+    def begin_next(self) -> None:
+        """The next record begins a file of its own, unless this one holds none yet."""
+        self._begin = self._end > 0
 
     def drop_below(self, index: int) -> None:
         """Remove append files all of whose entries stand below `index`, but the last."""

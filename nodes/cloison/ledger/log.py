@@ -32,6 +32,7 @@ from cloison.ledger.commit_record import MAX_GROUP_ENTRIES, CommitRecord
 from cloison.ledger.files import guard_writes, make_directories, replace_file_durably, sync_path
 from cloison.ledger.journal import Journal
 from cloison.ledger.note import NoteSigner, NoteVerifier
+from cloison.ledger.pruning import drop_bundles, read_minimum, require_kept, write_minimum
 from cloison.ledger.recovery import Recovered, recover
 from cloison.ledger.tile_files import Settling
 from cloison.ledger.tiles import MAX_ENTRY_BYTES, TILE_WIDTH, Tile, encode_bundle
@@ -63,6 +64,8 @@ class Log:
         self._checkpoint = recovered.checkpoint
         with guard_writes("recover the append file"):
             self._journal = Journal.reopen(directory / "entries", recovered.segments)
+        self._minimum = read_minimum(directory)
+        drop_bundles(directory, self._minimum)  # a killed process may have left some
         self._usable = True
 
     @classmethod
@@ -134,6 +137,11 @@ class Log:
     def size(self) -> int:
         """Acknowledged entries."""
         return self._checked(None)
+
+    @property
+    def minimum(self) -> int:
+        """The first entry that is still kept."""
+        return self._minimum
 
     @property
     def unsettled(self) -> int:
@@ -209,11 +217,12 @@ class Log:
         """`count` entries from `first_index`, all of which exist.
 
         Raises:
-            InputError: `BAD_INDEX`.
+            InputError: `BAD_INDEX`; `PRUNED`: one is no longer kept.
         """
         end = first_index + count
         if not 0 <= first_index <= end <= self.size:
             raise _bad_index(f"entries {first_index} to {end}", self.size)
+        require_kept(first_index, self._minimum if count else 0)
         found: list[bytes] = []
         while first_index + len(found) < end:
             bundle, start = divmod(first_index + len(found), TILE_WIDTH)
@@ -289,6 +298,35 @@ class Log:
             InputError: `BAD_INDEX`.
         """
         return encode_bundle(self.entries(index * TILE_WIDTH, width))
+
+    @property
+    def file_start(self) -> int:
+        """The first entry of the append file that is written to."""
+        return self._journal.last_start
+
+    def begin_file(self) -> None:
+        """The next commit begins an append file, so that earlier ones can go once settled."""
+        self._journal.begin_next()
+
+    def prunable(self, index: int) -> int:
+        """How far entries before `index` can go: whole bundles that stand in no append file."""
+        furthest = min(index, self._journal.first_index, self._files.settled_size)
+        return max(furthest // TILE_WIDTH * TILE_WIDTH, self._minimum)
+
+    def prune(self, minimum: int) -> None:
+        """Keep no entry before `minimum`, which is as `prunable` says; the tree does not change.
+
+        Raises:
+            InputError: `BAD_INDEX`.
+            StorageError: `LEDGER_WRITE`; what is left is removed when the log is opened again.
+        """
+        self._check_usable()
+        if minimum != self.prunable(minimum):
+            raise _bad_index(f"first entry kept {minimum}", self.size)
+        write_minimum(self._directory, minimum)
+        self._minimum = minimum
+        self._files.forget()
+        drop_bundles(self._directory, minimum)
 
     def close(self) -> None:
         """Settle everything, then let go of files and lock. A stopped log only lets go."""

@@ -13,8 +13,10 @@ from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cloison.ledger.files import guard_reads
 from cloison.ledger.journal import NoteCheck, Segment, read_segments
 from cloison.ledger.note import NoteVerifier
+from cloison.ledger.pruning import kept_hashes, read_minimum, require_kept
 from cloison.ledger.recovery import read_checkpoint_file, settled_size_of, signed_size
-from cloison.ledger.tiles import TILE_WIDTH, bundle_path, parse_bundle
+from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, parse_bundle
+from cloison.ledger.tree import leaf_hash
 from cloison.ledger.walk import See, Tell, Walk, look_away, raise_first
 
 WITNESSED = "witnessed"
@@ -26,6 +28,7 @@ _READ_ATTEMPTS = 3
 class Verified:
     """What was checked: the head, and how many files and signed heads agree with it.
 
+    `minimum` is the first entry still kept: of those before it, the hashes were checked.
     `torn_bytes` are those of a commit that was never acknowledged.
     """
 
@@ -34,6 +37,7 @@ class Verified:
     bundles: int
     heads: int
     torn_bytes: int
+    minimum: int = 0
 
 
 class EntryReader:
@@ -48,6 +52,7 @@ class EntryReader:
         if not (directory / "entries").is_dir():
             raise StorageError("LEDGER_MISSING", f"ledger `{directory}`: none here")
         self._directory = directory
+        self.minimum = read_minimum(directory)
         self.segments = _read_while_written(directory / "entries", note_size)
         self.settled_size = settled_size_of(self.segments)
         records = [record for segment in self.segments for record in segment.records]
@@ -56,13 +61,14 @@ class EntryReader:
         self.size = records[-1].size
 
     def entries(self, first_index: int, count: int) -> Iterator[tuple[int, bytes]]:
-        """Index and bytes of at most `count` entries from `first_index`.
+        """Index and bytes of at most `count` entries from `first_index`; none no longer kept.
 
         Raises:
             StorageError: `LEDGER_READ`.
             IntegrityError: `BAD_BUNDLE`.
         """
         end = min(first_index + count, self.size)
+        first_index = max(first_index, self.minimum)
         for bundle in range(first_index // TILE_WIDTH, -(-end // TILE_WIDTH)):
             start = bundle * TILE_WIDTH
             for index, entry in enumerate(self.bundle(bundle), start):
@@ -75,8 +81,10 @@ class EntryReader:
         Raises:
             StorageError: `LEDGER_READ`.
             IntegrityError: `BAD_BUNDLE`: not 256 entries, or not those of the append files.
+            InputError: `PRUNED`.
         """
         start = index * TILE_WIDTH
+        require_kept(start, self.minimum)
         path = self._directory / bundle_path(index)
         appended = self._appended[max(0, start - self.appended_from) :][
             : max(0, start + TILE_WIDTH - max(start, self.appended_from))
@@ -86,6 +94,20 @@ class EntryReader:
         with guard_reads(f"`{bundle_path(index)}`"):
             data = path.read_bytes()
         return _agreeing(index, data, appended)
+
+    def leaf_hashes(self, bundle: int) -> list[bytes]:
+        """The leaf hashes of a bundle; those of entries no longer kept from their hash tile.
+
+        Raises:
+            StorageError, IntegrityError: as `bundle`; `BAD_TILE`.
+        """
+        if bundle * TILE_WIDTH < self.minimum:
+            return kept_hashes(self._read_tile, bundle)
+        return [leaf_hash(entry) for entry in self.bundle(bundle)]
+
+    def _read_tile(self, tile: Tile) -> bytes:
+        with guard_reads(f"`{tile.path}`"):
+            return (self._directory / tile.path).read_bytes()
 
 
 class LedgerReader:
@@ -133,7 +155,8 @@ class LedgerReader:
         return Verified(
             checkpoint=verify_checkpoint(reader.segments[-1].records[-1].note, self._verifier),
             tiles=walk.tiles,
-            bundles=reader.size // TILE_WIDTH,
+            bundles=(reader.size - reader.minimum) // TILE_WIDTH,
+            minimum=reader.minimum,
             heads=len(kept) + len(heads),
             torn_bytes=len(reader.segments[-1].rest),
         )

@@ -123,6 +123,10 @@ class TileFiles:
                 self._bundles.popitem(last=False)
         return entries
 
+    def forget(self) -> None:
+        """Bundles read of late are read anew: some may have been removed."""
+        self._bundles.clear()
+
     def _write(self, name: str, data: bytes) -> Path:
         path = self._directory / name
         with guard_writes(f"write `{name}`"):

@@ -30,6 +30,7 @@ class Bundles(Protocol):
     """The entries of a ledger, 256 at a time; those of the last bundle may be fewer."""
 
     size: int
+    minimum: int
     settled_size: int
 
     def bundle(self, index: int) -> Sequence[bytes]:
@@ -74,17 +75,25 @@ class Walk:
                 self._check_heads(stop)
 
     def _hashes(self, bundle: int) -> list[bytes] | None:
-        """The leaf hashes of a bundle; None where neither it nor its tile can be read."""
+        """The leaf hashes of a bundle; None where neither it nor its tile can be read.
+
+        Of entries no longer kept the tile is all there is; those above it say whether it is right.
+        """
+        if bundle * TILE_WIDTH < self._bundles.minimum:
+            return self._of_tile(bundle)
         try:
             entries = self._bundles.bundle(bundle)
         except (IntegrityError, StorageError) as error:
             self._tell(error)
-            path = self._directory / Tile(0, bundle).path
-            data = path.read_bytes() if path.exists() else b""
-            return list(_split(data)) if len(data) == TILE_BYTES else None
+            return self._of_tile(bundle)
         for index, entry in enumerate(entries, bundle * TILE_WIDTH):
             self._see(index, entry)
         return [leaf_hash(entry) for entry in entries]
+
+    def _of_tile(self, bundle: int) -> list[bytes] | None:
+        path = self._directory / Tile(0, bundle).path
+        data = path.read_bytes() if path.exists() else b""
+        return list(_split(data)) if len(data) == TILE_BYTES else None
 
     def _check_heads(self, size: int) -> None:
         heads = self._heads.get(size, [])

@@ -51,6 +51,13 @@ class Entry(_message.Message):
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
+    DAY_CLOSED_FIELD_NUMBER: _builtins.int
+    PERSON_READ_FIELD_NUMBER: _builtins.int
+    ACCESS_CONTESTED_FIELD_NUMBER: _builtins.int
+    ACCESS_CONTEST_ANSWERED_FIELD_NUMBER: _builtins.int
+    ENTRY_SEALED_FIELD_NUMBER: _builtins.int
+    TRACE_KEY_ERASED_FIELD_NUMBER: _builtins.int
+    TRACES_PRUNED_FIELD_NUMBER: _builtins.int
     TABLE_SHARED_FIELD_NUMBER: _builtins.int
     TABLE_ABANDONED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
@@ -99,6 +106,20 @@ class Entry(_message.Message):
     @_builtins.property
     def contestations_told(self) -> Global___ContestationsTold: ...
     @_builtins.property
+    def day_closed(self) -> Global___DayClosed: ...
+    @_builtins.property
+    def person_read(self) -> Global___PersonRead: ...
+    @_builtins.property
+    def access_contested(self) -> Global___AccessContested: ...
+    @_builtins.property
+    def access_contest_answered(self) -> Global___AccessContestAnswered: ...
+    @_builtins.property
+    def entry_sealed(self) -> Global___EntrySealed: ...
+    @_builtins.property
+    def trace_key_erased(self) -> Global___TraceKeyErased: ...
+    @_builtins.property
+    def traces_pruned(self) -> Global___TracesPruned: ...
+    @_builtins.property
     def table_shared(self) -> Global___TableShared: ...
     @_builtins.property
     def table_abandoned(self) -> Global___TableAbandoned: ...
@@ -128,14 +149,21 @@ class Entry(_message.Message):
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
+        day_closed: Global___DayClosed | None = ...,
+        person_read: Global___PersonRead | None = ...,
+        access_contested: Global___AccessContested | None = ...,
+        access_contest_answered: Global___AccessContestAnswered | None = ...,
+        entry_sealed: Global___EntrySealed | None = ...,
+        trace_key_erased: Global___TraceKeyErased | None = ...,
+        traces_pruned: Global___TracesPruned | None = ...,
         table_shared: Global___TableShared | None = ...,
         table_abandoned: Global___TableAbandoned | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "table_shared", "table_abandoned"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "day_closed", "person_read", "access_contested", "access_contest_answered", "entry_sealed", "trace_key_erased", "traces_pruned", "table_shared", "table_abandoned"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1184,3 +1212,259 @@ class NoticeGiven(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoticeGiven: _TypeAlias = NoticeGiven  # noqa: Y015
+
+@_typing.final
+class DayClosed(_message.Message):
+    """A day (UTC) is over: no later entry is of it. Every day has one, from that of the ledger's first entry on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    END_INDEX_FIELD_NUMBER: _builtins.int
+    MAP_ROOT_FIELD_NUMBER: _builtins.int
+    MAP_ROWS_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """YYYY-MM-DD."""
+    first_index: _builtins.int
+    """The entries of the day: from the first to the one before the end. They follow those of the day before."""
+    end_index: _builtins.int
+    map_root: _builtins.bytes
+    """Of the day's map: one row a trace key, sorted; row = key || count || SHA-256 of the leaf indexes, count and
+    indexes 8 bytes big-endian. RFC 6962 root over the rows, and how many there are.
+    """
+    map_rows: _builtins.int
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        first_index: _builtins.int = ...,
+        end_index: _builtins.int = ...,
+        map_root: _builtins.bytes = ...,
+        map_rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "end_index", b"end_index", "first_index", b"first_index", "map_root", b"map_root", "map_rows", b"map_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayClosed: _TypeAlias = DayClosed  # noqa: Y015
+
+@_typing.final
+class PersonRead(_message.Message):
+    """A person, signed in, is about to be given what was done with their data here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    LEGAL_BASIS_FIELD_NUMBER: _builtins.int
+    NONCE_HASH_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    activity: _builtins.str
+    """The activity and purpose under which they are answered, and its legal basis."""
+    purpose: _builtins.str
+    legal_basis: _builtins.str
+    nonce_hash: _builtins.bytes
+    """SHA-256 of the nonce they signed in with."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        activity: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        legal_basis: _builtins.str = ...,
+        nonce_hash: _builtins.bytes = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "legal_basis", b"legal_basis", "nonce_hash", b"nonce_hash", "purpose", b"purpose", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonRead: _TypeAlias = PersonRead  # noqa: Y015
+
+@_typing.final
+class AccessContested(_message.Message):
+    """A person contests an access to their data: an entry of this ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_MS_FIELD_NUMBER: _builtins.int
+    ARTICLE_FIELD_NUMBER: _builtins.int
+    SAYS_HASH_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    leaf_index: _builtins.int
+    leaf_hash: _builtins.bytes
+    answer_by_ms: _builtins.int
+    """Until when it must be answered, and the article that says so."""
+    article: _builtins.str
+    says_hash: _builtins.bytes
+    """SHA-256 of a salt of 32 bytes and of what the person says; both are in the vault."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        leaf_index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+        answer_by_ms: _builtins.int = ...,
+        article: _builtins.str = ...,
+        says_hash: _builtins.bytes = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by_ms", b"answer_by_ms", "article", b"article", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "says_hash", b"says_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessContested: _TypeAlias = AccessContested  # noqa: Y015
+
+@_typing.final
+class AccessContestAnswered(_message.Message):
+    """The body answered a person who contested an access."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SAYS_HASH_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    leaf_index: _builtins.int
+    """The `access_contested` entry."""
+    leaf_hash: _builtins.bytes
+    outcome: _builtins.str
+    """`justified`, `not-justified`."""
+    says_hash: _builtins.bytes
+    """As `says_hash`, of what the body answers."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        leaf_index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+        outcome: _builtins.str = ...,
+        says_hash: _builtins.bytes = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "outcome", b"outcome", "says_hash", b"says_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessContestAnswered: _TypeAlias = AccessContestAnswered  # noqa: Y015
+
+@_typing.final
+class EntrySealed(_message.Message):
+    """The person is not shown an entry of this ledger before a date; that there is one, they are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ARTICLE_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    leaf_hash: _builtins.bytes
+    until_ms: _builtins.int
+    text: _builtins.str
+    """The text of the policy set that lets it be sealed, and the article."""
+    article: _builtins.str
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        leaf_hash: _builtins.bytes = ...,
+        until_ms: _builtins.int = ...,
+        text: _builtins.str = ...,
+        article: _builtins.str = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "leaf_hash", b"leaf_hash", "text", b"text", "trace_keys", b"trace_keys", "until_ms", b"until_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntrySealed: _TypeAlias = EntrySealed  # noqa: Y015
+
+@_typing.final
+class TraceKeyErased(_message.Message):
+    """The key that linked a person to their entries is gone: nobody can tell any more which these are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: _builtins.int
+    TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    why: _builtins.str
+    """`erasure-ordered`, `kept-in-error`, `deceased`."""
+    @_builtins.property
+    def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Of the day, under the key that is gone."""
+
+    def __init__(
+        self,
+        *,
+        why: _builtins.str = ...,
+        trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trace_keys", b"trace_keys", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceKeyErased: _TypeAlias = TraceKeyErased  # noqa: Y015
+
+@_typing.final
+class TracesPruned(_message.Message):
+    """The oldest entries of `traces` are no longer kept. In `register`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    REMOVED_HASH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ARTICLE_FIELD_NUMBER: _builtins.int
+    first_index: _builtins.int
+    """First entry still kept; the day (YYYY-MM-DD) from which all are."""
+    first_day: _builtins.str
+    root: _builtins.bytes
+    """Root of the tree of the entries before it."""
+    removed: _builtins.int
+    """How many went this time, and SHA-256 over their leaf hashes, in order."""
+    removed_hash: _builtins.bytes
+    text: _builtins.str
+    """The text and article that bound how long they are kept."""
+    article: _builtins.str
+    def __init__(
+        self,
+        *,
+        first_index: _builtins.int = ...,
+        first_day: _builtins.str = ...,
+        root: _builtins.bytes = ...,
+        removed: _builtins.int = ...,
+        removed_hash: _builtins.bytes = ...,
+        text: _builtins.str = ...,
+        article: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "first_day", b"first_day", "first_index", b"first_index", "removed", b"removed", "removed_hash", b"removed_hash", "root", b"root", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TracesPruned: _TypeAlias = TracesPruned  # noqa: Y015

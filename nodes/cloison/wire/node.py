@@ -9,8 +9,9 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cloison.bodies import BodyId
-from cloison.errors import IntegrityError, PeerError
+from cloison.errors import IntegrityError, PeerError, StorageError
 from cloison.exchange import entries
+from cloison.exchange.traced import day_number
 from cloison.identity import ActivityPublicKeys, AgentDirectory, Nir, row_key
 from cloison.law import PolicySet
 from cloison.ledger.checkpoint import Checkpoint, verify_checkpoint
@@ -123,6 +124,8 @@ class Node:
     witness: Witness
     clock: Clock
     failures: FailureCounts = field(default_factory=FailureCounts)
+    last_day: int = 0
+    """Of the newest entry of `traces`, in days since 1970."""
     peer_sets: dict[BodyId, tuple[bytes, datetime]] = field(default_factory=dict)
 
     def see_policy_set(self, peer: BodyId, policy_set: bytes) -> None:
@@ -158,13 +161,33 @@ class Node:
         """The entries are on disk and in the tree, the vault's rows before them.
 
         Raises:
-            StorageError: `LEDGER_WRITE`; then nothing may leave.
+            StorageError: `LEDGER_WRITE`; `DAY_OVER`: the clock went back past midnight; then
+                nothing may leave.
         """
+        day = self._day_of(new)
         # The vault's rows and the entries reach the disk side by side; neither leaves without both.
         with self.vault.durable():
             appended = self.traces.append_many(new)
+        self.last_day = day
         self.index.add(appended.first_index, new)
         return appended
+
+    def _day_of(self, new: Sequence[bytes]) -> int:
+        """The day of the newest of them, in days since 1970.
+
+        INVARIANT: days never go back in `traces`. A day that is over gets no entry more, so its map
+        holds all of them, for ever.
+        """
+        day = self.last_day
+        for entry in new:
+            if (of := day_number(entry)) < day:
+                raise StorageError(
+                    "DAY_OVER",
+                    "ledger: an entry of a day that is over",
+                    "set the machine's clock right; until then nothing is answered",
+                )
+            day = of
+        return day
 
     def receipt(self, leaf_index: int) -> receipt_pb2.Receipt:
         """A receipt of an entry already there, under the present head."""

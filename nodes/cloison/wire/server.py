@@ -55,6 +55,7 @@ from cloison.wire.cohort_requester import CohortRequester
 from cloison.wire.contestation_sender import ContestationSender
 from cloison.wire.contestations import ContestationDesk
 from cloison.wire.contestations_told import DeclarantDesk
+from cloison.wire.days import DayBook
 from cloison.wire.deposits import DepositDesk
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
@@ -261,8 +262,9 @@ async def _hear(
 async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     """Every second: tiles settle, failures are entered, old answers forgotten, logs folded in.
 
-    So are contestations closed that a load answered. Every minute, and each second while there are
-    more: what ended is destroyed, and entered so. Every minute: see `forget`.
+    Days that are over are closed, and contestations that a load answered. Every minute, and each
+    second while there are more: what ended is destroyed, and entered so. Every minute: see
+    `forget`.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -272,6 +274,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
     destruction = DestructionDesk(node)
+    days = DayBook(node)
     ticks, more = 0, True  # a node that was down may have let some end
     while not stop.is_set():
         with suppress(TimeoutError):
@@ -281,6 +284,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         fold_logs([file for file in files if _log_bytes(file) > _LONG_LOG_BYTES], "TRUNCATE")
         node.flush_failures()
         contestations.enter_answers()
+        await days.close_beside()
         if node.traces.unsettled:
             await _settle(node.traces)
         with node.vault.transaction():

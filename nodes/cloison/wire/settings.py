@@ -12,6 +12,7 @@ from cloison.errors import StorageError
 from cloison.exchange.entries import policy_loaded_entry, started_entry
 from cloison.exchange.index_terms import index_terms
 from cloison.exchange.policy_manifest import Quorum
+from cloison.exchange.traced import day_number
 from cloison.identity import (
     AgentDirectory,
     ledger_origin,
@@ -28,6 +29,7 @@ from cloison.ledger.note import NoteSigner, NoteVerifier
 from cloison.ledger.trust_policy import TrustPolicy
 from cloison.ledger.witness import Witness
 from cloison.store import Store, load_catalogue, load_nodes
+from cloison.wire.days import DayBook
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.policy_desk import check_set, require_promise_signer, told_of
@@ -166,8 +168,11 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         witness=open_witness(settings.body, settings.keys, settings.state, clock),
         clock=clock,
     )
+    if traces.size > traces.minimum:
+        node.last_day = day_number(traces.entry(traces.size - 1))
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
     DestructionDesk(node).finish()
+    DayBook(node).close_all()
     return node
 
 

@@ -272,6 +272,27 @@ def made_entries() -> dict[str, bytes]:
         "table_abandoned": entries.table_abandoned_entry(
             entry_pb2.TableAbandoned(reserved_index=4, why="restart"), NOW
         ),
+        "day_closed": entries.day_closed_entry(
+            entry_pb2.DayClosed(day="2026-06-15", end_index=3, map_root=bytes(32)), NOW
+        ),
+        "person_read": entries.person_read_entry(
+            entry_pb2.PersonRead(activity="caf-access", trace_keys=TRACE), NOW
+        ),
+        "access_contested": entries.access_contested_entry(
+            entry_pb2.AccessContested(leaf_index=3, leaf_hash=b"\x09" * 32, trace_keys=TRACE), NOW
+        ),
+        "access_contest_answered": entries.access_contest_answered_entry(
+            entry_pb2.AccessContestAnswered(leaf_hash=b"\x0a" * 32, trace_keys=TRACE), NOW
+        ),
+        "entry_sealed": entries.entry_sealed_entry(
+            entry_pb2.EntrySealed(leaf_hash=b"\x0b" * 32, until_ms=1, trace_keys=TRACE), NOW
+        ),
+        "trace_key_erased": entries.trace_key_erased_entry(
+            entry_pb2.TraceKeyErased(why="deceased", trace_keys=TRACE), NOW
+        ),
+        "traces_pruned": entries.traces_pruned_entry(
+            entry_pb2.TracesPruned(first_index=256, first_day="2026-06-15"), NOW
+        ),
     }
 
 
@@ -306,12 +327,17 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
         ("told_of", b"\x05" * 32 + b"\x03" * 32),
     }
     assert found["change_heard"].items() >= {("heard", b"cnav"), ("heard_for", b"caf-ppa")}
+    assert found["day_closed"] == {"day": b"2026-06-15"}
+    assert found["access_contested"]["access_contested"] == b"\x09" * 32
+    assert found["access_contest_answered"]["access_answered"] == b"\x0a" * 32
+    assert found["entry_sealed"]["sealed"] == b"\x0b" * 32
     traced = [name for name in made if "trace" in found[name]]
     asked = ["asked", "decided", "received", "case_opened", "cohort_part", "deposited"]
     contested = ["contested", "contestation_answered", "contestations_told"]
-    told = ["notice_given", "change_told", "change_heard"]
+    person = ["person_read", "access_contested", "access_contest_answered", "entry_sealed"]
+    told = ["objected", "destroyed", *contested, "notice_given", "change_told", "change_heard"]
     assert found["notice_given"]["notice_given"] == b"\x07" * 32
-    assert traced == [*asked, "objected", "destroyed", *contested, *told]
+    assert traced == [*asked, *told, *person, "trace_key_erased"]
 
 
 @pytest.mark.parametrize(
