@@ -503,7 +503,7 @@ class Federation:
 
     def raw_entries(self, body: BodyId) -> list[bytes]:
         traces = self.node(body).traces
-        return [traces.entry(index) for index in range(traces.size)]
+        return [traces.entry(index) for index in range(traces.minimum, traces.size)]
 
     def failures(self, body: BodyId) -> dict[str, dict[str, int]]:
         """What is counted and not yet written: reason and count, by peer."""

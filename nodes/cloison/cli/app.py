@@ -31,6 +31,7 @@ COMMANDS = {
         "List contested lines; tell a declarant.",
     ),
     "notices": ("cloison.cli.notices", "app", "What persons must be told; say that they were."),
+    "person": ("cloison.cli.person", "app", "See who accessed one's data; contest it."),
     "control": ("cloison.cli.control", "app", "Look into one named file."),
     "recovery": ("cloison.cli.recovery", "app", "Recover an undue payment."),
     "targeting": ("cloison.cli.targeting", "app", "Ask what control scoring asks; be refused."),

@@ -166,6 +166,35 @@ def prove(
 
 
 @app.command()
+def prune(
+    body: Annotated[str, typer.Argument(help="A body whose node is stopped.")],
+    *,
+    before: Annotated[str, typer.Option(help="No entry of an earlier day is kept, YYYY-MM-DD.")],
+    keys: Annotated[Path, typer.Option(help="Folder of the keys.")] = Path("var/keys"),
+    var: Annotated[Path, typer.Option(help="Folder of the nodes' state.")] = Path("var"),
+    root: Annotated[Path | None, typer.Option(help="Folder of policy/ and nodes/.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Remove the oldest traces, which the law no longer has kept; certified in `register`.
+
+    A running node does this once a day. The tree, its heads and the proofs of the rest stay.
+
+    Example: cloison ledger prune caf --before 2023-11-01
+    """
+    # Imported here: to read a ledger nobody waits for what runs a node.
+    from cloison.cli.pruning import prune_traces  # noqa: PLC0415 - see above
+
+    pruned = prune_traces(body, before, keys, var, root)
+    removed, first = (0, 0) if pruned is None else (pruned.removed, pruned.first_index)
+    if as_json:
+        typer.echo(json.dumps({"removed": removed, "first_kept": first}))
+    elif pruned is None:
+        typer.echo(f"{body}: nothing to remove: no whole bundle of 256 entries is as old")
+    else:
+        typer.echo(f"{body}: {french_count(removed)} entries removed; the first kept is {first}")
+
+
+@app.command()
 def check(
     proof_file: Annotated[
         Path, typer.Argument(metavar="FILE", help="As `ledger prove` writes it.")

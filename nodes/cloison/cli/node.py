@@ -11,7 +11,13 @@ import typer
 
 from cloison.bodies import parse_body
 from cloison.cli.first_set import first_set
-from cloison.cli.places import Place, read_nodes, read_published, read_quorum
+from cloison.cli.places import (
+    Place,
+    read_nodes,
+    read_person_doors,
+    read_published,
+    read_quorum,
+)
 from cloison.cli.root import find_root
 from cloison.errors import InputError
 from cloison.wire.node import Clock, system_clock
@@ -46,8 +52,16 @@ def settings_of(
     own = parse_body(body)
     if own not in known:
         raise InputError("BAD_BODY", f"body `{body}`: no node", f"use {', '.join(known)}")
+    doors = read_person_doors(place)
     return NodeSettings(
-        own, base, keys, var / own, known, read_published(place), read_quorum(place)
+        own,
+        base,
+        keys,
+        var / own,
+        known,
+        read_published(place),
+        read_quorum(place),
+        doors.get(own, ""),
     )
 
 

@@ -1,8 +1,8 @@
 """Where a federation of this machine is: its law, keys, state, and each node's address.
 
 Which bodies there are, and where they listen, is what `nodes/*/node.toml` says; a file of addresses
-(`caf = "127.0.0.1:7512"`, and under `[http]` the same for what is published) moves them, for tests
-and for a second federation beside the first.
+(`caf = "127.0.0.1:7512"`, and under `[http]` the same for what is published, under `[person]` for
+where persons ask) moves them, for tests and for a second federation beside the first.
 """
 
 import tomllib
@@ -16,6 +16,8 @@ from cloison.store import load_nodes
 from cloison.wire.trust import PEERS, QUORUM_NONE
 
 _PORT_DIGITS = 5
+ISSUER_PORT = 7430
+"""Where the local issuer listens, by whom persons sign in."""
 OVERSEER_PORT = 7425
 """Where the first overseer listens: it has no folder in `nodes/`, for it holds no data."""
 
@@ -28,9 +30,9 @@ class Place:
         root: Folder that holds `policy/` and `nodes/`.
         keys: Folder of the keys.
         var: Folder of the nodes' state.
-        addresses: A TOML file, `BODY = "host:port"`, and a table `http` of the same: who is not in
-            it publishes nothing. None: as each `node.toml` says. `quorum = "none"` in it: no ledger
-            is witnessed.
+        addresses: A TOML file, `BODY = "host:port"`, and tables `http` and `person` of the same:
+            who is not in one publishes nothing, or answers no person. None: as each `node.toml`
+            says. `quorum = "none"` in it: no ledger is witnessed.
     """
 
     root: Path
@@ -114,6 +116,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, int]]:
     content = _read(path)
     content.pop("http", None)
     content.pop("quorum", None)
+    content.pop("person", None)
     return {body: _parse_address(path, text) for body, text in content.items()}
 
 
@@ -124,11 +127,7 @@ def read_published(place: Place) -> dict[BodyId, str]:
         InputError: `BAD_ADDRESS`, `BAD_NODE_FILE`.
     """
     if place.addresses is not None:
-        listed = _read(place.addresses).get("http", {})
-        if not isinstance(listed, dict):
-            raise InputError("BAD_ADDRESS", f"file `{place.addresses}`: `http` is not a table")
-        found = {body: _parse_address(place.addresses, text) for body, text in listed.items()}
-        return {BodyId(body): f"{host}:{port}" for body, (host, port) in found.items()}
+        return _read_table(place.addresses, "http")
     nodes = load_nodes(place.root / "nodes")
     published = {
         body: f"{node.host}:{node.http_port}" for body, node in nodes.items() if node.http_port
@@ -150,6 +149,28 @@ def read_quorum(place: Place) -> str:
         hint = f"`{PEERS}`, or `{QUORUM_NONE}` for a trial without witnesses"
         raise InputError("BAD_ADDRESS", f"file `{place.addresses}`: `quorum` is neither", hint)
     return str(said)
+
+
+def read_person_doors(place: Place) -> dict[BodyId, str]:
+    """Where each node answers persons, `host:port`.
+
+    Raises:
+        InputError: `BAD_ADDRESS`, `BAD_NODE_FILE`.
+    """
+    if place.addresses is not None:
+        return _read_table(place.addresses, "person")
+    nodes = load_nodes(place.root / "nodes")
+    return {
+        body: f"{node.host}:{node.person_port}" for body, node in nodes.items() if node.person_port
+    }
+
+
+def _read_table(path: Path, name: str) -> dict[BodyId, str]:
+    listed = _read(path).get(name, {})
+    if not isinstance(listed, dict):
+        raise InputError("BAD_ADDRESS", f"file `{path}`: `{name}` is not a table")
+    found = {body: _parse_address(path, text) for body, text in listed.items()}
+    return {BodyId(body): f"{host}:{port}" for body, (host, port) in found.items()}
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -3,11 +3,12 @@
     DIR/ca/                            ca.key ca.crt
     DIR/public/                        ca.crt, ledgers/<body>.{traces,register}.vkey,
                                        witnesses/<body>.vkey, activities/<activity>.toml,
-                                       signers.toml
+                                       signers.toml issuer.json
     DIR/<body>/node/                   tls.key tls.crt
                                        traces.key register.key witness.key (Ed25519 seeds)
                                        row.key vault.key agent.key (32 random bytes)
     DIR/<body>/activities/<activity>/  signing.key sealing.key tls.key tls.crt
+    DIR/issuer/                        signing.jwk tls.key tls.crt: whoever signs persons in
     DIR/signers/                       <name>.key (Ed25519 seeds): whoever signs policy sets
 
 `public/` may be read by all; every other folder is 0700, every other file 0600. A body named only
@@ -31,12 +32,14 @@ from cloison.identity.activity_keys import create_activity_keys, print_public
 from cloison.identity.certificates import Authority, Issued
 from cloison.identity.names import Peer, parse_activity
 from cloison.identity.secrets import SECRET_BYTES, write_new, write_secret
+from cloison.identity.sign_in import new_signing_key, public_issuer
 from cloison.identity.signers import SignersFile
 
 LEDGERS = ("traces", "register")
 NODE_SECRETS = ("row", "vault", "agent")
 WITNESS = "witness"
-_TAKEN = frozenset({"ca", "public", "signers"})
+_TAKEN = frozenset({"ca", "public", "signers", "issuer"})
+_ISSUER = BodyId("issuer")
 _PUBLIC_FOLDER = 0o755
 _PUBLIC_FILE = 0o644
 _ED25519 = b"\x01"
@@ -146,6 +149,7 @@ def _build(
     _write_pair(_folder(root / "ca"), "ca", authority.issued)
     for body in nodes:
         _build_node(root, body, authority.issue(Peer(body), now))
+    _build_issuer(root, authority.issue(Peer(_ISSUER), now))
     for activity, body in owners.items():
         _build_activity(root, activity, body, authority.issue(Peer(body, activity), now))
     root.chmod(_PUBLIC_FOLDER)
@@ -184,6 +188,15 @@ def _build_signers(root: Path, signers: SignersFile) -> None:
         for name, private in made.items()
     }
     write_new(root / "public/signers.toml", signers.with_keys(vkeys.__getitem__), _PUBLIC_FILE)
+
+
+def _build_issuer(root: Path, issued: Issued) -> None:
+    """The local issuer's: elsewhere its public keys are those of the provider a body trusts."""
+    folder = _folder(root / _ISSUER)
+    private = new_signing_key()
+    write_secret(folder / "signing.jwk", private)
+    write_new(root / "public/issuer.json", public_issuer(private), _PUBLIC_FILE)
+    _write_pair(folder, "tls", issued)
 
 
 def _build_activity(root: Path, activity: str, body: BodyId, issued: Issued) -> None:

@@ -38,11 +38,13 @@ from cloison.law.records import (
 from cloison.law.references import References
 from cloison.law.rules import Rule, check_types, parse_rules
 from cloison.law.slices import Slices
+from cloison.law.trace_rules import TraceRules
 from cloison.law.witnesses import WitnessLimits, parse_witnesses
 from cloison.statistics.declared import Declared, parse_declared
 
 _PATHS = re.compile(
-    r"purposes\.toml|promises\.toml|mention\.toml|witnesses\.toml|audit\.toml|schema\.cedarschema"
+    r"purposes\.toml|promises\.toml|mention\.toml|witnesses\.toml|audit\.toml|traces\.toml"
+    r"|schema\.cedarschema"
     r"|texts/[a-z0-9-]+/(?:text\.toml|rules\.cedar|examples\.yaml)"
     r"|activities/[a-z0-9-]+\.toml|datasets/[a-z0-9-]+\.toml"
     r"|(?:tables|grants|ceilings|keys)/[a-z0-9-]+\.toml",
@@ -60,6 +62,7 @@ class PolicySet:
         hash: SHA-256 over each path and content hash, in path order: the set's name.
         datasets: By (holder, dataset).
         rules: Every rule of every text, in path order.
+        traces: Who reads traces, how long they are kept; None where the set has no such file.
         statistics: Tables, and the budgets granted to them.
         witnesses: How lately ledgers must have been witnessed; None in a set older than that file.
         alarms: Above which numbers an audit speaks; None where the set does not say.
@@ -76,6 +79,7 @@ class PolicySet:
     examples: Mapping[str, tuple[Example, ...]]
     alarms: Alarms | None
     mention: tuple[Clause, ...]
+    traces: TraceRules | None
     statistics: Declared
     witnesses: WitnessLimits | None
     rules: tuple[Rule, ...]
@@ -119,6 +123,7 @@ class PolicySet:
             examples=MappingProxyType(_parse_examples(files, texts)),
             alarms=_parse_alarms(files),
             mention=_parse_mention(files),
+            traces=_parse_traces(files, purposes, texts),
             statistics=statistics,
             witnesses=parse_witnesses(files, purposes),
             rules=rules,
@@ -318,6 +323,24 @@ def _parse_mention(files: Mapping[str, bytes]) -> tuple[Clause, ...]:
 def _parse_alarms(files: Mapping[str, bytes]) -> Alarms | None:
     path = "audit.toml"
     return parse_toml(path, files[path], Alarms) if path in files else None
+
+
+def _parse_traces(
+    files: Mapping[str, bytes], purposes: Mapping[str, Purpose], texts: Mapping[str, Text]
+) -> TraceRules | None:
+    path = "traces.toml"
+    if path not in files:
+        return None
+    found = parse_toml(path, files[path], TraceRules)
+    for kind, names, known in (
+        ("text", [one.text for one in found.grounds], texts),
+        ("purpose", found.purposes, purposes),
+    ):
+        for name in names:
+            if name not in known:
+                line = line_of(files[path], name)
+                raise refuse(path, line, f"{kind} `{name}`: unknown", "name one of the policy set")
+    return found
 
 
 def _parse_examples(

@@ -7,7 +7,7 @@ key passes. Pure; the same entries give the same bytes.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
@@ -68,9 +68,20 @@ class RowsProof:
 class Rows(Protocol):
     """The rows of a map and its inner hashes: in memory, or in a file."""
 
-    size: int
-    nodes: Nodes
-    edges: EdgeHashes
+    @property
+    def size(self) -> int:
+        """How many rows."""
+        ...  # pragma: no cover - a protocol has no body
+
+    @property
+    def nodes(self) -> Nodes:
+        """The hashes of complete subtrees."""
+        ...  # pragma: no cover - a protocol has no body
+
+    @property
+    def edges(self) -> EdgeHashes:
+        """Of the tree over the rows, at its size."""
+        ...  # pragma: no cover - a protocol has no body
 
     def row(self, place: int) -> Row:
         """The row at a place, from 0."""
@@ -175,11 +186,6 @@ def verify_key(proof: RowsProof, key: bytes, size: int, root: bytes) -> Row | No
     if not after and proof.first + len(keys) != size:
         raise _bad("the row after the key is not shown")
     return next((one.row for one in proof.rows if one.row.key == key), None)
-
-
-def walk_rows(rows: Rows) -> Iterator[Row]:
-    """Every row, in order."""
-    return (rows.row(place) for place in range(rows.size))
 
 
 def _bad(why: str) -> IntegrityError:

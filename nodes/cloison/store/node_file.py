@@ -21,6 +21,8 @@ class NodeFile(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)]
     http_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Of its ledgers' heads and tiles, and its witness; None: it publishes nothing over HTTP."""
+    person_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where persons ask what was done with their data; None: nowhere."""
 
     @property
     def body(self) -> BodyId:

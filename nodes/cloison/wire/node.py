@@ -11,6 +11,8 @@ from hashlib import sha256
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, PeerError, StorageError
 from cloison.exchange import entries
+from cloison.exchange.entries import parse_entry
+from cloison.exchange.sealing_entries import purpose_of, seals_of
 from cloison.exchange.traced import day_number
 from cloison.identity import ActivityPublicKeys, AgentDirectory, Nir, row_key
 from cloison.law import PolicySet
@@ -164,6 +166,7 @@ class Node:
             StorageError: `LEDGER_WRITE`; `DAY_OVER`: the clock went back past midnight; then
                 nothing may leave.
         """
+        new = self._with_seals(new)
         day = self._day_of(new)
         # The vault's rows and the entries reach the disk side by side; neither leaves without both.
         with self.vault.durable():
@@ -171,6 +174,21 @@ class Node:
         self.last_day = day
         self.index.add(appended.first_index, new)
         return appended
+
+    def _with_seals(self, new: Sequence[bytes]) -> Sequence[bytes]:
+        """And, behind them, what seals those of them that a text lets be sealed."""
+        rules = self.policy.traces
+        if rules is None or not rules.sealed:
+            return new
+        return [*new, *seals_of(new, rules, self._asked_purpose)]
+
+    def _asked_purpose(self, statement_hash: bytes) -> str:
+        """The purpose of a question that stands in this ledger already; empty where it does not."""
+        for kind in ("asked", "decided"):
+            place = self.index.first(kind, statement_hash)
+            if place is not None:
+                return purpose_of(parse_entry(self.traces.entry(place)))
+        return ""
 
     def _day_of(self, new: Sequence[bytes]) -> int:
         """The day of the newest of them, in days since 1970.

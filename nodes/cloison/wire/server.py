@@ -37,6 +37,8 @@ from cloison.v1 import (
     ledger_service_pb2_grpc,
     notices_service_pb2,
     notices_service_pb2_grpc,
+    persons_service_pb2,
+    persons_service_pb2_grpc,
     policy_service_pb2,
     policy_service_pb2_grpc,
     register_service_pb2,
@@ -61,11 +63,15 @@ from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import Holder
 from cloison.wire.node import Clock, Node
 from cloison.wire.notices import NoticeDesk
+from cloison.wire.person_door import load_issuer, open_door
+from cloison.wire.person_operator import OperatorDesk
+from cloison.wire.persons_servicers import PersonOperator
 from cloison.wire.policy_desk import PolicyDesk
 from cloison.wire.policy_servicers import PolicyService
 from cloison.wire.policy_sets import PolicySets
 from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
+from cloison.wire.retention import RetentionDesk
 from cloison.wire.settings import DATABASES, NodeSettings, known_ledgers, open_node, quorum_of
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics
@@ -94,6 +100,7 @@ SERVICES = (
     contestations_service_pb2.DESCRIPTOR.services_by_name["ContestationsService"].full_name,
     notices_service_pb2.DESCRIPTOR.services_by_name["NoticesService"].full_name,
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    persons_service_pb2.DESCRIPTOR.services_by_name["PersonDeskService"].full_name,
     policy_service_pb2.DESCRIPTOR.services_by_name["PolicyService"].full_name,
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"].full_name,
@@ -106,6 +113,7 @@ class _Served:
     server: grpc.aio.Server
     checks: HealthServicer
     channels: tuple[grpc.aio.Channel, ...]
+    door: grpc.aio.Server | None
     listener: ChangeListener
 
 
@@ -185,9 +193,15 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
             f"stop what listens there, or change the port of `{node.body}`",
         ) from error
     await server.start()
+    door = (
+        await open_door(node, load_issuer(settings.keys), settings.own_keys, settings.persons)
+        if settings.persons
+        else None
+    )
     for name in ("", *SERVICES):
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return _Served(server, checks, tuple(channels.values()), ChangeListener(node, requester))
+    listener = ChangeListener(node, requester)
+    return _Served(server, checks, tuple(channels.values()), door, listener)
 
 
 def _add_services(
@@ -221,6 +235,9 @@ def _add_services(
     )
     register_service_pb2_grpc.add_RegisterServiceServicer_to_server(
         public_servicers.Register(node), server
+    )
+    persons_service_pb2_grpc.add_PersonDeskServiceServicer_to_server(
+        PersonOperator(node, OperatorDesk(node)), server
     )
     return requester
 
@@ -264,7 +281,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
 
     Days that are over are closed, and contestations that a load answered. Every minute, and each
     second while there are more: what ended is destroyed, and entered so. Every minute: see
-    `forget`.
+    `forget`; and once a day the oldest traces go.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -274,7 +291,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
     for part in (node.store, node.vault, node.index):
         part.defer_checkpoints()
     destruction = DestructionDesk(node)
-    days = DayBook(node)
+    days, retention = DayBook(node), RetentionDesk(node)
     ticks, more = 0, True  # a node that was down may have let some end
     while not stop.is_set():
         with suppress(TimeoutError):
@@ -296,6 +313,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
             more = _expire(destruction)
         if ticks % _EXPIRE_TICKS == 0:
             forget(node)
+            retention.daily()
 
 
 def _expire(destruction: DestructionDesk) -> bool:
@@ -343,6 +361,8 @@ def _log_bytes(file: Path) -> int:
 
 async def _stop(served: _Served) -> None:
     await served.checks.enter_graceful_shutdown()
+    if served.door is not None:
+        await served.door.stop(_STOP_SECONDS)
     await served.server.stop(_STOP_SECONDS)
     for channel in served.channels:
         await channel.close(None)

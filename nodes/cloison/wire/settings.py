@@ -34,6 +34,7 @@ from cloison.wire.destruction import DestructionDesk
 from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.policy_desk import check_set, require_promise_signer, told_of
 from cloison.wire.policy_sets import PolicySets, read_signed
+from cloison.wire.retention import RetentionDesk
 from cloison.wire.seen import OwnHead, PeerHeads
 from cloison.wire.trust import PEERS, load_trust_policy
 from cloison.wire.vault import Vault
@@ -56,6 +57,7 @@ class NodeSettings:
         addresses: `host:port` of every body's node, this one's included.
         published: `host:port` of what each body publishes over HTTP; who is not there does not.
         quorum: `peers`: heads count once enough peers cosigned them; `none`: a node alone, a trial.
+        persons: `host:port` where this node answers persons; empty: nowhere.
     """
 
     body: BodyId
@@ -65,6 +67,7 @@ class NodeSettings:
     addresses: Mapping[BodyId, str]
     published: Mapping[BodyId, str] = field(default_factory=dict)
     quorum: str = PEERS
+    persons: str = ""
 
     @property
     def own_keys(self) -> Path:
@@ -173,6 +176,7 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
     DestructionDesk(node).finish()
     DayBook(node).close_all()
+    RetentionDesk(node).daily()
     return node
 
 

@@ -21,6 +21,7 @@ from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_keys
 from cloison.months import Month
 from cloison.store import Database
+from cloison.wire.access_contests import AccessContests
 from cloison.wire.answered import AnsweredTable
 from cloison.wire.case_files import CaseFile, CasePlace, members_from_json, members_to_json
 from cloison.wire.cohort_records import CohortRecords
@@ -54,6 +55,7 @@ class Vault:
 
     Attributes:
         contestations: What persons contest of the lines this node holds.
+        access_contests: What they contest of what was done with their data.
 
     Raises:
         StorageError: `STORE_OPEN`; `WRONG_STORE`: another body's, or made with another key.
@@ -66,6 +68,7 @@ class Vault:
         self.plans = PlanRecords(self._database)
         self.contestations = ContestationRows(self._database)
         self.answered = AnsweredTable(self._database)
+        self.access_contests = AccessContests(self._database)
         self._node = node
         self._keys: dict[bytes, bytes] = {}
         self._closed: dict[bytes, bool] = {}
@@ -176,6 +179,34 @@ class Vault:
         if len(persons) > _FEW:
             self._read_keys([person for person in persons if person not in self._keys])
         return trace_keys([self._person_key(person) for person in persons], self._node, day)
+
+    def person_key(self, row_key: bytes) -> bytes:
+        """The person's own key, from which the trace keys of every day derive; theirs to have."""
+        return self._person_key(row_key)
+
+    def erase_person(self, row_key: bytes, nir: Nir) -> None:
+        """The person's key, the salts of their digests and their words are gone with the commit.
+
+        Every salt kept is opened to find theirs: this is asked for seldom.
+        """
+        self._run("DELETE FROM person WHERE row_key = ?", row_key)
+        self._keys.pop(row_key, None)
+        theirs = [
+            salt
+            for salt, sealed in self._ask("SELECT salt, sealed_nir FROM salt").fetchall()
+            if self._database.unseal(sealed, _SALT + salt) == nir.encode("ascii")
+        ]
+        with self._database.reading():
+            self._database.connection.executemany(
+                "DELETE FROM salt WHERE salt = ?", [(salt,) for salt in theirs]
+            )
+        self.access_contests.forget(row_key)
+
+    def oldest_live_case(self, now: datetime) -> int | None:
+        """The oldest entry that a case still to be proved stands in."""
+        query = "SELECT min(leaf_index) FROM case_file WHERE closed = 0 AND valid_until_ms > ?"
+        (index,) = self._ask(query, to_milliseconds(now)).fetchone()
+        return None if index is None else int(index)
 
     def _read_keys(self, persons: Sequence[bytes]) -> None:
         """Reads the keys of many persons at once; those not known yet are left for later."""

@@ -41,6 +41,8 @@ EXPECTED = {
     "ca/ca.key",
     "ca/ca.crt",
     "public/ca.crt",
+    "public/issuer.json",
+    *(f"issuer/{name}" for name in ("signing.jwk", "tls.key", "tls.crt")),
     *(f"public/activities/{name}.toml" for name in ACTIVITIES),
     *(f"public/witnesses/{b}.vkey" for b in BODIES),
     *(f"public/ledgers/{b}.{log}.vkey" for b in BODIES for log in ("traces", "register")),

@@ -18,6 +18,10 @@ _PPA = "activities/caf-ppa.toml"
 
 # (what is wrong, path, text replaced, by what, what the error says)
 _BAD = [
+    ("traces kept under an unknown text", "traces.toml", 'text = "gdpr-15"', 'text = "gdpr-99"', "text `gdpr-99`: unknown"),
+    ("traces read under an unknown purpose", "traces.toml", '"subject-access"', '"curiosity"', "purpose `curiosity`: unknown"),
+    ("traces kept for no time", "traces.toml", 'kept = "P36M"', 'kept = "a while"', "not understood"),
+    ("traces sealed without a longest time", "traces.toml", "[contest]", '[[sealed]]\npurpose = "study"\ntext = "gdpr-15"\narticle = "1"\n[contest]', "key missing"),
     ("unknown key in a text", _TEXT, 'read = "whole"', 'read = "whole"\nscope = "x"', ":4`: `scope`: unknown key"),
     ("text without dates", _TEXT, "in_force = { from = 2022-02-23 }", "", "`in_force`: key missing"),
     ("text without its first day", _TEXT, "{ from = 2022-02-23 }", "{ until = 2022-02-23 }", ":4`: `in_force.from`: key missing"),

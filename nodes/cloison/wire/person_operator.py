@@ -1,0 +1,122 @@
+"""What a node's operator does for persons: answers a contested access, erases a trace key."""
+
+from collections.abc import Iterator
+
+from cloison.errors import InputError, PeerError
+from cloison.exchange.contestation import check_says
+from cloison.exchange.entries import (
+    access_contest_answered_entry,
+    parse_entry,
+    trace_key_erased_entry,
+)
+from cloison.identity import parse_nir
+from cloison.ledger.tree import leaf_hash
+from cloison.v1 import entry_pb2, persons_service_pb2, receipt_pb2
+from cloison.wire.access_contests import ContestedAccess, Words
+from cloison.wire.node import Node
+from cloison.wire.vault import utc_day
+
+OUTCOMES = ("justified", "not-justified")
+ERASED_WHY = ("erasure-ordered", "kept-in-error", "deceased")
+
+
+class OperatorDesk:
+    """The operator's side."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def contested(self, *, everything: bool) -> Iterator[persons_service_pb2.ListContestedResponse]:
+        """Accesses contested, oldest first; those that wait for an answer, or all."""
+        for row in self._node.vault.access_contests.all():
+            found = self._entry(row)
+            if found is None:
+                continue  # a crash took its entry: it was not acknowledged
+            time_ms, contested, leaf = found
+            answer = self._answer(leaf)
+            if everything or answer is None:
+                yield persons_service_pb2.ListContestedResponse(
+                    leaf_index=row.leaf_index,
+                    contested_index=contested.leaf_index,
+                    contested_time_ms=time_ms,
+                    answer_by_ms=contested.answer_by_ms,
+                    says=row.said.says,
+                    outcome="" if answer is None else answer.outcome,
+                )
+
+    def answer(self, leaf_index: int, outcome: str, says: str) -> receipt_pb2.Receipt:
+        """Enters the answer, once; the person reads it the next time they sign in.
+
+        Raises:
+            InputError: `MALFORMED`, `TOO_LARGE`.
+            PeerError: `NOT_CONTESTED`: no such entry; `ALREADY_ANSWERED`.
+            StorageError: the vault or the ledger refused.
+        """
+        node, now = self._node, self._node.clock()
+        if outcome not in OUTCOMES:
+            raise InputError("MALFORMED", "outcome: unknown", f"one of: {', '.join(OUTCOMES)}")
+        answer = Words.new(check_says(says))
+        row = node.vault.access_contests.one(leaf_index)
+        found = None if row is None else self._entry(row)
+        if row is None or found is None:
+            raise PeerError(
+                "NOT_CONTESTED",
+                f"entry {leaf_index}: contests no access",
+                "see `cloison person contested`",
+            )
+        _, _, leaf = found
+        if self._answer(leaf) is not None:
+            raise PeerError("ALREADY_ANSWERED", f"entry {leaf_index}: was answered before")
+        with node.vault.transaction():
+            traces = node.vault.trace_keys([row.person], utc_day(now))
+        answered = entry_pb2.AccessContestAnswered(
+            leaf_index=leaf_index,
+            leaf_hash=leaf,
+            outcome=outcome,
+            says_hash=answer.hash,
+            trace_keys=traces,
+        )
+        with node.vault.lasting():
+            node.vault.access_contests.answer(leaf_index, node.traces.size, answer)
+        (receipt,) = node.append([access_contest_answered_entry(answered, now)])
+        return receipt
+
+    def erase(self, nir_text: str, why: str) -> receipt_pb2.Receipt:
+        """Enters it, then erases the person's key, their salts and their words.
+
+        The entry first: a key that is gone without a word would look like one never used.
+
+        Raises:
+            InputError: `BAD_NIR`, `MALFORMED`.
+            StorageError: the vault or the ledger refused; asked again, it is done whole.
+        """
+        node, now = self._node, self._node.clock()
+        if why not in ERASED_WHY:
+            raise InputError("MALFORMED", "why: unknown", f"one of: {', '.join(ERASED_WHY)}")
+        nir = parse_nir(nir_text)
+        row = node.row_key(nir)
+        with node.vault.transaction():
+            traces = node.vault.trace_keys([row], utc_day(now))
+        erased = entry_pb2.TraceKeyErased(why=why, trace_keys=traces)
+        (receipt,) = node.append([trace_key_erased_entry(erased, now)])
+        with node.vault.lasting():
+            node.vault.erase_person(row, nir)
+        node.vault.empty_log()
+        return receipt
+
+    def _entry(self, row: ContestedAccess) -> tuple[int, entry_pb2.AccessContested, bytes] | None:
+        """Time, content and leaf hash of the entry a row belongs to."""
+        traces = self._node.traces
+        if not traces.minimum <= row.leaf_index < traces.size:
+            return None
+        data = traces.entry(row.leaf_index)
+        entry = parse_entry(data)
+        if entry.access_contested.says_hash != row.said.hash:
+            return None
+        return entry.entry_time_ms, entry.access_contested, leaf_hash(data)
+
+    def _answer(self, leaf: bytes) -> entry_pb2.AccessContestAnswered | None:
+        place = self._node.index.first("access_answered", leaf)
+        if place is None:
+            return None
+        return parse_entry(self._node.traces.entry(place)).access_contest_answered

@@ -1,0 +1,89 @@
+"""Thirty-six months, then the oldest traces go, with a certificate; the rest is as it was."""
+
+from datetime import date, timedelta
+
+import pytest
+from tests.federation import ANNE, CNAV, NOW, Federation
+from tests.unit.wire.persons import Reader, ask, next_day
+
+from cloison.errors import InputError
+from cloison.exchange.entries import failures_entry, parse_entry
+from cloison.ledger.reader import LedgerReader
+from cloison.ledger.tree import leaf_hash
+from cloison.v1 import entry_pb2
+from cloison.wire.days import DayBook
+from cloison.wire.node import Node
+from cloison.wire.retention import RetentionDesk
+
+LATER = NOW.replace(year=NOW.year + 3) + timedelta(days=2)
+
+
+def fill(federation: Federation, count: int) -> None:
+    node = federation.node(CNAV)
+    now = federation.clock()
+    node.enter([failures_entry("caf", now, [("BAD_NIR", n + 1)], now) for n in range(count)])
+
+
+def grown(federation: Federation) -> Node:
+    """A ledger with a question 36 months and two days ago, and entries since."""
+    node = federation.node(CNAV)
+    ask(federation, ANNE)
+    fill(federation, 600)
+    next_day(federation, CNAV, days=40)
+    fill(federation, 300)
+    federation.clock.now = LATER
+    DayBook(node).close_all()
+    node.traces.settle()
+    return node
+
+
+def certificates(node: Node) -> list[entry_pb2.TracesPruned]:
+    entries = map(parse_entry, node.register.entries(0, node.register.size))
+    return [one.traces_pruned for one in entries if one.WhichOneof("kind") == "traces_pruned"]
+
+
+def test_prune_removes_what_is_past_its_time_with_a_certificate(federation: Federation) -> None:
+    node = grown(federation)
+    leaf = leaf_hash(node.traces.entry(0))
+    assert len(leaf) == 32
+    root, head = node.traces.root(512), node.traces.root()
+    pruned = RetentionDesk(node).daily()
+    assert pruned is not None
+    assert (pruned.first_index, pruned.removed) == (512, 512)
+    (certificate,) = certificates(node)
+    assert (certificate.root, certificate.removed) == (root, 512)
+    assert certificate.first_day == NOW.date().isoformat()
+    assert (certificate.text, certificate.article) == ("crpa-r114-9", "R114-9-7")
+    assert node.traces.root() == head
+    assert node.index.first("decided", leaf) is None
+    assert node.index.find_between("trace", bytes(32), 0, 10) == []
+    assert RetentionDesk(node).daily() is None
+    assert LedgerReader(node.traces.directory, node.traces.verifier).verify().minimum == 512
+
+
+def test_prune_is_done_at_start_and_a_person_still_proves_the_rest(federation: Federation) -> None:
+    grown(federation)
+    node = federation.restart(CNAV)
+    assert node.traces.minimum == 512
+    traces = Reader(federation, ANNE).read()
+    assert [day.count for day in traces.days if day.count] == []
+    assert traces.days[0].first >= node.traces.minimum
+    assert traces.days[0].day <= LATER.date().replace(year=LATER.year - 3)
+
+
+def test_prune_of_days_still_to_be_kept_is_refused(federation: Federation) -> None:
+    node = grown(federation)
+    kept_from = LATER.date().replace(year=LATER.year - 3) + timedelta(days=1)
+    for before in (kept_from, LATER.date(), date(9999, 1, 1)):
+        with pytest.raises(InputError) as caught:
+            RetentionDesk(node).prune(before + timedelta(days=1))
+        assert caught.value.reason == "STILL_KEPT"
+    assert node.traces.minimum == 0
+
+
+def test_daily_of_a_young_ledger_removes_nothing(federation: Federation) -> None:
+    node = federation.node(CNAV)
+    fill(federation, 600)
+    next_day(federation, CNAV, days=400)
+    assert RetentionDesk(node).daily() is None
+    assert certificates(node) == []
