@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 
+from cloison.audit.contested import ContestWatch
+from cloison.audit.day_maps import DayWatch
 from cloison.audit.findings import Finding, Severity
 from cloison.audit.gathering import ACCOUNTABILITY, Gathering, Kind
 from cloison.audit.lines import Ledgers, Line
@@ -66,14 +68,18 @@ def read_again(
     """
     tables, again = Tables(frozenset(ledgers.traces)), Again()
     gathering = Gathering(tables)
-    for lines in ledgers.traces.values():
-        _Pass(tables, again, gathering, Replayer(set_of), period).read(lines)
+    rights: list[Finding] = []
+    for body, lines in ledgers.traces.items():
+        watches = ContestWatch(body), DayWatch(body)
+        _Pass(tables, again, gathering, Replayer(set_of), period, watches).read(lines)
+        for watch in watches:
+            rights += watch.findings(period)
     for lines in ledgers.register.values():
         for line in lines:
             tables.place(line)
             tables.kinds[line.entry.WhichOneof("kind") or ""] += 1
             tables.register.append(line)
-    again.findings = gathering.findings()
+    again.findings = [*gathering.findings(), *rights]
     return tables, again
 
 
@@ -86,11 +92,14 @@ class _Pass:
     gathering: Gathering
     replayer: Replayer
     period: Period
+    watches: tuple[ContestWatch, DayWatch]
 
     def read(self, lines: Iterable[Line]) -> None:
         told = []
         for line in lines:
             take(self.tables, line)
+            for watch in self.watches:
+                watch.see(line)
             if self.period.holds(line.entry.entry_time_ms):
                 kind = line.entry.WhichOneof("kind")
                 if kind == "decided":

@@ -1,13 +1,12 @@
 """Accesses that persons contested: answered, in time, once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Severity
 from cloison.audit.lines import Line
+from cloison.audit.period import Period
 from cloison.bodies import BodyId
-from cloison.exchange.statement import to_milliseconds
 
 _SETTLES = {
     "CONTEST_NOT_ANSWERED": "La réponse envoyée à la personne, si elle l'a été hors du registre.",
@@ -23,44 +22,59 @@ _SEVERITY = {
 }
 
 
-def contested(ledgers: Mapping[BodyId, Iterable[Line]], until: datetime) -> list[Finding]:
-    """Contestations without an answer in time: one finding a code, body and article.
+class ContestWatch:
+    """Sees the entries of one body's `traces`, in order."""
 
-    Args:
-        ledgers: Of each body, its `traces`.
-        until: What is due later is not overdue yet.
-    """
-    found: dict[tuple[str, BodyId, str], list[Line]] = defaultdict(list)
-    for body, lines in ledgers.items():
-        for code, line in _overdue(lines, to_milliseconds(until)):
-            found[code, body, line.entry.access_contested.article].append(line)
-    return [_finding(*key, lines) for key, lines in sorted(found.items())]
+    def __init__(self, body: BodyId) -> None:
+        self._body = body
+        self._waiting: dict[bytes, Line] = {}
+        self._late: list[Line] = []
 
-
-def _overdue(lines: Iterable[Line], until_ms: int) -> Iterator[tuple[str, Line]]:
-    waiting: dict[bytes, Line] = {}
-    for line in lines:
+    def see(self, line: Line) -> None:
+        """The next entry."""
         kind = line.entry.WhichOneof("kind")
         if kind == "access_contested":
-            waiting[line.leaf] = line
+            self._waiting[line.leaf] = line
         elif kind == "access_contest_answered":
-            asked = waiting.pop(line.entry.access_contest_answered.leaf_hash, None)
-            due = None if asked is None else asked.entry.access_contested.answer_by_ms
-            if asked is not None and due is not None and line.entry.entry_time_ms > due:
-                yield "CONTEST_ANSWERED_LATE", asked
-    for line in waiting.values():
-        if line.entry.access_contested.answer_by_ms < until_ms:
-            yield "CONTEST_NOT_ANSWERED", line
+            asked = self._waiting.pop(line.entry.access_contest_answered.leaf_hash, None)
+            if asked is not None and line.entry.entry_time_ms > _due(asked):
+                self._late.append(asked)
+
+    def findings(self, period: Period) -> list[Finding]:
+        """What was due in the period and not answered by then: one finding a code and article."""
+        found: dict[tuple[str, str], list[Line]] = defaultdict(list)
+        for code, lines in (
+            ("CONTEST_NOT_ANSWERED", self._waiting.values()),
+            ("CONTEST_ANSWERED_LATE", self._late),
+        ):
+            for line in lines:
+                if period.holds(_due(line)):
+                    found[code, line.entry.access_contested.article].append(line)
+        return [self._finding(*key, lines) for key, lines in sorted(found.items())]
+
+    def _finding(self, code: str, article: str, lines: list[Line]) -> Finding:
+        return Finding(
+            code,
+            _SEVERITY[code],
+            "",
+            article,
+            _SENTENCES[code].format(body=self._body, n=len(lines)),
+            len(lines),
+            tuple(line.evidence for line in lines[:MOST_EVIDENCE]),
+            _SETTLES[code],
+        )
 
 
-def _finding(code: str, body: BodyId, article: str, lines: list[Line]) -> Finding:
-    return Finding(
-        code,
-        _SEVERITY[code],
-        "",
-        article,
-        _SENTENCES[code].format(body=body, n=len(lines)),
-        len(lines),
-        tuple(line.evidence for line in lines[:MOST_EVIDENCE]),
-        _SETTLES[code],
-    )
+def contested(ledgers: Mapping[BodyId, Iterable[Line]], period: Period) -> list[Finding]:
+    """As `ContestWatch`, of each body's `traces`."""
+    found = []
+    for body, lines in ledgers.items():
+        watch = ContestWatch(body)
+        for line in lines:
+            watch.see(line)
+        found += watch.findings(period)
+    return found
+
+
+def _due(line: Line) -> int:
+    return line.entry.access_contested.answer_by_ms

@@ -5,82 +5,100 @@ one key far apart, a row too few) is found here, by making every map again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Severity
 from cloison.audit.lines import Line
+from cloison.audit.period import Period
 from cloison.bodies import BodyId
-from cloison.exchange.traced import day_of_ms, traced_keys
+from cloison.exchange.traced import DAY_MS, day_of_ms, traced_keys
 from cloison.ledger.day_map import DayMap, gather
+from cloison.v1 import entry_pb2
 
 _ARTICLE = "CRPA, art. R114-9-7 (traces mises à la disposition de la personne)"
 _SENTENCES = {
     "DAY_MAP_WRONG": "{body} a clos {n} jour(s) par une carte qui n'est pas la leur.",
     "DAY_MISSING": "{body} n'a pas clos tous les jours : {n} manque(nt) ou se suivent mal.",
-    "CLOCK_WENT_BACK": "L'horloge de {body} a reculé d'un jour à l'autre, {n} fois.",
 }
 _SETTLES = "Refaire la carte de ces jours depuis le registre, par un autre programme."
 _NEXT = timedelta(days=1)
 
-Keys = list[tuple[int, list[bytes]]]
 
-
-def day_maps(ledgers: Mapping[BodyId, Iterable[Line]]) -> list[Finding]:
-    """Maps that are wrong, days that are missing, clocks that went back: one finding a code.
+class DayWatch:
+    """Sees the entries of one body's `traces`, in order, from the first still kept.
 
     Memory: the trace keys of the days not closed yet.
-
-    Args:
-        ledgers: Of each body, its `traces`, whole from the first entry still kept.
     """
-    found: dict[tuple[str, BodyId], list[Line]] = defaultdict(list)
-    for body, lines in ledgers.items():
-        for code, line in _wrong(lines):
-            found[code, body].append(line)
-    return [
-        Finding(
+
+    def __init__(self, body: BodyId) -> None:
+        self._body = body
+        self._waiting: list[tuple[int, int, list[bytes]]] = []
+        self._first: int | None = None
+        self._after: tuple[date, int] | None = None
+        self._found: dict[str, list[Line]] = defaultdict(list)
+
+    def see(self, line: Line) -> None:
+        """The next entry."""
+        if self._first is None:
+            self._first = line.index
+        if line.entry.WhichOneof("kind") == "day_closed":
+            self._close(line, line.entry.day_closed, self._first)
+        day = line.entry.entry_time_ms // DAY_MS
+        self._waiting.append((line.index, day, list(traced_keys(line.entry))))
+
+    def _close(self, line: Line, closed: entry_pb2.DayClosed, first: int) -> None:
+        day = _day(closed.day)
+        span = range(closed.first_index, closed.end_index)
+        mine = [one for one in self._waiting if one[0] in span]
+        if closed.first_index >= first:  # of an earlier day entries are gone
+            if not self._follows(day, closed.first_index):
+                self._found["DAY_MISSING"].append(line)
+            made = DayMap(gather((index, keys) for index, _, keys in mine))
+            same = (made.root, made.size) == (closed.map_root, closed.map_rows)
+            whole = len(mine) == len(span) and line.index >= closed.end_index
+            if not (same and whole and all(day_of_ms(of * DAY_MS) == day for _, of, _ in mine)):
+                self._found["DAY_MAP_WRONG"].append(line)
+        self._waiting = [one for one in self._waiting if one[0] >= closed.end_index]
+        self._after = day, closed.end_index
+
+    def _follows(self, day: date, first_index: int) -> bool:
+        if self._after is None:
+            return True
+        last, end = self._after
+        return last < date.max and (day, first_index) == (last + _NEXT, end)
+
+    def findings(self, period: Period) -> list[Finding]:
+        """Of days closed in the period: one finding a code."""
+        found = []
+        for code, lines in sorted(self._found.items()):
+            held = [line for line in lines if period.holds(line.entry.entry_time_ms)]
+            if held:
+                found.append(self._finding(code, held))
+        return found
+
+    def _finding(self, code: str, lines: list[Line]) -> Finding:
+        return Finding(
             code,
             Severity.HIGH,
             "",
             _ARTICLE,
-            _SENTENCES[code].format(body=body, n=len(lines)),
+            _SENTENCES[code].format(body=self._body, n=len(lines)),
             len(lines),
             tuple(line.evidence for line in lines[:MOST_EVIDENCE]),
             _SETTLES,
         )
-        for (code, body), lines in sorted(found.items())
-    ]
 
 
-def _wrong(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
-    waiting: Keys = []
-    days: dict[int, date] = {}
-    first: int | None = None
-    last: date | None = None
-    after: tuple[date, int] | None = None
-    for line in lines:
-        first = line.index if first is None else first
-        day = day_of_ms(line.entry.entry_time_ms)
-        if last is not None and day < last:
-            yield "CLOCK_WENT_BACK", line
-        last = day
-        if line.entry.WhichOneof("kind") == "day_closed":
-            closed = line.entry.day_closed
-            of = _day(closed.day)
-            whole = closed.first_index >= first
-            if whole and not _follows(after, of, closed.first_index):
-                yield "DAY_MISSING", line
-            span = range(closed.first_index, closed.end_index)
-            mine = [one for one in waiting if one[0] in span]
-            made = DayMap(gather(mine))
-            same = (made.root, made.size) == (closed.map_root, closed.map_rows)
-            if whole and not (same and all(days[index] == of for index, _ in mine)):
-                yield "DAY_MAP_WRONG", line
-            waiting = [one for one in waiting if one[0] >= closed.end_index]
-            after = of, closed.end_index
-        waiting.append((line.index, list(traced_keys(line.entry))))
-        days[line.index] = day
+def day_maps(ledgers: Mapping[BodyId, Iterable[Line]], period: Period) -> list[Finding]:
+    """As `DayWatch`, of each body's `traces`."""
+    found = []
+    for body, lines in ledgers.items():
+        watch = DayWatch(body)
+        for line in lines:
+            watch.see(line)
+        found += watch.findings(period)
+    return found
 
 
 def _day(text: str) -> date:
@@ -88,8 +106,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        return date.min
-
-
-def _follows(after: tuple[date, int] | None, day: date, first_index: int) -> bool:
-    return after is None or (day, first_index) == (after[0] + _NEXT, after[1])
+        return date.max

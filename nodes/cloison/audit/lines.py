@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloison.audit.findings import Evidence
 from cloison.audit.heads import Contradiction, Witnessed
 from cloison.bodies import BodyId
 from cloison.exchange.entries import parse_entry
@@ -32,6 +33,11 @@ class Line:
     def at(self) -> int:
         """Its index."""
         return self.index
+
+    @property
+    def evidence(self) -> Evidence:
+        """Where it stands."""
+        return Evidence(self.ledger, self.index, self.leaf.hex())
 
 
 class LedgerFolder:

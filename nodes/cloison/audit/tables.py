@@ -85,6 +85,8 @@ class Tables:
             leaves.extend(bytes(start - len(leaves)))
         leaves[start : start + HASH_BYTES] = line.leaf
         time = line.entry.entry_time_ms
+        while len(spine.times) < line.index:  # what is no longer kept has no time left
+            spine.times.append(time)
         spine.times.append(time)
         if time > spine.latest:
             spine.latest = time
