@@ -16,15 +16,17 @@ from typing import Any
 from rich.console import Console
 
 from cloison.cli.federation import check_port, start, stop
-from cloison.cli.places import Place, read_nodes, read_overseers
+from cloison.cli.places import ISSUER_PORT, Place, read_nodes, read_overseers
 from cloison.cli.policy import load_policy
 from cloison.errors import CloisonError
 from cloison.french import french_month
 from demo_steps.audit import audit_failures, audit_ledgers
 from demo_steps.ledgers import check_witnesses, verify_ledgers
 from demo_steps.people import load_bodies, make_people
+from demo_steps.person import read_accesses
 from demo_steps.rights import compute_benefits, entitlement_counts, show_one
 from demo_steps.stage import DATED_BODIES, MONTH, ROOT, WIDTH, Demo, DemoFailedError
+from demo_steps.statistics import publish_across
 from demo_steps.targeting import LAW_DATES, LAW_OUTCOMES, ask_at_dates, be_refused, targeting_counts
 
 DATED_ADDRESSES = ROOT / "deploy/local/dated.toml"
@@ -51,10 +53,20 @@ def failures(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "a ledger lacks witnesses, or was forked"
     if not all(ledgers[body]["entries"] for body in DATED_BODIES):
         yield "the ledgers of both sides do not hold what was asked"
+    yield from shown_failures(summary)
     yield from audit_failures(summary["audit"])
 
 
-def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
+def shown_failures(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What does not hold of what the person and the statistician were given."""
+    if summary["person"]["failed"] or not summary["person"]["accesses"]:
+        yield "the person was not shown, with proof, who looked"
+    statistics = summary["statistics"]
+    if not (statistics["free_again"] and statistics["refused"] and statistics["verified"]):
+        yield "the table was not free again, not refused beyond its budget, or not verified"
+
+
+def play(demo: Demo, persons: int, seed: int, issuer_port: int) -> dict[str, Any]:
     """Every step; the nodes are down when it ends, however it ends."""
     with demo.step("The same synthetic people, as the files each body receives"):
         make_people(demo, persons, seed)
@@ -65,7 +77,7 @@ def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
         with demo.step("Four nodes up, over mutual TLS, and a witness of their ledgers"):
             start(demo.place, nodes)
             demo.say(", ".join(f"{node.body} on {node.port}" for node in nodes))
-        summary = ask_everything(demo, together=persons > MANY_PERSONS)
+        summary = ask_everything(demo, issuer_port, together=persons > MANY_PERSONS)
     finally:
         with demo.step("Down"):
             demo.say(f"stopped: {', '.join(stop(nodes)) or 'none ran'}")
@@ -74,16 +86,20 @@ def play(demo: Demo, persons: int, seed: int) -> dict[str, Any]:
     return summary
 
 
-def ask_everything(demo: Demo, *, together: bool) -> dict[str, Any]:
+def ask_everything(demo: Demo, issuer_port: int, *, together: bool) -> dict[str, Any]:
     """What happens while the nodes are up, as the summary has it."""
     with demo.step(f"Entitlement for every open claim, {french_month(MONTH)}"):
         outcomes = compute_benefits(demo, together=together)
     with demo.step("One person's result, with the source and receipt of every input"):
-        show_one(demo, outcomes)
+        claim = show_one(demo, outcomes)
     with demo.step("The same incomes for control targeting, asked from afar and locally"):
         attempts = be_refused(demo)
     with demo.step("The same question under the law of other days (clocks set back, for tests)"):
         dated = ask_at_dates(demo)
+    with demo.step("That person signs in: who looked, why, under which article; with proofs"):
+        person = read_accesses(demo, claim, issuer_port)
+    with demo.step("One table of two bodies, with differential privacy; neither shows its own"):
+        statistics = publish_across(demo)
     with demo.step("Ledgers verified offline: every signature, entry and tile"):
         ledgers = verify_ledgers(demo)
         forks = check_witnesses(demo)
@@ -92,6 +108,8 @@ def ask_everything(demo: Demo, *, together: bool) -> dict[str, Any]:
         "targeting": targeting_counts([one for one in attempts if not one.local]),
         "targeting_local": targeting_counts([one for one in attempts if one.local]),
         "targeting_by_law_date": {day: outcome.value for day, outcome in dated.items()},
+        "person": person,
+        "statistics": statistics,
         "ledgers": ledgers,
         "witnesses": forks,
     }
@@ -113,6 +131,7 @@ def main() -> None:
     parser.add_argument("--var", type=Path, default=ROOT / "var/demo")
     parser.add_argument("--addresses", type=Path, help='TOML file, BODY = "host:port"')
     parser.add_argument("--dated-addresses", type=Path, default=DATED_ADDRESSES)
+    parser.add_argument("--issuer-port", type=int, default=ISSUER_PORT)
     given = parser.parse_args()
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -125,7 +144,7 @@ def main() -> None:
         dated = Place(ROOT, place.keys, place.var, demo.dated_addresses)
         for node in (*read_overseers(place), *read_nodes(place), *read_nodes(dated, DATED_BODIES)):
             check_port(node)
-        summary = play(demo, given.persons, given.seed)
+        summary = play(demo, given.persons, given.seed, given.issuer_port)
     except (CloisonError, DemoFailedError) as error:
         sys.exit(f"the demo failed: {error}")
     summary["seconds"] = round(time.monotonic() - begin, 1)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.system.conftest import ROOT, write_addresses
+from tests.system.conftest import ROOT, free_ports, write_addresses
 
 from cloison.cli.federation import running_pid
 from cloison.cli.places import Place, read_nodes
@@ -37,7 +37,12 @@ def demo() -> Iterator[ModuleType]:
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A demo of 200 people; its folder and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    place = ["--var", str(folder / "var"), "--addresses", str(write_addresses(folder, BODIES))]
+    addresses = write_addresses(folder, BODIES)
+    with addresses.open("a", encoding="ascii") as file:
+        doors = zip(BODIES, free_ports(len(BODIES)), strict=True)
+        file.write("\n".join(["[person]", *(f'{one} = "127.0.0.1:{port}"' for one, port in doors)]))
+    place = ["--var", str(folder / "var"), "--addresses", str(addresses)]
+    place += ["--issuer-port", str(free_ports(1)[0])]
     dated = ["--dated-addresses", str(write_addresses(folder, BODIES, "dated.toml"))]
     done = subprocess.run(
         [sys.executable, str(DEMO), "--persons", "200", *place, *dated],
@@ -57,7 +62,8 @@ def summary(played: tuple[Path, str]) -> dict[str, Any]:
 
 def test_demo_summary_has_exactly_the_keys_promised(summary: dict[str, Any]) -> None:
     assert list(summary) == [
-        "entitlement", "targeting", "targeting_local", "targeting_by_law_date", "ledgers",
+        "entitlement", "targeting", "targeting_local", "targeting_by_law_date", "person",
+        "statistics", "ledgers",
         "witnesses", "audit", "seconds",
     ]  # fmt: skip
     assert list(summary["entitlement"]) == [
@@ -122,6 +128,8 @@ def good() -> dict[str, Any]:
         "targeting": {"asked": 2, "permitted": 0, "refused": 2},
         "targeting_local": {"asked": 1, "permitted": 0, "refused": 1},
         "targeting_by_law_date": dict(LAW),
+        "person": {"accesses": 2, "failed": 0},
+        "statistics": {"free_again": True, "refused": True, "verified": True},
         "ledgers": ledgers(9, verified=True),
         "witnesses": [],
         "audit": audit(*ATTEMPTS),
@@ -142,6 +150,13 @@ def test_failures_of_a_summary_that_holds_are_none(demo: ModuleType) -> None:
         ("targeting_by_law_date", {**LAW, "2024-06-01": "deny"}, "not as the texts say"),
         ("ledgers", ledgers(0, verified=True), "both sides"),
         ("ledgers", ledgers(1, verified=False), "not verified"),
+        ("person", {"accesses": 0, "failed": 0}, "who looked"),
+        ("person", {"accesses": 2, "failed": 1}, "who looked"),
+        (
+            "statistics",
+            {"free_again": False, "refused": True, "verified": True},
+            "not free again",
+        ),
         ("witnesses", ["forked"], "was forked"),
         ("audit", audit(*ATTEMPTS[1:]), "missed what control targeting"),
         ("audit", audit(*ATTEMPTS, ("SWEEP", "high", "caf-ppa")), "blames caf-dmde, caf-ppa"),

@@ -32,12 +32,18 @@ def compute_benefits(demo: Demo, *, together: bool) -> dict[Benefit, calculator.
     return outcomes
 
 
-def show_one(demo: Demo, outcomes: Mapping[Benefit, calculator.Outcome]) -> None:
-    """A prime d'activité that rests on declared incomes; of those, the one easiest to read."""
+def show_one(demo: Demo, outcomes: Mapping[Benefit, calculator.Outcome]) -> str:
+    """A prime d'activité that rests on declared incomes; of those, the one easiest to read.
+
+    Returns:
+        The claim's number.
+    """
     computed = [one for one in outcomes[Benefit.PPA].results if one.amount_cents]
     if not computed:
         raise DemoFailedError("no prime d'activité was computed")
-    show_result(demo.console, demo.place.root, min(computed, key=_hard_to_read))
+    shown = min(computed, key=_hard_to_read)
+    show_result(demo.console, demo.place.root, shown)
+    return shown.reference
 
 
 def _hard_to_read(result: calculator.Result) -> tuple[bool, int, int]:

@@ -22,7 +22,8 @@ FILE = "beneficiaries.json"
 def publish_across(demo: Demo) -> dict[str, Any]:
     """What was counted, of whom, and what it cost each population; as the summary has it."""
     period = str(MONTH - 2)
-    question = demo.policy.statistics.question(TABLE, period, EPSILON)
+    holders = demo.policy.statistics.table(TABLE).holders
+    question = demo.policy.statistics.question(TABLE, period, EPSILON, holders)
     before = _spent(demo, question)
     with closing(_connect(demo, question)) as client:
         record = demo.policy.activities[ACTIVITY]
@@ -71,7 +72,8 @@ def _spent(demo: Demo, question: Question) -> dict[str, str]:
 
 
 def _refused(demo: Demo, client: AcrossClient, period: str) -> str:
-    dear = demo.policy.statistics.question(TABLE, period, TOO_MUCH)
+    holders = demo.policy.statistics.table(TABLE).holders
+    dear = demo.policy.statistics.question(TABLE, period, TOO_MUCH, holders)
     try:
         client.publish(dear, demo.policy.activities[ACTIVITY], system_clock())
     except BudgetExceeded as error:

@@ -171,6 +171,12 @@ def _identity(path: Path | None) -> Identity:
 
 def _asked(place: Place, only: Iterable[str] | None) -> list[Asked]:
     doors = read_person_doors(place)
+    if not doors:
+        raise InputError(
+            "NO_DOOR",
+            "nodes: none answers persons here",
+            "name `person_port` in node.toml, or a table `[person]` in the file of addresses",
+        )
     wanted = [parse_body(one) for one in only or doors]
     for body in wanted:
         if body not in doors:
