@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from cloison.audit import Examined, Period, examine
+from cloison.audit import Examined, Finding, Period, examine
 from cloison.audit.lines import LedgerFolder, Ledgers
 from cloison.audit.report import Report, Source, make_report
 from cloison.audit.report.evidence import Provable, evidence_files
@@ -16,7 +16,7 @@ from cloison.cli.audit_ledgers import LedgerAt, Opened, open_ledgers
 from cloison.cli.law.sets import SetOf
 from cloison.cli.places import Place, read_published
 from cloison.cli.policy import load_policy
-from cloison.errors import InputError
+from cloison.errors import InputError, PeerError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.french import french_count
@@ -49,7 +49,7 @@ def write_report(
     policy = load_policy(place.root)
     with open_ledgers(place, *chosen) as opened:
         ledgers = opened.ledgers()
-        period = _period(ledgers, *ends)
+        period = _period(ledgers, opened.refused, *ends)
         found = examine(ledgers, policy, sets, period).with_findings(opened.refused)
         heads = {one.verifier.name: (one.verifier, _witnessed(one)) for one in opened.places}
         source = Source(ledgers, heads, opened.kept, opened.trust, policy, sets)
@@ -96,11 +96,18 @@ def _witnessed(one: LedgerAt) -> bytes | None:
         return path.read_bytes()
 
 
-def _period(ledgers: Ledgers, since: datetime | None, until: datetime | None) -> Period:
+def _period(
+    ledgers: Ledgers,
+    refused: Sequence[Finding],
+    since: datetime | None,
+    until: datetime | None,
+) -> Period:
     """The period given; where an end is not, that of the ledgers: no clock is read."""
     if since is not None and until is not None:
         return Period(since, until)
     times = list(_times(ledgers))
+    if not times and refused:
+        raise PeerError(refused[0].code, refused[0].sentence, "give --since and --until")
     if not times:
         raise InputError(
             "NO_ENTRIES", "ledgers: no entry to date the report", "give --since, --until"

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from cloison.errors import IntegrityError, StorageError
+from cloison.ledger.files import sync_path
 from cloison.ledger.reader import EntryReader
 from cloison.ledger.tree import leaf_hash
 
@@ -28,6 +29,7 @@ Shape = tuple[str, str, str, str]
 """Kind, activity, purpose, outcome; what an entry does not say is empty."""
 _DAY_MS = 86_400_000
 _BATCH = 4_096
+_CACHE_KIB = 262_144
 _KEY_BYTES = 8
 _WAIT_SECONDS = 60.0
 _TABLES = {"shape": 5, "entry": 3, "day": 3, "trace": 2, "named": 2, "progress": 2}
@@ -126,14 +128,15 @@ class SearchIndex:
         self._path = path
         self._reader = reader
         self._say = say
-        with _guard(path):
-            self._base = self._open()
         self._shapes: dict[Shape, int] = {}
         self._by_id: dict[int, Shape] = {}
         with _guard(path):
-            while self._step():
-                pass
-            self._load_shapes()
+            self._base = self._open()
+            more = True
+            while more:
+                with _writing(self._base):
+                    self._load_shapes()
+                    more = self._step()
 
     def find(self, query: Query, count: int) -> tuple[int, list[Hit]]:
         """How many entries are looked for, and the newest of them, oldest first.
@@ -251,29 +254,24 @@ class SearchIndex:
         return kind, activity, purpose, outcome
 
     def _step(self) -> bool:
-        """Indexes some entries; whether there were any. Two readers never index one twice."""
-        with self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            (size,) = self._base.execute("SELECT size FROM progress").fetchone()
-            entries = list(self._reader.entries(size, _BATCH))
-            if not entries:
-                return False
-            self._load_shapes()
-            rows, traces, days = [], [], Counter[tuple[int, int]]()
-            for leaf, data in entries:
-                said = self._say(data)
-                shape = self._shape(self._whole_shape(said))
-                rows.append((shape, said.time_ms, leaf))
-                days[shape, said.time_ms // _DAY_MS] += 1
-                traces += [(key[:_KEY_BYTES], leaf) for key in said.trace_keys]
-                if said.names:
-                    named = (said.names[:_KEY_BYTES], shape)
-                    self._base.execute("INSERT OR IGNORE INTO named VALUES (?, ?)", named)
+        """Indexes some entries; whether there were any. In a transaction of the caller's."""
+        (size,) = self._base.execute("SELECT size FROM progress").fetchone()
+        rows, traces, days = [], [], Counter[tuple[int, int]]()
+        last = b""
+        for leaf, data in self._reader.entries(size, _BATCH):
+            said, last = self._say(data), data
+            shape = self._shape(self._whole_shape(said))
+            rows.append((shape, said.time_ms, leaf))
+            days[shape, said.time_ms // _DAY_MS] += 1
+            traces += [(key[:_KEY_BYTES], leaf) for key in said.trace_keys]
+            if said.names:
+                named = (said.names[:_KEY_BYTES], shape)
+                self._base.execute("INSERT OR IGNORE INTO named VALUES (?, ?)", named)
+        if rows:
             self._write(rows, traces, days)
-            last, data = entries[-1]
-            done = (last + 1, leaf_hash(data))
+            done = (size + len(rows), leaf_hash(last))
             self._base.execute("UPDATE progress SET size = ?, last_leaf_hash = ?", done)
-        return True
+        return bool(rows)
 
     def _write(
         self,
@@ -312,11 +310,26 @@ class SearchIndex:
             # A damaged or foreign file holds nothing that the log does not: it is made again.
             pass
         base.close()
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        base = _connect(self._path)
-        base.executescript(_SCHEMA)
-        return base
+        self._build()
+        return _connect(self._path)
+
+    def _build(self) -> None:
+        """Makes the file anew, whole before it has its name: one transaction, no journal."""
+        with TemporaryDirectory(prefix=".index-", dir=self._path.parent) as folder:
+            fresh = Path(folder) / "fresh.sqlite"
+            self._base = _connect(fresh)
+            self._base.execute("PRAGMA journal_mode = OFF")
+            self._base.execute("PRAGMA synchronous = OFF")
+            self._base.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._base.executescript(_SCHEMA)
+            with _writing(self._base):
+                self._load_shapes()
+                while self._step():
+                    pass
+            self._base.close()
+            sync_path(fresh)
+            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+            fresh.replace(self._path)
 
     def _is_of_this_log(self, size: int, last_leaf_hash: bytes) -> bool:
         if not 0 < size <= self._reader.size:
@@ -336,6 +349,14 @@ def _plain(outcome: str) -> str:
 def _connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     return sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+
+
+@contextmanager
+def _writing(base: sqlite3.Connection) -> Iterator[None]:
+    """A transaction; two readers never index one entry twice."""
+    base.execute("BEGIN IMMEDIATE")
+    with base:
+        yield
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A document as a person reads it: headings, paragraphs, tables and pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,57 @@ class Document:
     title: str
     facts: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
+
+    def settable(self) -> "Document":
+        """The same with letters that every form can show: of others it only says that one stood.
+
+        A person's name may hold any letter, and is never changed; a ledger's words are another's,
+        and may not keep a report from being made.
+        """
+        return replace(
+            self,
+            facts=tuple((settable(name), settable(value)) for name, value in self.facts),
+            parts=tuple(_part(part, settable) for part in self.parts),
+        )
+
+
+def settable(text: str) -> str:
+    """As `Document.settable`, of one text."""
+    return "".join(one if _has_font(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+_FONT = ((0x20, 0x7E), (0xA0, 0x24F), (0x370, 0x3CF), (0x2009, 0x2009), (0x2010, 0x2027))
+_FONT_SIGNS = frozenset("\u202f\u2030\u20ac\u2190\u2192\u2212\u2260\u2264\u2265\ufffd")
+
+
+def _has_font(one: str) -> bool:
+    return one in _FONT_SIGNS or any(low <= ord(one) <= high for low, high in _FONT)
+
+
+def _part(part: Part, change: Callable[[str], str]) -> Part:
+    return replace(
+        part,
+        paragraphs=tuple(map(change, part.paragraphs)),
+        grids=tuple(
+            replace(
+                grid,
+                rows=tuple(
+                    tuple(
+                        tuple(replace(one, text=change(one.text)) for one in cell) for cell in row
+                    )
+                    for row in grid.rows
+                ),
+            )
+            for grid in part.grids
+        ),
+        pictures=tuple(
+            replace(one, said=change(one.said), svg=change(one.svg)) for one in part.pictures
+        ),
+    )
+
+
+def _grid(grid: Grid, change: Callable[[str], str]) -> Grid:
+    def cell(lines: Cell) -> Cell:
+        return tuple(replace(one, text=change(one.text)) for one in lines)
+
+    return replace(grid, rows=tuple(tuple(map(cell, row)) for row in grid.rows))

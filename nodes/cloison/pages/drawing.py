@@ -27,7 +27,7 @@ _LEFT, _TOP, _BELOW = 52, 8, 26
 _LEGEND_LINE, _LEGEND_COLUMNS = 16, 2
 _FONT = 'font-family="Liberation Sans, Arial, Libertinus Serif, sans-serif" font-size="11"'
 _MOST_LABELS = 8
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 _LINES = 4
 
 

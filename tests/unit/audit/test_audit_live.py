@@ -120,6 +120,30 @@ def test_node_that_does_not_answer_is_a_finding_and_the_others_are_audited(
     assert answer["checked"]["ledgers"] == ["caf"]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("command", ["run", "replay", "reconcile"])
+def test_node_that_refuses_is_a_finding_of_every_command(
+    command: str, live: Live, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(public_servicers.Ledger, "_reader", refuse)
+    assert live.typed(command, "--node", "cnav") == 1
+    assert "n'a pas remis ses entrées" in " ".join(capsys.readouterr().out.split())
+
+
+def test_report_of_a_node_that_refuses_says_so_where_nothing_dates_it(
+    live: Live,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(public_servicers.Ledger, "_reader", refuse)
+    out = tmp_path / "report"
+    assert live.typed("report", "--node", "cnav", "--out", str(out)) == 1
+    assert "AUDITOR_NOT_SERVED" in capsys.readouterr().err
+    ends = ("--since", "2026-06-01", "--until", "2026-07-01")
+    assert live.typed("report", "--node", "cnav", "--out", str(out), *ends) == 1
+    assert "AUDITOR_NOT_SERVED" in (out / "tables/findings.csv").read_text("utf-8")
+
+
 def test_node_of_another_key_is_refused(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
     """CAF's address given as CNAV's: its certificate does not name that body."""
     assert live.typed("reconcile", "--node", f"cnav=127.0.0.1:{live.ports[CAF]}", "--json") == 1

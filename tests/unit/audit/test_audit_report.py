@@ -25,6 +25,7 @@ from cloison.cli.audit import open_sets
 from cloison.cli.audit_report import write_report
 from cloison.ledger.reader import WITNESSED
 from cloison.pages.notice import notice_page
+from cloison.pages.notice_pdf import notice_pdf
 
 from .conftest import Audited
 
@@ -176,6 +177,14 @@ def test_report_hostile_words_stay_text(made: Made) -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_report_letter_no_font_has_does_not_keep_it_from_being_made(made: Made) -> None:
+    """A ledger's words are another's: they may not stop an inspection."""
+    words = "caf-\U0001f9ff\u4e2d\x00\u202ereverse"
+    report = found(made[1], [finding(0, words)])
+    assert notice_pdf(report_document(report), report.period.until).startswith(b"%PDF")
+    assert "caf-\ufffd\ufffd\ufffd\ufffdreverse" in notice_page(report_document(report))
+
+
 @pytest.mark.parametrize(
     ("cell", "shown"),
     [
@@ -185,7 +194,7 @@ def test_report_hostile_words_stay_text(made: Made) -> None:
         ("@a", "'@a"),
         ("\r=1", "\ufffd=1"),
         ("a\nb;c\x1b[31m", "a\ufffdb;c\ufffd[31m"),
-        ("entre", "entre"),
+        ("12\u202f345 « à »", "12\u202f345 « à »"),
     ],
 )
 def test_report_cell_is_text_on_one_line_and_never_a_formula(cell: str, shown: str) -> None:

@@ -248,12 +248,12 @@ def test_entry_of_another_format_is_refused(log: Log, directory: Path, path: Pat
     assert raised.value.reason == "BAD_ENTRY"
 
 
-Shown = Callable[..., tuple[int, Sequence[dict[str, str]]]]
+Shown = Callable[..., tuple[int, Sequence[dict[str, object]]]]
 
 
 @pytest.fixture
 def show(written: Path, capsys: pytest.CaptureFixture[str]) -> Shown:
-    def shown(*options: str) -> tuple[int, Sequence[dict[str, str]]]:
+    def shown(*options: str) -> tuple[int, Sequence[dict[str, object]]]:
         code = run(["ledger", "show", str(written), *options, "--json"])
         return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -43,7 +43,7 @@ _AUDITED = (
 
 def report_document(report: Report) -> Document:
     """The document; bounded, whatever was found."""
-    return Document(_TITLE, tuple(_facts(report)), tuple(_parts(report)))
+    return Document(_TITLE, tuple(_facts(report)), tuple(_parts(report))).settable()
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:

@@ -49,15 +49,21 @@ def pictures(series: Sequence[Series], policy: PolicySet, days: tuple[date, date
     for one in series:
         if one.points:
             by_name[one.name].append(one)
+    daily = [one for one in series if _is_daily(one)]
     names = [*(name for name in _KINDS if name in by_name), *sorted(by_name.keys() - _KINDS.keys())]
-    return [_picture(name, by_name[name], policy, days) for name in names]
+    return [_picture(name, by_name[name], daily, policy, days) for name in names]
 
 
 def _picture(
-    name: str, series: Sequence[Series], policy: PolicySet, days: tuple[date, date]
+    name: str,
+    series: Sequence[Series],
+    daily: Sequence[Series],
+    policy: PolicySet,
+    days: tuple[date, date],
 ) -> Picture:
+    """Pictures of days share their days, so that one may be held against another."""
     kind = _KINDS.get(name) or _Kind(series[0].title, series[0].unit, stacked=False)
-    places, width = _places(series, days)
+    places, width = _places(daily if all(map(_is_daily, series)) else series, days)
     summed = kind.unit != "indice"
     rows = _fewer([_row(one, kind, policy, width, summed=summed) for one in series], summed=summed)
     limits = sorted({one.limit for one in series if one.limit is not None})
@@ -65,6 +71,10 @@ def _picture(
         bars(places, rows) if kind.stacked else lines(places, rows, limits[0] if limits else None)
     )
     return Picture(f"{kind.title} ({kind.unit})", _said(kind, rows, places, limits), drawn)
+
+
+def _is_daily(one: Series) -> bool:
+    return all(len(place) > _MONTH for place, _ in one.points)
 
 
 def _row(one: Series, kind: _Kind, policy: PolicySet, width: int, *, summed: bool) -> Row:
@@ -99,7 +109,7 @@ def _size(row: Row) -> float:
 def _places(series: Sequence[Series], days: tuple[date, date]) -> tuple[list[str], int]:
     """The days between the first and the last that have a value; months or years where many."""
     points = sorted({place for one in series for place, _ in one.points})
-    if all(len(one) > _MONTH for one in points):
+    if all(map(_is_daily, series)):
         first, last = max(points[0], days[0].isoformat()), min(points[-1], days[1].isoformat())
         every = list(_days(date.fromisoformat(first), date.fromisoformat(last)))
         if len(every) <= _MOST_DAYS:

@@ -1,5 +1,6 @@
 """A report's content: what was found, counted and cosigned, as tables; all text, no drawing yet."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -197,8 +198,13 @@ def _decided(counts: Counts) -> Iterator[Sheet]:
             "articles": "Règles qui l'interdisent, ou les plus proches",
             "count": "Nombre",
         },
-        ((*key, number) for key, number in counts.refusals.items()),
+        _rows(counts.refusals),
     )
+
+
+def _rows(counted: Counter[tuple[str, ...]]) -> Iterator[tuple[Value, ...]]:
+    for key, number in counted.items():
+        yield (*key, number)
 
 
 def _activities(policy: PolicySet, counts: Counts) -> Sheet:
@@ -218,27 +224,28 @@ def _activities(policy: PolicySet, counts: Counts) -> Sheet:
         "security": "Sécurité",
         "decisions": "Décisions",
     }
-    known = policy.activities
-    rows = (
-        (
-            name,
-            known[name].title,
-            known[name].body,
-            known[name].controller,
-            ", ".join(policy.purposes[one].fr for one in known[name].purposes),
-            ", ".join(known[name].legal_bases),
-            " ; ".join(known[name].data),
-            " ; ".join(known[name].recipients),
-            " ; ".join(known[name].retention),
-            " ; ".join(known[name].security),
-            number,
-        )
-        if name in known
-        else (name, "inconnu du registre des traitements", *[""] * 8, number)
-        for name, number in used.items()
-    )
+    rows = (_activity(policy, name, number) for name, number in used.items())
     shown = ("activity", "title", "body", "purposes", "texts", "decisions")
     return sheet("activities", "Traitements, tels que déclarés", columns, rows, shown)
+
+
+def _activity(policy: PolicySet, name: str, decisions: int) -> tuple[Value, ...]:
+    known = policy.activities.get(name)
+    if known is None:
+        return (name, "inconnu du registre des traitements", *[""] * 8, decisions)
+    return (
+        name,
+        known.title,
+        known.body,
+        known.controller,
+        ", ".join(policy.purposes[one].fr for one in known.purposes),
+        ", ".join(known.legal_bases),
+        " ; ".join(known.data),
+        " ; ".join(known.recipients),
+        " ; ".join(known.retention),
+        " ; ".join(known.security),
+        decisions,
+    )
 
 
 def _cases(counts: Counts) -> Sheet:
@@ -248,7 +255,7 @@ def _cases(counts: Counts) -> Sheet:
         "event": "Ce qu'il est devenu",
         "count": "Nombre",
     }
-    rows = ((*key, number) for key, number in counts.cases.items())
+    rows = _rows(counts.cases)
     return sheet("cases", "Dossiers ouverts et clos dans la période", columns, rows)
 
 
@@ -268,13 +275,13 @@ def _retention(counts: Counts) -> Sheet:
 
 def _failures(counts: Counts) -> Sheet:
     columns = {"ledger": "Registre", "peer": "Pair", "reason": "Motif", "count": "Nombre"}
-    rows = ((*key, number) for key, number in counts.failures.items())
+    rows = _rows(counts.failures)
     return sheet("failures", "Échecs avant décision", columns, rows)
 
 
 def _kinds(counts: Counts) -> Sheet:
     columns = {"ledger": "Registre", "kind": "Entrée", "count": "Nombre"}
-    rows = ((*key, number) for key, number in counts.kinds.items())
+    rows = _rows(counts.kinds)
     return sheet("kinds", "Entrées de la période, par espèce", columns, rows)
 
 

@@ -5,11 +5,13 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloison.french import french_count
+from cloison.french import BLANK, THIN, french_count
 from cloison.pages.document import Grid, Line
 
 SHOWN_ROWS = 60
 """Rows of one table in the document."""
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_BLANKS = frozenset({BLANK, THIN})
 _FORMULA = ("=", "+", "-", "@")
 Value = str | int
 
@@ -91,7 +93,11 @@ def _inert(value: Value) -> Value:
 
 def printable(text: str) -> str:
     """The text with nothing that commands a reader's screen."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(one if _known(one) else REPLACEMENT for one in text)
+
+
+def _known(one: str) -> bool:
+    return one.isprintable() or one in _BLANKS
 
 
 def _shown(value: Value) -> str:
