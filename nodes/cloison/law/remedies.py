@@ -55,6 +55,8 @@ def remedies(
     activity = policy.activities.get(question.activity)
     if activity is None or activity.fields_of(question.holder, question.dataset) is None:
         return ()
+    if decide_anew(policy, question, facts, now).permitted:
+        return ()  # it was refused for what is no law: a proof, a person, silent witnesses
     changes = list(_changes(activity, question, facts, now))
     for size in range(1, _MOST_CHANGES + 1):
         found = tuple(

@@ -21,6 +21,7 @@ Submit = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 """Posts a request to a URL: status and body. Raises `OSError` where nobody answers."""
 SECONDS_UNCHANGED = 120
 _TRIES = 2
+_LATE_SECONDS = 1.0
 _OK, _CONFLICT = 200, 409
 _LOG = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ class HeadSender:
     async def send(self) -> bool:
         """Sends the present head to whoever has not seen it, and keeps what they answer.
 
-        Where somebody waits for a newer head it does not wait for those who are late with this one:
-        they are left to answer, and asked again after that.
+        Once enough did, those who are late are left to answer, and asked again after that: at once
+        where somebody waits for a newer head, else after a second.
 
         Returns:
             Whether enough of them saw it.
@@ -75,13 +76,22 @@ class HeadSender:
         head = parse_checkpoint_text(parse_note(note).text)
         lines: list[NoteSignature] = []
         enough = False
-        asked = [one for one in self._witnesses if one.name not in self._still_late()]
-        waiting = {asyncio.create_task(self._ask(one, note, head), name=one.name) for one in asked}
+        late = self._still_late()
+        waiting = {
+            asyncio.create_task(self._ask(one, note, head), name=one.name)
+            for one in self._witnesses
+            if one.name not in late
+        }
         wanted = asyncio.create_task(self.seen.wanted.wait())
         try:
             while waiting and not (enough and wanted.done()):
                 both = {*waiting, wanted} if enough else waiting
-                done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                patience = _LATE_SECONDS if enough else None
+                done, _ = await asyncio.wait(
+                    both, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
                 answered = [task.result() for task in waiting & done]
                 waiting -= done
                 lines += [line for line in answered if line is not None]
