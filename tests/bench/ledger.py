@@ -85,7 +85,8 @@ def _measure_appends(folder: Path) -> dict[int, tuple[float, ...]]:
             return log.inclusion_proofs(log.append_many(entries))
 
         for callers in CALLERS:
-            ours, theirs = [], []
+            ours: list[tuple[float, float]] = []
+            theirs: list[tuple[float, float]] = []
             for number in range(_ROUNDS + 1):
                 sides = [(commit, ours), (bare.commit, theirs)][:: 1 if number % 2 else -1]
                 for side, results in sides:

@@ -47,6 +47,11 @@ class Witnessed:
     def up(self, *only: str) -> None:
         succeed(self.cloison("up", *[part for one in only for part in ("--only", one)]))
 
+    def fsck(self) -> Done:
+        """Every ledger checked, while its node runs."""
+        folders = ("--keys", str(self.folder / "keys"), "--var", str(self.folder / "var"))
+        return cloison("ledger", "fsck", *folders)
+
     def until(self, holds: Callable[[list[str]], bool]) -> list[str]:
         """The findings, once they are as wanted."""
         deadline = time.monotonic() + WITHIN_SECONDS
@@ -142,6 +147,7 @@ def test_ledger_restored_from_a_backup_is_found_out(witnessed: Witnessed) -> Non
     shutil.copytree(state / "ledger", witnessed.folder / "backup")
     witnessed.up("msa")  # a start is an entry of the register
     assert witnessed.until(lambda findings: not findings) == []
+    assert witnessed.fsck().returncode == 0
     witnessed.down("msa")
     shutil.move(state / "ledger", witnessed.folder / "right")
     shutil.copytree(witnessed.folder / "backup", state / "ledger")
@@ -152,6 +158,8 @@ def test_ledger_restored_from_a_backup_is_found_out(witnessed: Witnessed) -> Non
     forks = list((witnessed.folder / "var/cnil/witness/forks").glob("*/*"))
     assert len(forks) == before + 1
     newest = max(forks, key=lambda path: path.stat().st_mtime_ns).read_bytes()
+    checked = witnessed.fsck()
+    assert (checked.returncode, "FORK_KEPT" in checked.stdout) == (1, True)
     heads = re.findall(rb"msa\.cloison\.local/register\n(\d+)\n(\S+)\n", newest)
     (size, root), (same_size, other_root) = heads  # two heads of one size, both signed
     assert (size, root != other_root) == (same_size, True)

@@ -132,6 +132,22 @@ def two_tiles(place: Place) -> None:
     flip(place.folder / "tile/entries/001")
 
 
+def swapped(place: Place, folder: str) -> None:
+    """Two files of one kind, each in the other's place."""
+    first, second = (place.folder / folder / name for name in ("000", "001"))
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+
+
+def from_another_log(place: Place, name: str) -> None:
+    """A file of a ledger of the same key and length, with other entries."""
+    with Log.create(place.var / "other", place.signer) as other:
+        other.append_many([decided(number, seconds=1) for number in range(1_000, 1_000 + ENTRIES)])
+        other.settle()
+    shutil.copy(place.var / "other" / name, place.folder / name)
+
+
 def torn(place: Place) -> None:
     (segment,) = (place.folder / "entries").iterdir()
     segment.write_bytes(segment.read_bytes().rstrip(b"\0") + b"CLR1 and no more")
@@ -174,6 +190,17 @@ WRONG: dict[str, tuple[Callable[[Place], object], set[str]]] = {
     "two tiles": (
         two_tiles,
         {"BAD_TILE", "BAD_BUNDLE"},
+    ),
+    "tiles swapped": (lambda p: swapped(p, "tile/0"), {"BAD_TILE"}),
+    "bundles swapped": (lambda p: swapped(p, "tile/entries"), {"BAD_BUNDLE"}),
+    "a tile of another log": (lambda p: from_another_log(p, "tile/0/000"), {"BAD_TILE"}),
+    "entries of another log": (
+        lambda p: from_another_log(p, "tile/entries/000"),
+        {"BAD_BUNDLE"},
+    ),
+    "the checkpoint of another log": (
+        lambda p: from_another_log(p, "checkpoint"),
+        {"BAD_ROOT"},
     ),
     "a commit": (lambda p: flip(min((p.folder / "entries").iterdir()), 500), {"LEDGER_DAMAGED"}),
     "no commit left": (
