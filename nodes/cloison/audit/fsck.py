@@ -127,7 +127,7 @@ def check_folder(
         if verified.torn_bytes:
             what = f"`entries`: {verified.torn_bytes} bytes of a commit that was never acknowledged"
             found.note("TORN_COMMIT", what)
-        looking.end(found.entries)
+        looking.end(verified.checkpoint.size - verified.minimum)
     for path in forks:
         found.note("FORK_KEPT", f"`{path}`: a witness keeps two heads of one size of this ledger")
     for path in leftovers(folder):
@@ -158,9 +158,9 @@ class _Looking:
             self._index.see(place, entry)
             self._indexed += 1
 
-    def end(self, entries: int) -> None:
-        """After the last: an index is held to a ledger that could be read whole."""
-        if self._index is None or self._indexed != entries:
+    def end(self, kept: int) -> None:
+        """After the last: an index is held to a ledger whose kept entries could all be read."""
+        if self._index is None or self._indexed != kept:
             return
         try:
             self._index.verify()

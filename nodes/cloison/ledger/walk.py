@@ -80,7 +80,11 @@ class Walk:
         Of entries no longer kept the tile is all there is; those above it say whether it is right.
         """
         if bundle * TILE_WIDTH < self._bundles.minimum:
-            return self._of_tile(bundle)
+            hashes = self._of_tile(bundle)
+            if hashes is None:  # INVARIANT: no pass ends early without a word
+                path = Tile(0, bundle).path
+                self._tell(IntegrityError("BAD_TILE", f"`{path}`: not there, or not whole"))
+            return hashes
         try:
             entries = self._bundles.bundle(bundle)
         except (IntegrityError, StorageError) as error:

@@ -250,6 +250,38 @@ def test_fsck_names_what_is_wrong(
     assert problems(place, capsys) == codes
 
 
+def pruned(place: Place) -> None:
+    """The oldest 256 entries are gone, as their time of keeping ended."""
+    with Log.open(place.folder, place.signer) as log:
+        index = LedgerIndex(place.index, log, index_terms)
+        log.begin_file()
+        more = [decided(number, seconds=number) for number in range(ENTRIES, ENTRIES + 300)]
+        index.add(log.append_many(more).first_index, more)
+        log.settle()
+        log.prune(256)
+        index.prune()
+        index.close()
+
+
+def test_fsck_of_a_pruned_ledger_checks_what_is_kept(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pruned(place)
+    assert problems(place, capsys) == set()
+    with closing(sqlite3.connect(place.index)) as base, base:
+        base.execute("DELETE FROM term WHERE kind = 'trace' AND leaf = 300")
+    assert problems(place, capsys) == {"INDEX_DISAGREES"}
+
+
+def test_fsck_of_a_pruned_ledger_without_a_tile_says_so(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what is no longer kept the hash tiles are all there is: nothing else would show it."""
+    pruned(place)
+    (place.folder / "tile/0/000").unlink()
+    assert problems(place, capsys) == {"BAD_TILE"}
+
+
 def test_fsck_of_an_unknown_entry_version_names_the_entry(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
