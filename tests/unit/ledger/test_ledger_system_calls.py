@@ -13,16 +13,26 @@ import struct
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloison.audit.fsck import check_folder
 from cloison.errors import StorageError
-from cloison.ledger import Log, NoteSigner, verify_checkpoint
+from cloison.ledger import Checkpoint, Log, NoteSigner, sign_checkpoint, verify_checkpoint
+from cloison.ledger.cosignature import Cosigner
+from cloison.ledger.tree import (
+    MemoryNodes,
+    consistency_from,
+    edge_hashes,
+    leaf_hash,
+    root_from_edges,
+)
+from cloison.ledger.witness import Submission, Witness
 
 STRACE = shutil.which("strace")
 CALLS = (
@@ -38,6 +48,9 @@ CALLS = (
 )
 GROUPS = (130, 200, 3)
 FAILED = 75
+COSIGNED = 200
+WITNESS = Cosigner("cnil", Ed25519PrivateKey.from_private_bytes(bytes([6]) * 32))
+Work = Callable[[Path, NoteSigner, int], None]
 ATTACH_SECONDS = 20.0
 _PR_SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
 
@@ -59,8 +72,26 @@ def write(directory: Path, signer: NoteSigner, told: int) -> None:
             log.settle()
 
 
-def writer(directory: Path, signer: NoteSigner, told: int) -> int:
-    """A process that waits to be traced, then writes; 75 where a call failed."""
+def cosign(directory: Path, signer: NoteSigner, told: int) -> None:
+    """A witness that is shown two heads, the second longer; tells each size it cosigned."""
+    witness = Witness(directory, WITNESS, {signer.name: signer.verifier}, lambda: 1_790_000_000)
+    for old, size in ((0, 3), (3, 700)):
+        if witness.add_checkpoint(submission(signer, old, size)).status == COSIGNED:
+            os.write(told, struct.pack(">Q", size))
+    witness.close()
+
+
+def submission(signer: NoteSigner, old: int, size: int) -> bytes:
+    """A head of so many entries, and the proof that it continues the old one."""
+    nodes = MemoryNodes([leaf_hash(entry(index)) for index in range(size)])
+    edges = edge_hashes(nodes, size)
+    note = sign_checkpoint(Checkpoint(signer.name, size, root_from_edges(edges)), signer)
+    proof = consistency_from(nodes, edges, old, size)
+    return Submission(old, tuple(proof), note).encode()
+
+
+def writer(work: Work, directory: Path, signer: NoteSigner, told: int) -> int:
+    """A process that waits to be traced, then works; 75 where a call failed."""
     child = os.fork()
     if child:
         return child
@@ -68,7 +99,7 @@ def writer(directory: Path, signer: NoteSigner, told: int) -> int:
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
-        write(directory, signer, told)
+        work(directory, signer, told)
         code = 0
     except StorageError:
         code = FAILED
@@ -98,10 +129,12 @@ def traced(child: int, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         tracer.communicate()
 
 
-def run(directory: Path, signer: NoteSigner, options: list[str]) -> tuple[int, int]:
-    """The status a traced writer ended with, and the last size it told; 0 if none."""
+def run(
+    directory: Path, signer: NoteSigner, options: list[str], work: Work = write
+) -> tuple[int, int]:
+    """The status a traced process ended with, and the last size it told; 0 if none."""
     reading, writing = os.pipe()
-    child = writer(directory, signer, writing)
+    child = writer(work, directory, signer, writing)
     os.close(writing)
     with traced(child, options):
         os.kill(child, signal.SIGCONT)
@@ -177,6 +210,32 @@ def test_writer_whose_system_call_fails_once_loses_nothing_acknowledged(
         check(directory, signer, told)
         shutil.rmtree(directory, ignore_errors=True)
     assert hit
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "openat"])
+def test_witness_whose_system_call_fails_once_remembers_every_head_it_cosigned(
+    tmp_path: Path, signer: NoteSigner, call: str
+) -> None:
+    trace = tmp_path / "trace"
+    (tmp_path / "whole").mkdir()
+    options = ["-e", f"trace={call}", "-o", str(trace)]
+    assert run(tmp_path / "whole", signer, options, cosign) == (0, 700)
+    count = len(re.findall(rf"^{call}\(", trace.read_text(), re.MULTILINE))
+    assert count
+    for at, fault in [(at, fault) for at in range(1, count + 1) for fault in ("EIO", "killed")]:
+        directory = tmp_path / f"{at}-{fault}"
+        directory.mkdir()
+        inject = f"inject={call}:{FAULTS[fault]}:when={at}"
+        told = run(
+            directory,
+            signer,
+            ["-e", f"trace={call}", "-e", inject, "-o", "/dev/null"],
+            cosign,
+        )[1]
+        witness = Witness(directory, WITNESS, {signer.name: signer.verifier}, lambda: 1)
+        head = witness.head(signer.name)
+        assert (head.size if head else 0) >= told
+        witness.close()
 
 
 def test_two_processes_cannot_write_to_one_ledger(
