@@ -1,8 +1,8 @@
 """Statistical tables against peers, on the same data and the same budget.
 
 Peers: leaves alone, summed; three levels without least squares; the exponential mechanism, a ninth
-of the loss a decile; a plain group-by; OpenDP's own release on Polars, where that extra is installed
-(it is not in the lock; the row is left out without it). OpenDP's contingency table needs an extra of
+of the loss a decile; a plain group-by; OpenDP's own release on Polars, where that extra is: it
+is not in the lock, and the row is left out without it. OpenDP's contingency table needs an extra of
 more than a gigabyte and is not run.
 """
 

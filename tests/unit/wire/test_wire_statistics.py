@@ -91,10 +91,12 @@ class Analyst:
         self.desk = StatisticsDesk(node, Holder(node))
         self.service = Statistics(node, self.desk, beat_seconds=0)
 
-    def request(self, epsilon: str = "1", period: str = "2026-03", **changed: Any) -> Any:
+    def request(
+        self, epsilon: str = "1", period: str = "2026-03", name: str = TABLE, **changed: Any
+    ) -> Any:
         record = self.federation.policy.activities[ACTIVITY].model_copy(update=changed)
-        table = self.federation.policy.statistics.tables[TABLE]
-        asked = TableQuestion(TABLE, period, epsilon)
+        table = self.federation.policy.statistics.tables[name]
+        asked = TableQuestion(name, period, epsilon)
         return build_request(self.keys, CAF, table, asked, record, self.federation.clock())
 
     async def send(self, request: wire.PublishRequest) -> wire.PublishResponse:
