@@ -92,8 +92,8 @@ def encode(table: Table, cube: Cube, held: Held) -> dict[str, pa.Table]:
     own = parts.pop(table.dataset)
     if not own:
         own = [_part(chosen[table.dataset], (), 0)]
-    keys, numbers = _number(own)
-    encoded = {table.dataset: _rows(own, numbers, chosen[table.dataset])}
+    keys, persons = _number(own)
+    encoded = {table.dataset: _rows(own, persons, chosen[table.dataset])}
     for name, others in parts.items():
         encoded[name] = _one_each(keys, others)
     return encoded
@@ -105,8 +105,7 @@ def _joined(columns: Sequence[Any], kind: Any) -> Any:
     return np.concatenate(columns) if columns else np.zeros(0, kind)
 
 
-def _rows(parts: Sequence[_Part], numbers: Sequence[_Numbers], columns: Columns) -> pa.Table:
-    persons = [number[part.run] for part, number in zip(parts, numbers, strict=True)]
+def _rows(parts: Sequence[_Part], persons: Sequence[_Numbers], columns: Columns) -> pa.Table:
     made = {
         PERSON: pa.array(_joined(persons, np.int32)),
         CELL: pa.array(_joined([part.codes for part in parts], np.int32)),
@@ -121,9 +120,12 @@ def _one_each(keys: _Keys, parts: Sequence[_Part]) -> pa.Table:
     """One row a person that counts: the least of their codes, and none for who has none."""
     least = np.full(len(keys[0]), _NOBODY, np.int32)
     for part in parts:
-        number = _find(keys, part.high, part.low)[part.run]
-        counts = (number >= 0) & (part.codes >= 0)
-        np.minimum.at(least, number[counts], part.codes[counts])
+        numbers = _find(keys, part.high, part.low)
+        for start in range(0, len(part.run), _BATCH):
+            some = slice(start, start + _BATCH)
+            number, codes = numbers[part.run[some]], part.codes[some]
+            counts = (number >= 0) & (codes >= 0)
+            np.minimum.at(least, number[counts], codes[counts])
     held = np.flatnonzero(least != _NOBODY)
     return pa.table({PERSON: pa.array(held.astype(np.int32)), CELL: pa.array(least[held])})
 
@@ -215,12 +217,11 @@ def _changes(high: _Halves, low: _Halves) -> npt.NDArray[np.bool_]:
 
 
 def _number(parts: Sequence[_Part]) -> tuple[_Keys, list[_Numbers]]:
-    """The persons in the order of their keys, and of each run of each part its person's place."""
+    """The persons in the order of their keys, and of each row of each part its person's place."""
     high = _joined([part.high for part in parts], np.uint64)
     low = _joined([part.low for part in parts], np.uint64)
-    ends = np.cumsum([len(part.high) for part in parts])[:-1]
-    if _rising(high, low):
-        return (high, low), np.split(np.arange(len(high), dtype=np.int32), ends)
+    if len(parts) == 1 and _rising(high, low):
+        return (high, low), [parts[0].run]
     order = np.argsort(high, kind="stable")  # runs that are in order already are only merged
     high, low = high[order], low[order]
     if ((high[1:] == high[:-1]) & (low[1:] < low[:-1])).any():
@@ -229,7 +230,9 @@ def _number(parts: Sequence[_Part]) -> tuple[_Keys, list[_Numbers]]:
     first = _changes(high, low)
     numbers = np.empty(len(order), np.int32)
     numbers[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
-    return (high[first], low[first]), np.split(numbers, ends)
+    ends = np.cumsum([len(part.high) for part in parts])[:-1]
+    found = zip(np.split(numbers, ends), parts, strict=True)
+    return (high[first], low[first]), [number[part.run] for number, part in found]
 
 
 def _rising(high: _Halves, low: _Halves) -> bool:
@@ -240,8 +243,21 @@ def _rising(high: _Halves, low: _Halves) -> bool:
 
 def _find(keys: _Keys, high: _Halves, low: _Halves) -> _Numbers:
     """The place of each key among keys in order; -1 where it is none of them."""
+    found = np.empty(len(high), np.int32)
+    for start in range(0, len(high), _BATCH):
+        some = slice(start, start + _BATCH)
+        # Of keys in order, a batch is found among as many neighbours, near the processor.
+        begin = int(np.searchsorted(keys[0], high[some].min()))
+        end = int(np.searchsorted(keys[0], high[some].max(), "right"))
+        near = keys[0][begin:end], keys[1][begin:end]
+        place = _find_near(near, high[some], low[some])
+        found[some] = np.where(place < 0, -1, place + begin)
+    return found
+
+
+def _find_near(keys: _Keys, high: _Halves, low: _Halves) -> npt.NDArray[np.int64]:
     if not len(keys[0]):
-        return np.full(len(high), -1, np.int32)
+        return np.full(len(high), -1)
     last = len(keys[0]) - 1
     place = np.minimum(np.searchsorted(keys[0], high), last)
     # Two keys may begin alike: those not found at the first of them look at the next.
@@ -251,5 +267,4 @@ def _find(keys: _Keys, high: _Halves, low: _Halves) -> _Numbers:
         at = place[wrong]
         onward = (keys[0][at] == high[wrong]) & (keys[1][at] < low[wrong]) & (at < last)
         wrong = wrong[onward]
-    held = (keys[0][place] == high) & (keys[1][place] == low)
-    return np.where(held, place, -1).astype(np.int32)
+    return np.where((keys[0][place] == high) & (keys[1][place] == low), place, -1)

@@ -91,6 +91,17 @@ def test_publish_sum_of_what_is_no_amount_is_refused_before_the_budget(analyst: 
     assert "budget_reserved" not in kinds
 
 
+def test_publish_table_of_a_year_not_wholly_loaded_is_refused_before_the_budget(
+    analyst: Analyst,
+) -> None:
+    node = analyst.federation.node(CAF)
+    path, files = "tables/caf-beneficiaries.toml", dict(read_policy(ROOT))
+    files[path] = files[path].replace(b'period = "month"', b'period = "year"')
+    node.policy = analyst.federation.policy = PolicySet.parse(files)
+    assert analyst.refused(analyst.request(period="2026")) == "NOT_LOADED"
+    assert analyst.spent == Loss()
+
+
 def test_written_sum_says_the_same_in_every_form(analyst: Analyst, tmp_path: Path) -> None:
     publication = published(analyst, SUMS)
     written = {one.suffix: one for one in stats._write(tmp_path, publication)}
