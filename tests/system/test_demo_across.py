@@ -29,9 +29,8 @@ def told(done: Done) -> dict[str, Any]:
 def spent(federation: Federation, holder: str) -> str:
     budgets = told(stats(federation, "budget", "--holder", holder))["budgets"]
     named = f"{holder}-beneficiaries", 2026
-    return next(
-        one["spent_epsilon"] for one in budgets if (one["population"], one["year"]) == named
-    )
+    (found,) = (one for one in budgets if (one["population"], one["year"]) == named)
+    return str(found["spent_epsilon"])
 
 
 def test_table_of_two_holders_is_published_verified_free_again_refused_and_had_without_one(
