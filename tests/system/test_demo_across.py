@@ -62,3 +62,17 @@ def test_table_of_two_holders_is_published_verified_free_again_refused_and_had_w
     assert "[HOLDER_MISSING]" in missing.stderr
     assert told(without)["free"] is False
     assert [spent(federation, holder) for holder in ("caf", "msa")] == ["3/2", "1"]
+
+
+def test_table_of_rows_of_two_bodies_is_joined_by_a_third_and_free_again(
+    federation: Federation, tmp_path: Path
+) -> None:
+    words = ("rsa-income", "--period", "2026-04", "--epsilon", "1", "--to", str(tmp_path))
+    first, second = (told(stats(federation, "publish", *words)) for _ in range(2))
+    assert (first["free"], second["free"]) == (False, True)
+    file = next(name for name in first["files"] if name.endswith(".json"))
+    assert told(stats(federation, "verify", file))["holder"] == "dgfip"
+    budgets = told(stats(federation, "budget", "--holder", "dgfip"))["budgets"]
+    assert [(one["population"], one["spent_epsilon"]) for one in budgets] == [
+        ("rsa-recipients", "1")
+    ]

@@ -14,7 +14,13 @@ from cloison.cli.console import messages, out, show_decision, table
 from cloison.cli.places import read_addresses
 from cloison.cli.policy import load_policy
 from cloison.cli.root import find_root
-from cloison.cli.stats_across import across, joint_price, read_question, show_shares
+from cloison.cli.stats_across import (
+    across,
+    joint_price,
+    publish_together,
+    read_question,
+    show_shares,
+)
 from cloison.cli.stats_told import budget_to_json, price_to_json, show_budget, show_price
 from cloison.errors import StorageError
 from cloison.exchange.statement import TableQuestion
@@ -180,10 +186,9 @@ def publish_command(
     question = read_question(policy.statistics, name, period, epsilon, without or [])
     record = find_activity(policy.activities, activity)
     with messages().status("asking"):
-        if question.whole.also:
+        if question.whole.kind != "single":
             address_of = partial(_address, base, moved=addresses)
-            with across(question, keys, activity, address_of) as client:
-                reply = client.publish(question, record, system_clock())
+            reply = publish_together(question, record, keys, address_of)
         else:
             with closing(_connect(policy, base, keys, activity, name, addresses)) as single:
                 asked = TableQuestion(name, period, epsilon)

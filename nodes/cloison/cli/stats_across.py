@@ -1,16 +1,20 @@
 """What `cloison stats` does for tables of several holders."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import typer
 
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import InputError
+from cloison.law.records import Activity
 from cloison.statistics.declared import Declared, Question
 from cloison.v1 import statistics_service_pb2 as wire
 from cloison.wire.across_client import AcrossClient
+from cloison.wire.node import system_clock
+from cloison.wire.statistics_client import TableReply
+from cloison.wire.study_client import StudyClient
 
 NOT_SHARED = "a table of one holder is asked of that one"
 
@@ -34,6 +38,23 @@ def read_question(
     if table.also and not holders:
         raise InputError("BAD_HOLDERS", f"table `{name}`: no holder is left", "leave out fewer")
     return declared.question(name, period, epsilon, holders)
+
+
+def publish_together(
+    question: Question,
+    record: Activity,
+    keys: Path,
+    address_of: Callable[[BodyId], str],
+) -> TableReply:
+    """A table of several holders' sums, or of several bodies' rows."""
+    bodies = [parse_body(one) for one in question.whole.participants() or question.holders]
+    client: AcrossClient | StudyClient
+    if question.whole.link is None:
+        client = AcrossClient.connect(keys, record.id, {one: address_of(one) for one in bodies})
+    else:
+        client = StudyClient.connect(keys, record.id, {one: address_of(one) for one in bodies})
+    with closing(client):
+        return client.publish(question, record, system_clock())
 
 
 @contextmanager

@@ -332,6 +332,13 @@ def table_abandoned_entry(abandoned: entry_pb2.TableAbandoned, now: datetime) ->
     return _bytes(entry)
 
 
+def study_step_entry(step: entry_pb2.StudyStep, now: datetime) -> bytes:
+    """A step of a study was taken."""
+    entry = _entry(now)
+    entry.study_step.CopyFrom(step)
+    return _bytes(entry)
+
+
 def policy_loaded_entry(told: entry_pb2.PolicyLoaded, now: datetime) -> bytes:
     """A policy set takes effect, or is announced."""
     entry = _entry(now)

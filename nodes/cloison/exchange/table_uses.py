@@ -17,10 +17,13 @@ from cloison.v1 import entry_pb2
 class TableUse:
     """A population was counted, added to others' or alone, in a table that was published.
 
+    Or the rows of persons went into a study under pseudonyms: then the table is another body's, and
+    neither its population nor its document is known here.
+
     Attributes:
         period: Which month or year of their data: `2026-03` or `2026`.
         holders: Whose figures were added up; none where the node's own alone were counted.
-        published_index: Of the register's `table_published` entry.
+        published_index: Of the register's `table_published` entry, or its `study_step`.
     """
 
     table: str
@@ -34,7 +37,10 @@ class TableUse:
 
 
 def table_uses(register: Iterable[tuple[int, entry_pb2.Entry]]) -> Iterator[TableUse]:
-    """Each table published, in the register's order; what was reserved and never left is not one.
+    """Each table published, in the register's order, and each study that persons were named to.
+
+    What was reserved and never left is not one. A holder that only added columns to persons others
+    named keeps no list of them, and has nothing to tell.
 
     Args:
         register: Place and entry, in order, from the first.
@@ -44,6 +50,10 @@ def table_uses(register: Iterable[tuple[int, entry_pb2.Entry]]) -> Iterator[Tabl
         kind = entry.WhichOneof("kind")
         if kind == "budget_reserved":
             reserved[index] = entry.budget_reserved
+        elif kind == "study_step" and entry.study_step.step == "named":
+            step = entry.study_step
+            time = from_milliseconds(entry.entry_time_ms)
+            yield TableUse(step.table, "", step.period, (), step.activity, time, index, b"")
         elif kind == "table_published" and entry.table_published.reserved_index in reserved:
             one = reserved[entry.table_published.reserved_index]
             yield TableUse(

@@ -66,8 +66,9 @@ class References:
 
     def _check_table(self, table: Table, names: set[str]) -> None:
         path = f"tables/{table.id}.toml"
-        for holder in table.holders:
-            for name, fields in table.reads().items():
+        givers = table.participants()[2:] if table.link else table.holders
+        for holder in givers:
+            for name, fields in table.held_by(holder).items():
                 self._known(path, "dataset", [f"{holder}/{name}"], names)
                 self._known(path, "field", fields, self.datasets[holder, name].fields)
 

@@ -154,6 +154,26 @@ class Also(Part):
     persons_source: Words
 
 
+class Source(Part):
+    """Which body holds a dataset of a linked table."""
+
+    dataset: Name
+    holder: Id
+
+
+class Link(Part):
+    """How rows of several bodies become one table, under study pseudonyms.
+
+    Attributes:
+        names: The holder that keeps numbers: it lists the persons, whom others add columns to.
+        keys: The body that makes pseudonyms, and holds nothing that is joined.
+    """
+
+    names: Id
+    keys: Id
+    sources: Annotated[tuple[Source, ...], Field(min_length=2, max_length=8)]
+
+
 class Table(Part):
     """`tables/<id>.toml`.
 
@@ -165,6 +185,7 @@ class Table(Part):
             largest of the levels' errors, each over its aim, is least.
         aims: How large the error of each level may be beside the others'; all alike if absent.
         threshold: Cells whose published figure is less are withheld in print.
+        link: Set: `holder` joins rows of others, and holds none of them itself.
         also: Other holders whose cells are added to this one's: only the sum, with noise, is told.
         colluders: Of several holders, so many may tell the reader of the sum what they hold.
     """
@@ -186,6 +207,7 @@ class Table(Part):
     threshold: Annotated[StrictInt, Field(ge=0, le=10_000)] = 11
     also: Annotated[tuple[Also, ...], Field(max_length=MOST_HOLDERS - 1)] = ()
     colluders: Annotated[StrictInt, Field(ge=0, lt=MOST_HOLDERS)] = 1
+    link: Link | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -205,6 +227,8 @@ class Table(Part):
             populations
         ):
             raise ValueError("`also`: holders in order, each once, each of a population of its own")
+        if self.link is not None:
+            self._check_link(self.link)
         if self.also and self.measure.kind != "count":
             raise ValueError("`also`: several holders' cells are counts")
         return self
@@ -216,6 +240,34 @@ class Table(Part):
             raise ValueError(error.message) from error
         if len(shares) != len(self.levels) or min(shares) <= 0 or sum(shares) != 1:
             raise ValueError("`split`: not one share a level, all more than 0, that add up to 1")
+
+    def _check_link(self, link: Link) -> None:
+        holders = [one.holder for one in link.sources]
+        if [one.dataset for one in link.sources] != list(self.reads()) or self.also:
+            raise ValueError("`link`: a source for each dataset, in order, and nothing `also`")
+        if link.names not in holders or len(set(holders)) < 2:  # noqa: PLR2004 - else nothing joins
+            raise ValueError("`link`: two holders or more, one of which names the persons")
+        if self.holder == link.keys or {self.holder, link.keys} & set(holders):
+            raise ValueError("`link`: who joins, who holds the key and who gives are not one")
+
+    @property
+    def kind(self) -> str:
+        """`single`; `several`: sums of holders' cells; `linked`: rows of several bodies joined."""
+        return "linked" if self.link else "several" if self.also else "single"
+
+    def participants(self) -> tuple[str, ...]:
+        """Of a linked table: who joins, who holds the key, who names, and the others, sorted."""
+        if self.link is None:
+            return ()
+        others = {one.holder for one in self.link.sources} - {self.link.names}
+        return (self.holder, self.link.keys, self.link.names, *sorted(others))
+
+    def held_by(self, holder: str) -> dict[str, tuple[str, ...]]:
+        """The fields of each dataset that this holder is asked for."""
+        if self.link is None:
+            return self.reads()
+        own = {one.dataset for one in self.link.sources if one.holder == holder}
+        return {name: fields for name, fields in self.reads().items() if name in own}
 
     @property
     def holders(self) -> tuple[str, ...]:

@@ -45,6 +45,14 @@ class People:
             (person, self._database.seal(plain, _VAULT + person)),
         )
 
+    def keeps_number(self, person: bytes) -> bool:
+        """Whether the catalogue keeps a NIR for this person."""
+        with self._database.reading():
+            found = self._database.connection.execute(
+                "SELECT 1 FROM vault WHERE person = ?", (person,)
+            )
+            return found.fetchone() is not None
+
     def named(self, person: bytes) -> tuple[Nir, str, date]:
         """NIR, birth name, birth date.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from cloison.errors import InputError
+from cloison.identity import Nir
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue
 from cloison.store.changes import Change, Changes
@@ -171,6 +172,10 @@ class Store:
     def identity(self, person_row_key: bytes) -> IdentityFacts | None:
         """What may bar an answer; None where the person is not known here."""
         return self._people.identity(person_row_key)
+
+    def number(self, person: bytes) -> Nir | None:
+        """The NIR kept of a person; None where none is."""
+        return self._people.named(person)[0] if self._people.keeps_number(person) else None
 
     def claims(
         self, benefit: str, month: Month, references: Sequence[str] | None = None

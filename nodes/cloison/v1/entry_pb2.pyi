@@ -60,6 +60,7 @@ class Entry(_message.Message):
     TRACES_PRUNED_FIELD_NUMBER: _builtins.int
     TABLE_SHARED_FIELD_NUMBER: _builtins.int
     TABLE_ABANDONED_FIELD_NUMBER: _builtins.int
+    STUDY_STEP_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_time_ms: _builtins.int
     """Unix milliseconds by the node's clock."""
@@ -123,6 +124,8 @@ class Entry(_message.Message):
     def table_shared(self) -> Global___TableShared: ...
     @_builtins.property
     def table_abandoned(self) -> Global___TableAbandoned: ...
+    @_builtins.property
+    def study_step(self) -> Global___StudyStep: ...
     def __init__(
         self,
         *,
@@ -158,12 +161,13 @@ class Entry(_message.Message):
         traces_pruned: Global___TracesPruned | None = ...,
         table_shared: Global___TableShared | None = ...,
         table_abandoned: Global___TableAbandoned | None = ...,
+        study_step: Global___StudyStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "day_closed", "person_read", "access_contested", "access_contest_answered", "entry_sealed", "trace_key_erased", "traces_pruned", "table_shared", "table_abandoned"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "day_closed", "person_read", "access_contested", "access_contest_answered", "entry_sealed", "trace_key_erased", "traces_pruned", "table_shared", "table_abandoned", "study_step"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -948,6 +952,61 @@ class TableAbandoned(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TableAbandoned: _TypeAlias = TableAbandoned  # noqa: Y015
+
+@_typing.final
+class StudyStep(_message.Message):
+    """A step of a table made of several bodies' rows, joined under study pseudonyms. In the register."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    QUESTION_HASH_FIELD_NUMBER: _builtins.int
+    STUDY_FIELD_NUMBER: _builtins.int
+    SEALING_KEY_FIELD_NUMBER: _builtins.int
+    SEALED_HASHES_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """`opened`: took part, with a key drawn for this study alone; `named`: listed its persons to the key
+    holder, and sealed its columns; `coded`: gave each a pseudonym, its key gone since; `given`: sealed
+    its columns under pseudonyms; `destroyed`: joined, counted, and kept nothing of the rows or the key.
+    """
+    question_hash: _builtins.bytes
+    study: _builtins.bytes
+    """SHA-256 over the question and every participant's `opened` entry; empty in those."""
+    sealing_key: _builtins.bytes
+    """Of an `opened` entry: HPKE public key (X25519, then ML-KEM-768) of this participant."""
+    rows: _builtins.int
+    """Rows it named, coded, gave or joined."""
+    table: _builtins.str
+    period: _builtins.str
+    activity: _builtins.str
+    @_builtins.property
+    def sealed_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of each sealed message about to leave."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        question_hash: _builtins.bytes = ...,
+        study: _builtins.bytes = ...,
+        sealing_key: _builtins.bytes = ...,
+        sealed_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        rows: _builtins.int = ...,
+        table: _builtins.str = ...,
+        period: _builtins.str = ...,
+        activity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "period", b"period", "question_hash", b"question_hash", "rows", b"rows", "sealed_hashes", b"sealed_hashes", "sealing_key", b"sealing_key", "step", b"step", "study", b"study", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudyStep: _TypeAlias = StudyStep  # noqa: Y015
 
 @_typing.final
 class TablePublished(_message.Message):

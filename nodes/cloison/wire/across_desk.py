@@ -101,7 +101,7 @@ class AcrossDesk:
             BudgetExceeded: `BUDGET_EXCEEDED`. StorageError: a disk refused; nothing leaves.
         """
         self._give_up_late()
-        admitted = self._desk.admit(peer, signed, several=True)
+        admitted = self._desk.admit(peer, signed, "several")
         if admitted.refusal is not None:
             return Reserved(admitted.decided, admitted.refusal)
         async with self._desk.drawing:

@@ -47,6 +47,8 @@ from cloison.v1 import (
     statistics_service_pb2_grpc,
     store_service_pb2,
     store_service_pb2_grpc,
+    study_service_pb2,
+    study_service_pb2_grpc,
 )
 from cloison.wire import public_servicers, servicers
 from cloison.wire.across_desk import AcrossDesk
@@ -75,6 +77,8 @@ from cloison.wire.retention import RetentionDesk
 from cloison.wire.settings import DATABASES, NodeSettings, known_ledgers, open_node, quorum_of
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics
+from cloison.wire.study_desk import StudyDesk
+from cloison.wire.study_servicers import Studies
 
 _STOP_SECONDS = 5.0
 _TICK_SECONDS = 1.0
@@ -105,6 +109,7 @@ SERVICES = (
     register_service_pb2.DESCRIPTOR.services_by_name["RegisterService"].full_name,
     statistics_service_pb2.DESCRIPTOR.services_by_name["StatisticsService"].full_name,
     across_service_pb2.DESCRIPTOR.services_by_name["AcrossService"].full_name,
+    study_service_pb2.DESCRIPTOR.services_by_name["StudyService"].full_name,
 )
 
 
@@ -251,6 +256,9 @@ def _add_statistics(
     )
     across_service_pb2_grpc.add_AcrossServiceServicer_to_server(
         Across(node, AcrossDesk(node, desk, registers)), server
+    )
+    study_service_pb2_grpc.add_StudyServiceServicer_to_server(
+        Studies(node, StudyDesk(node, desk, registers)), server
     )
 
 

@@ -243,7 +243,7 @@ def build_statements(
             nonce=os.urandom(limits.NONCE_BYTES),
             table=table_question(asked),
         ).SerializeToString(deterministic=True)
-        for dataset, fields in table.reads().items()
+        for dataset, fields in table.held_by(holder).items()
     ]
     parts = sign_batch(keys, raw)
     return [

@@ -79,10 +79,12 @@ class StatisticsDesk:
                 `BAD_HOLDERS`.
         """
         declared = (policy or self._node.policy).statistics
+        body: str = self._node.body
+        linked = body in declared.table(asked.table).participants()
         question = declared.question(
-            asked.table, asked.period, asked.epsilon, asked.holders, self._node.body
+            asked.table, asked.period, asked.epsilon, asked.holders, "" if linked else body
         )
-        if self._node.body not in question.holders:
+        if not linked and body not in question.holders:
             raise InputError("BAD_HOLDERS", f"table `{asked.table}`: not asked of this node")
         return question
 
@@ -96,7 +98,7 @@ class StatisticsDesk:
             BudgetExceeded: `BUDGET_EXCEEDED`, by how much.
             StorageError: a disk refused; nothing leaves.
         """
-        admitted = self.admit(peer, signed, several=False)
+        admitted = self.admit(peer, signed, "single")
         if admitted.refusal is not None:
             return Answer(admitted.decided, admitted.refusal)
         question = admitted.question
@@ -114,14 +116,14 @@ class StatisticsDesk:
         )
 
     def admit(
-        self, peer: Peer, signed: Sequence[statement_pb2.SignedStatement], *, several: bool
+        self, peer: Peer, signed: Sequence[statement_pb2.SignedStatement], kind: str
     ) -> Admitted:
         """Heard, decided and entered; before any data are looked at.
 
         Args:
             peer: Whose program speaks.
             signed: A statement for each dataset, in the table's order.
-            several: Of a table of several holders, or of one.
+            kind: Of table, as `Table.kind` has it.
 
         Raises:
             InputError: `MALFORMED`; as `question`; `BAD_HOLDERS`: of several holders, or of one.
@@ -131,7 +133,7 @@ class StatisticsDesk:
         call = self._holder.call(peer.body, b"", b"")
         heard = self._hear(call, peer, signed)
         question = self._check(call.policy, heard)
-        if bool(question.whole.also) != several:
+        if question.whole.kind != kind:
             raise InputError(
                 "BAD_HOLDERS", f"table `{question.table.id}`: asked as one of another kind"
             )
@@ -164,7 +166,10 @@ class StatisticsDesk:
         question = self.question(asked, policy)
         first, last = months_of(question.table, question.period)
         said = [_said(one.statement) for one in heard]
-        due = [(name, fields, first, last) for name, fields in question.table.reads().items()]
+        due = [
+            (name, fields, first, last)
+            for name, fields in question.whole.held_by(self._node.body).items()
+        ]
         if said != due:
             raise InputError(
                 "MALFORMED", "statements: not what the table is made of, dataset by dataset"
@@ -198,7 +203,7 @@ class StatisticsDesk:
         question, activity = admitted.question, peer.activity or ""
         plan, held = await self.ready(question)
         reserved = self.account.reserve(question, plan, activity, admitted.statements)
-        levels = await asyncio.to_thread(_measure, question, plan, held)
+        levels = await asyncio.to_thread(measure, question, plan, held)
         document = build_document(question, plan, levels, admitted.policy.hash)
         self.keep(question, document)
         return self.account.publish(question, reserved, sha256(document).digest(), activity)
@@ -241,7 +246,7 @@ class StatisticsDesk:
         first, last = months_of(table, question.period)
         self._check_amount(table, question.cube.leaves.axes[-1].edges != ())
         found: dict[str, Sequence[PeriodColumns]] = {}
-        for name in table.reads():
+        for name in question.whole.held_by(self._node.body):
             low, high, periods = _window(
                 self._node.store.catalogue.dataset(name).period, first, last
             )
@@ -285,7 +290,7 @@ def _check(found: Mapping[str, Sequence[PeriodColumns]]) -> None:
             one.check()
 
 
-def _measure(question: Question, plan: Plan, held: Held) -> list[Figures]:
+def measure(question: Question, plan: Plan, held: Held) -> list[Figures]:
     """From the columns to noisy figures: what is exact begins and ends here."""
     # The engine that counts takes a second to import: a node that counts nothing starts without it.
     from cloison.statistics.cells import count_cells  # noqa: PLC0415
@@ -295,7 +300,7 @@ def _measure(question: Question, plan: Plan, held: Held) -> list[Figures]:
 
 def draw(question: Question, plan: Plan, held: Held) -> list[int]:
     """From the columns to this holder's share of a table of several, not yet masked."""
-    from cloison.statistics.cells import count_cells  # noqa: PLC0415 - as in `_measure`
+    from cloison.statistics.cells import count_cells  # noqa: PLC0415 - as in `measure`
 
     return draw_share(count_cells(question.table, question.cube, held), plan, question.cube)
 

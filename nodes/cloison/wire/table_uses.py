@@ -41,10 +41,12 @@ def _is_in(node: Node, name: str, period: str, row_key: bytes) -> bool:
     table = node.policy.statistics.tables.get(name)
     if table is None:
         return True
-    dataset = node.store.catalogue.dataset(table.dataset)
-    field = table.reads()[table.dataset][:1]
+    own = table.held_by(node.body)
+    counted = own if table.link else {table.dataset: own[table.dataset]}
     first, last = months_of(table, period)
-    (found,) = node.store.fetch(
-        table.dataset, [row_key], field, first, last, _GRANULARITIES[dataset.period], node.clock()
-    )
-    return any(one.records for one in found.periods)
+    for dataset, fields in counted.items():
+        kept = _GRANULARITIES[node.store.catalogue.dataset(dataset).period]
+        (found,) = node.store.fetch(dataset, [row_key], fields[:1], first, last, kept, node.clock())
+        if any(one.records for one in found.periods):
+            return True
+    return False

@@ -20,6 +20,7 @@ def test_stats_list_names_tables_and_cells(capsys: pytest.CaptureFixture[str]) -
         ("cnav-income-tree", "cnav", 272),
         ("cnav-pensions", "cnav", 3),
         ("beneficiaries", "caf, msa", 360),
+        ("rsa-income", "dgfip", 7680),
     }
 
 

@@ -269,6 +269,9 @@ def made_entries() -> dict[str, bytes]:
         "table_shared": entries.table_shared_entry(
             entry_pb2.TableShared(question_hash=b"\x08" * 32, reserved_index=4), NOW
         ),
+        "study_step": entries.study_step_entry(
+            entry_pb2.StudyStep(step="opened", table="rsa-income"), NOW
+        ),
         "table_abandoned": entries.table_abandoned_entry(
             entry_pb2.TableAbandoned(reserved_index=4, why="restart"), NOW
         ),

@@ -92,11 +92,16 @@ BAD_FILES = {
 }
 
 
+LINKED = "tables/rsa-income.toml"
 SEVERAL = "tables/beneficiaries.toml"
 BAD_FILES |= {
     "a holder twice": (SEVERAL, 'holder = "msa"', 'holder = "caf"'),
     "holders out of order": (SEVERAL, 'holder = "msa"', 'holder = "abc"'),
     "one population at two": (SEVERAL, '"msa-beneficiaries"', '"caf-beneficiaries"'),
+    "key holder that gives": (LINKED, 'keys = "msa"', 'keys = "cnav"'),
+    "who joins gives": (LINKED, 'holder = "dgfip"', 'holder = "caf"'),
+    "a source missing": (LINKED, '  { dataset = "payments", holder = "caf" },', ""),
+    "nobody names": (LINKED, 'names = "caf"', 'names = "msa"'),
     "colluders below none": (SEVERAL, "colluders = 1", "colluders = -1"),
     "colluders as text": (SEVERAL, "colluders = 1", 'colluders = "1"'),
 }
@@ -214,10 +219,11 @@ def test_accounts_entry_that_does_not_add_up_is_refused(cost: Loss) -> None:
 
 def test_exposure_of_a_person_is_the_sum_of_the_grants(declared: Declared) -> None:
     (exposure,) = declared.exposures
-    assert exposure.granted == Loss(Fraction(16), Fraction(2, 5))
+    assert exposure.granted == Loss(Fraction(18), Fraction(2, 5))
     assert exposure.grants == (
         "caf-beneficiaries-2025",
         "caf-beneficiaries-2026",
         "cnav-monthly-resources-2026",
         "msa-beneficiaries-2026",
+        "rsa-recipients-2026",
     )

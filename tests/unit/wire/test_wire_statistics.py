@@ -457,7 +457,7 @@ def test_budget_tells_grants_and_what_a_person_is_exposed_to(analyst: Analyst) -
         (2026, "4", "2026-01-05"),
     }
     (ceiling,) = told.ceilings
-    assert (ceiling.granted_epsilon, ceiling.epsilon) == ("16", "16")
+    assert (ceiling.granted_epsilon, ceiling.epsilon) == ("18", "18")
 
 
 @pytest.mark.parametrize(
