@@ -57,6 +57,7 @@ def test_every_finding_says_where_and_what_settles_it(gross: tuple[World, Examin
         assert one.settles
         assert one.sentence.endswith(".")
         assert "{" not in one.sentence
+        assert "\N{REPLACEMENT CHARACTER}" not in one.sentence
         assert 1 <= len(one.evidence) <= one.count
         for place in one.evidence:
             assert len(bytes.fromhex(place.leaf_hash)) == 32

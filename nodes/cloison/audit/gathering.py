@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Grade, Severity
 from cloison.audit.rows import Placed
 from cloison.audit.tables import Tables
-from cloison.french import french_count
+from cloison.french import BLANK, THIN, french_count, typeset
 
 PURPOSE_LIMITATION = "RGPD, art. 5, § 1, b (limitation des finalités)"
 MINIMISATION = "RGPD, art. 5, § 1, c (minimisation)"
@@ -22,7 +22,11 @@ def printable(text: str) -> str:
     """The text without what commands a terminal: a ledger is another's word."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(one if _may_stand(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _may_stand(one: str) -> bool:
+    return one.isprintable() or one in {THIN, BLANK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Gathering:
             kind.severity,
             printable(activity),
             kind.article,
-            printable(sentence),
+            typeset(printable(sentence)),
             len(places),
             tuple(self._tables.evidence(ledger, index, kind.grade) for ledger, index in first),
             kind.settles,

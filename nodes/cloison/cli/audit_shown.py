@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 import typer
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from cloison.audit import Checked, Examined, Finding, Period, Replayed, Severity
 from cloison.cli.console import out
-from cloison.french import french_count
+from cloison.french import french_count, typeset
 
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "bold cyan"}
 _SHOWN = 12
@@ -84,8 +85,9 @@ def _show(findings: Sequence[Finding]) -> None:
         head += Text(one.code, style="bold") + Text(f" {one.activity}")
         console.print(head)
         for text in (one.sentence, _where(one))[: 1 if one.severity is Severity.LOW else 2]:
-            for line in Text(text).wrap(console, console.width - _LEFT):
-                console.print(Text(" " * _LEFT) + line)
+            # Not as rich wraps: it would break before a colon, at the space that forbids it.
+            for line in wrap(text, console.width - _LEFT):
+                console.print(Text(" " * _LEFT + line))
     if len(findings) > _SHOWN:
         console.print(f"… {len(findings) - _SHOWN} more: --json")
 
@@ -93,11 +95,15 @@ def _show(findings: Sequence[Finding]) -> None:
 def _where(one: Finding) -> str:
     if not one.evidence:
         return ""
-    places = [f"{each.ledger} {each.index}" for each in one.evidence[:_PLACES]]
-    more = one.count - len(places)
+    shown = one.evidence[:_PLACES]
+    places: dict[str, list[str]] = {}
+    for each in shown:
+        places.setdefault(each.ledger, []).append(str(each.index))
+    where = "; ".join(f"{ledger} {', '.join(indexes)}" for ledger, indexes in places.items())
+    more = one.count - len(shown)
     rest = f" +{french_count(more)}" if more > 0 else ""
     grade = _WORDS.get(one.evidence[0].grade, "")
-    return f"→ {', '.join(places)}{rest}" + (f" · à vérifier : {grade}" if grade else "")
+    return typeset(f"→ {where}{rest}" + (f" · à vérifier : {grade}" if grade else ""))
 
 
 def _show_replayed(replayed: Replayed) -> None:
