@@ -1,7 +1,7 @@
 """Policy sets found by their content, and entries of a ledger: what a past decision rests on."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from cloison.cli.root import find_root, read_policy_folder
@@ -31,14 +31,22 @@ def sets_near(ledger: Path, root: Path | None, given: Sequence[Path] = ()) -> Se
 def sets_kept(kept: Sequence[Path], root: Path | None, given: Sequence[Path] = ()) -> SetOf:
     """As `sets_near`, of several nodes' `policy-sets/`."""
 
+    @cache
+    def folders() -> dict[bytes, Path]:
+        """Each read once, before any is asked for: a ledger may name a million that are lost."""
+        beside = [one for folder in kept if folder.is_dir() for one in sorted(folder.iterdir())]
+        here = (root or find_root(Path.cwd())) / "policy"
+        places = [one for one in (here, *beside, *given) if one.is_dir()]
+        return {content_hash(read_policy_folder(one)): one for one in places}
+
     @lru_cache(maxsize=8)
+    def parsed(folder: Path) -> PolicySet:
+        return PolicySet.parse(read_policy_folder(folder))
+
     def set_of(wanted: bytes) -> PolicySet:
-        beside = [folder / wanted.hex() for folder in kept]
-        for folder in (*given, *beside, (root or find_root(Path.cwd())) / "policy"):
-            if folder.is_dir():
-                files = read_policy_folder(folder)
-                if content_hash(files) == wanted:
-                    return PolicySet.parse(files)
+        folder = folders().get(wanted)
+        if folder is not None and parsed(folder).hash == wanted:
+            return parsed(folder)
         raise InputError(
             "NO_POLICY_SET",
             f"policy set `{wanted.hex()}`: not kept here",
