@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from cloison.ledger.tiles import encode_bundle, parse_bundle
+from cloison.errors import InputError
+from cloison.ledger.tiles import MAX_ENTRY_BYTES, encode_bundle, parse_bundle
 
 _MAGIC = b"CLR1"
 _HEADER = struct.Struct(">4sQIII")
@@ -44,6 +45,25 @@ class CommitRecord:
         )
         record = header + body + self.note
         return record + _CRC.pack(crc32(record))
+
+
+def check_entries(entries: Sequence[bytes]) -> None:
+    """The entries may be committed together.
+
+    Raises:
+        InputError: `NO_ENTRIES`, `TOO_MANY_ENTRIES`, `ENTRY_TOO_LONG`.
+    """
+    if not entries:
+        raise InputError("NO_ENTRIES", "commit: no entries")
+    if len(entries) > MAX_GROUP_ENTRIES:
+        raise InputError(
+            "TOO_MANY_ENTRIES", f"commit: {len(entries)} entries, at most {MAX_GROUP_ENTRIES}"
+        )
+    longest = max(map(len, entries))
+    if longest > MAX_ENTRY_BYTES:
+        raise InputError(
+            "ENTRY_TOO_LONG", f"entry: {longest} bytes where {MAX_ENTRY_BYTES} is the most"
+        )
 
 
 def parse_record(data: bytes, offset: int) -> tuple[CommitRecord, int] | None:

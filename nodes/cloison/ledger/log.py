@@ -15,27 +15,26 @@ the last record signs; the `checkpoint` file must not be ahead of it, nor on ano
 One writer: a lock refuses a second process. Calls block and belong to one thread.
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cloison.errors import InputError, StorageError
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint
-from cloison.ledger.commit_record import MAX_GROUP_ENTRIES, CommitRecord
+from cloison.ledger.commit_record import CommitRecord, check_entries
 from cloison.ledger.files import guard_writes, make_directories, replace_file_durably, sync_path
 from cloison.ledger.journal import Journal
+from cloison.ledger.lock import lock_ledger
 from cloison.ledger.note import NoteSigner, NoteVerifier
 from cloison.ledger.pruning import drop_bundles, read_minimum, require_kept, write_minimum
 from cloison.ledger.recovery import Recovered, recover
 from cloison.ledger.tile_files import Settling
-from cloison.ledger.tiles import MAX_ENTRY_BYTES, TILE_WIDTH, Tile, encode_bundle
+from cloison.ledger.tiles import TILE_WIDTH, Tile, encode_bundle
 from cloison.ledger.tree import EMPTY_ROOT
 
 _MOST_UNSETTLED = 64
@@ -251,9 +250,8 @@ class Log:
     def inclusion_proofs(self, appended: Appended) -> list[list[bytes]]:
         """The hashes of each entry of a commit, to the root it signed."""
         self._check_usable()
-        return self._tree.inclusion_proofs(
-            range(appended.first_index, appended.size), appended.size
-        )
+        indexes = range(appended.first_index, appended.size)
+        return self._tree.inclusion_proofs(indexes, appended.size)
 
     def subset_proof(self, indexes: Sequence[int], size: int | None = None) -> list[bytes]:
         """Hashes that show several entries to stand in the log: see `subset_proof.verify_subset`.
@@ -263,7 +261,7 @@ class Log:
                 log has not.
         """
         size = self._checked(size)
-        growing = all(left < right for left, right in pairwise(indexes))
+        growing = list(indexes) == sorted(set(indexes))
         if not indexes or not growing or not 0 <= indexes[0] <= indexes[-1] < size:
             raise _bad_index("entries to prove together", size)
         return self._tree.subset_proof(indexes, size)
@@ -398,44 +396,5 @@ class Log:
         self._usable = True
 
 
-def check_entries(entries: Sequence[bytes]) -> None:
-    """The entries may be committed together.
-
-    Raises:
-        InputError: `NO_ENTRIES`, `TOO_MANY_ENTRIES`, `ENTRY_TOO_LONG`.
-    """
-    if not entries:
-        raise InputError("NO_ENTRIES", "commit: no entries")
-    if len(entries) > MAX_GROUP_ENTRIES:
-        raise InputError(
-            "TOO_MANY_ENTRIES", f"commit: {len(entries)} entries, at most {MAX_GROUP_ENTRIES}"
-        )
-    longest = max(map(len, entries))
-    if longest > MAX_ENTRY_BYTES:
-        raise InputError(
-            "ENTRY_TOO_LONG", f"entry: {longest} bytes where {MAX_ENTRY_BYTES} is the most"
-        )
-
-
 def _bad_index(what: str, size: int) -> InputError:
     return InputError("BAD_INDEX", f"{what}: not in a log of {size} entries")
-
-
-def lock_ledger(directory: Path) -> int:
-    """The descriptor whose closing lets go of a ledger's one lock.
-
-    Raises:
-        StorageError: `LEDGER_MISSING`, `LEDGER_LOCKED`, `LEDGER_WRITE`.
-    """
-    if not directory.is_dir():
-        raise StorageError("LEDGER_MISSING", f"ledger `{directory}`: no such directory")
-    with guard_writes(f"open `{directory / 'lock'}`"):
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StorageError(
-            "LEDGER_LOCKED", f"ledger `{directory}`: another process writes to it"
-        ) from error
-    return lock

@@ -4,7 +4,6 @@ Source: c2sp.org/tlog-witness. What it answers is a status, a content type and a
 carries them. One process a folder; a head is on disk before its cosignature leaves.
 """
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from cloison.errors import IntegrityError, StorageError
+from cloison.errors import IntegrityError
 from cloison.ledger.base64_text import parse_base64, print_base64
 from cloison.ledger.checkpoint import Checkpoint, parse_checkpoint_text, verify_checkpoint
 from cloison.ledger.cosignature import Cosigner
@@ -22,6 +21,7 @@ from cloison.ledger.files import (
     make_directories,
     replace_file_durably,
 )
+from cloison.ledger.lock import lock_witness
 from cloison.ledger.note import MAX_NOTE_BYTES, Note, NoteSignature, NoteVerifier, parse_note
 from cloison.ledger.tree import HASH_BYTES, verify_consistency
 
@@ -87,7 +87,7 @@ class Witness:
         self._notes: dict[str, bytes] = {}
         with guard_writes(f"make `{directory}`"):
             make_directories(directory)
-        self._lock = _lock(directory)
+        self._lock = lock_witness(directory)
         try:
             for origin in logs:
                 self._load(origin)
@@ -230,16 +230,3 @@ def _name(origin: str) -> str:
 
 def _refused(status: int, why: str) -> Reply:
     return Reply(status, f"{why}\n".encode())
-
-
-def _lock(directory: Path) -> int:
-    with guard_writes(f"open `{directory / 'lock'}`"):
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StorageError(
-            "WITNESS_LOCKED", f"witness `{directory}`: another process cosigns from it"
-        ) from error
-    return lock
