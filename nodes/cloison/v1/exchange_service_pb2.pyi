@@ -131,6 +131,9 @@ class ExchangeServiceAskManyResponse(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    POLICY_SET_FIELD_NUMBER: _builtins.int
+    policy_set: _builtins.bytes
+    """The holder's policy set hash, beside the header."""
     @_builtins.property
     def header(self) -> _receipt_pb2.Answer: ...
     @_builtins.property
@@ -140,10 +143,11 @@ class ExchangeServiceAskManyResponse(_message.Message):
         *,
         header: _receipt_pb2.Answer | None = ...,
         batch: _gateway_service_pb2.CohortAnswer | None = ...,
+        policy_set: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part", "policy_set", b"policy_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "batch"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
@@ -157,19 +161,23 @@ class ExchangeServiceChangesRequest(_message.Message):
 
     AFTER_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    POLICY_SET_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Place in the holder's ledger from which on changes are wanted: one past the last heard, 0 at first."""
     checkpoint: _builtins.bytes
     """The requester's latest checkpoint."""
+    policy_set: _builtins.bytes
+    """The requester's policy set hash."""
     def __init__(
         self,
         *,
         after: _builtins.int = ...,
         checkpoint: _builtins.bytes = ...,
+        policy_set: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checkpoint", b"checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checkpoint", b"checkpoint", "policy_set", b"policy_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,6 +188,9 @@ class ExchangeServiceChangesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
+    POLICY_SET_FIELD_NUMBER: _builtins.int
+    policy_set: _builtins.bytes
+    """The holder's policy set hash."""
     @_builtins.property
     def receipt(self) -> _receipt_pb2.Receipt:
         """The holder's `change_told` entry, which says all there is to say."""
@@ -188,10 +199,11 @@ class ExchangeServiceChangesResponse(_message.Message):
         self,
         *,
         receipt: _receipt_pb2.Receipt | None = ...,
+        policy_set: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_set", b"policy_set", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

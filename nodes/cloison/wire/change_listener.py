@@ -51,12 +51,18 @@ class ChangeListener:
         """
         node = self._node
         request = exchange_service_pb2.ExchangeServiceChangesRequest(
-            after=self._next(holder), checkpoint=node.traces.checkpoint()
+            after=self._next(holder),
+            checkpoint=node.traces.checkpoint(),
+            policy_set=node.policy.hash,
         )
         waiting: list[entry_pb2.ChangeHeard] = []
+        said: bytes | None = None
         try:
             answers = aiter(self._requester.peer(holder).Changes(request))
             while (response := await next_answer(holder, answers)) is not None:
+                if response.policy_set != said:  # once a call, as in `Ask`
+                    said = response.policy_set
+                    node.see_policy_set(holder, said)
                 try:
                     waiting.append(self._read(holder, response.receipt))
                 except (PeerError, InputError) as error:

@@ -133,6 +133,7 @@ class CohortRequester:
                 answer = gateway_service_pb2.GatewayServiceAskManyResponse()
                 if response.WhichOneof("part") == "header":
                     answer.header.CopyFrom(response.header)
+                    node.see_policy_set(holder, response.policy_set)
                 else:
                     answer.batch.CopyFrom(response.batch)
                 yield answer

@@ -138,7 +138,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         header = first.header
         call = self._holder.call(peer, header.policy_set, header.checkpoint)
         desk = CohortHolder(self._node, self._holder, call)
-        yield response(header=desk.open(header.statement))
+        yield response(header=desk.open(header.statement), policy_set=call.policy.hash)
         while not desk.done:
             request = await next_part(request_iterator)
             if request is None:
@@ -159,9 +159,11 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> AsyncIterator[exchange_service_pb2.ExchangeServiceChangesResponse]:
         """What changed of what this peer was answered, each once its entry is on disk."""
         peer = body_node(self._node, context)
-        call = self._holder.call(peer, b"", request.checkpoint)
+        call = self._holder.call(peer, request.policy_set, request.checkpoint)
         async for receipt in self._changes.tell(call, request.after):
-            yield exchange_service_pb2.ExchangeServiceChangesResponse(receipt=receipt)
+            yield exchange_service_pb2.ExchangeServiceChangesResponse(
+                receipt=receipt, policy_set=call.policy.hash
+            )
 
 
 class Cases(cases_service_pb2_grpc.CasesServiceServicer):

@@ -71,6 +71,24 @@ def opening() -> dict[str, bytes]:
     return {**files, path: changed}
 
 
+def renamed() -> dict[str, bytes]:
+    """The first set but for a title: another set that decides alike."""
+    files, path = plain(), "texts/loi-51-711/text.toml"
+    return {**files, path: files[path].replace(b'title = "', b'title = "Projet. ', 1)}
+
+
+def breaking() -> dict[str, bytes]:
+    """A permit in a text that opens no promise, for a question no example puts."""
+    files, path = plain(), "texts/decret-2025-1288/rules.cedar"
+    rule = """
+@id("quiet")
+@article("1")
+permit (principal, action == Action::"ask", resource == Dataset::"cnav/pensions")
+when { context.purpose == Purpose::"control-targeting" };
+"""
+    return {**files, path: files[path] + rule.encode()}
+
+
 @dataclass(frozen=True, slots=True)
 class Signing:
     """A federation's signers, and the manifest a set follows."""

@@ -27,6 +27,7 @@ from tests.federation import (
     fill_disk,
     run,
 )
+from tests.unit.wire.policy_changes import Signing, renamed
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError, IntegrityError, PeerError, StorageError
@@ -104,6 +105,16 @@ def case(ppa: Program) -> OpenedCase:
 @pytest.mark.usefixtures("case")
 def test_changes_without_a_load_are_none(federation: Federation) -> None:
     assert (hear(federation), told(federation)) == ([], [])
+
+
+@pytest.mark.usefixtures("case")
+def test_changes_between_nodes_of_two_sets_count_it_on_both_sides(federation: Federation) -> None:
+    signing, files = Signing(federation), renamed()
+    run(signing.desk(CNAV).load(signing.sign(files), files))
+    declare_again(federation)
+    assert len(hear(federation)) == 1
+    assert federation.failures(CNAV)["caf"]["POLICY_SET_DIFFERS"] == 1
+    assert federation.failures(CAF)["cnav"]["POLICY_SET_DIFFERS"] == 1
 
 
 def test_changes_after_a_replaced_month_name_case_question_and_month(

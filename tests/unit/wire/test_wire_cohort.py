@@ -189,6 +189,16 @@ def test_ask_many_answers_each_batch_sealed_to_its_place(cohort: Cohort) -> None
     assert all(cohort.open(answer)[1][0].periods for answer in answers)
 
 
+def test_ask_many_between_nodes_of_two_sets_counts_it_once_on_both_sides(
+    federation: Federation, cohort: Cohort
+) -> None:
+    node = federation.node(CNAV)
+    node.policy = replace(node.policy, hash=bytes(32))
+    cohort.ask(cohort.plain())
+    assert federation.failures(CNAV)["caf"]["POLICY_SET_DIFFERS"] == 1
+    assert federation.failures(CAF)["cnav"]["POLICY_SET_DIFFERS"] == 1
+
+
 def test_ask_many_gives_each_person_what_ask_gives(cohort: Cohort) -> None:
     _, *answers = cohort.ask(cohort.plain())
     program = cohort.program
