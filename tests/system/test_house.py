@@ -1,26 +1,36 @@
 """The two tests of the house: a fifth body is a folder, and so is a new decree; no Python changes.
 
-Both run on a copy of the law and of the bodies' folders, to which files are added.
+Both run on a copy of the law and of the bodies' folders, to which files are added; questions go
+over mutual TLS between nodes that are processes.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from tests import federation as house
-from tests.federation import ANNE, BODIES, NOW, ROOT, Federation, Template
+from tests.federation import ANNE, BODIES, CAF, CNAV, ROOT, _tables
+from tests.system.conftest import Made, cloison, succeed, write_addresses
 
 from cloison.bodies import BodyId
+from cloison.cli.federation import running_pid, start, stop
+from cloison.cli.places import Place, read_nodes
 from cloison.cli.root import read_policy
-from cloison.declarations import load_files
-from cloison.identity import load_secret
-from cloison.law import Example, PolicySet, decide_example
+from cloison.law import Example, PolicySet, decide, decide_example
+from cloison.law.examples import facts_of, question_of
 from cloison.law.question import Granularity, Outcome
-from cloison.store import Store, load_catalogue, load_nodes
-from cloison.wire.gateway import Reply
+from cloison.ledger.reader import EntryReader
+from cloison.months import Month
+from cloison.v1.entry_pb2 import Entry
+from cloison.wire.client import connect
+from cloison.wire.gateway import AskFor, Reply
 
+MONTH = Month.parse("2026-06")
+SOON = "2026-11-22"
+"""After every example of the law, so that none decides otherwise; past, so that nodes see it."""
 FIFTH = BodyId("france-travail")
 # Invented for these tests: no text, activity or figure below is the law's.
 FIFTH_BODY = {
@@ -185,95 +195,134 @@ def _identities(root: Path) -> None:
     path.write_text(path.read_text("utf-8") + cnav[cnav.index("[datasets.identities]") :], "utf-8")
 
 
-def _load_allowances(template: Template, root: Path) -> None:
-    keys = template.keys / FIFTH / "node"
-    catalogue = load_catalogue(root / "nodes" / FIFTH / "catalogue.toml")
-    file = template.directory / "allowances.csv"
+def _allowances(folder: Path) -> Path:
+    file = folder / "allowances.csv"
     rows = [f"{ANNE.nir};2026-0{month};are;90{month}.00" for month in (2, 3, 4)]
     head = ["# cloison allowances 1", "nir;month;kind;amount"]
     file.write_text("\n".join([*head, *rows, "# end 3"]) + "\n", "utf-8")
-    state = template.directory / FIFTH / "store.sqlite"
-    secrets = (load_secret(keys / name) for name in ("row.key", "vault.key"))
-    store = Store.open(state, catalogue, *secrets)
-    try:
-        assert load_files(store, catalogue, [file], NOW).records == 3
-    finally:
-        store.close()
+    return file
 
 
-@pytest.fixture
-def five(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Federation]:
-    """A federation of five bodies, the fifth made of files alone."""
-    _add(root, FIFTH_BODY)
-    _identities(root)
-    monkeypatch.setattr(house, "ROOT", root)
-    monkeypatch.setattr(house, "BODIES", tuple(load_nodes(root / "nodes")))
-    template = house.make_template(tmp_path / "template")
-    _load_allowances(template, root)
-    with house.opened_federation(template, tmp_path / "run") as made:
-        yield made
-
-
-def _ask_allowances(five: Federation) -> Reply:
-    trial = five.program("caf-trial")
-    (reply,) = trial.ask(
-        trial.question(
-            trial.open_case(),
-            holder=FIFTH,
-            dataset="allowances",
-            fields=("amount", "kind"),
-            purpose="eligibility",
-            legal_basis="invented-fifth",
-            granularity=Granularity.MONTH,
-        )
-    )
+def _ask(place: Place, activity: str, reference: str, **question: object) -> Reply:
+    """Under a case opened at the family fund's node, whatever data stand elsewhere."""
+    (address,) = (node.address for node in read_nodes(place, [CAF]))
+    with closing(connect(place.keys, activity, place.root, address=address)) as client:
+        (case,) = client.open_cases("claim", MONTH, [reference])
+        plain = {"first": MONTH - 4, "last": MONTH - 2, "granularity": Granularity.MONTH}
+        asked = AskFor(**plain, **question, persons=case.members[:1], case=case)  # type: ignore[arg-type]  # as the test says
+        (reply,) = client.ask([asked])
     return reply
 
 
-def test_fifth_body_of_files_alone_answers_a_question(five: Federation) -> None:
-    reply = _ask_allowances(five)
+@pytest.fixture
+def fifth(root: Path, tmp_path: Path) -> Iterator[Place]:
+    """Nodes of the family fund and of a fifth body, made of files and commands alone."""
+    _add(root, FIFTH_BODY)
+    _identities(root)
+    bodies = (CAF, FIFTH)
+    addresses = write_addresses(tmp_path, (*BODIES, FIFTH))
+    place = Place(root, tmp_path / "keys", tmp_path / "var", addresses)
+    succeed(cloison("keys", "init", str(place.keys), "--root", str(root)))
+    for body in bodies:
+        files = tmp_path / "files" / body
+        files.mkdir(parents=True)
+        loaded = [*_tables(body, files)] + ([_allowances(files)] if body == FIFTH else [])
+        succeed(cloison("node", "init", body, *place.state_options()))
+        succeed(cloison("load", body, *map(str, loaded), *place.state_options()))
+    start(place, nodes := read_nodes(place, bodies), within_seconds=60)
+    yield place
+    stop(nodes)
+
+
+def test_fifth_body_of_files_alone_answers_over_the_wire_and_enters_it(fifth: Place) -> None:
+    reply = _ask(
+        fifth,
+        "caf-trial",
+        "C1",
+        holder=FIFTH,
+        dataset="allowances",
+        fields=("amount", "kind"),
+        purpose="eligibility",
+        legal_basis="invented-fifth",
+    )
 
     assert reply.release is not None
     records = [record for one in reply.release.persons[0].periods for record in one.records]
     assert [record.values[0].integer for record in records] == [902_00, 903_00, 904_00]
+    reader = EntryReader(fifth.var / FIFTH / "ledger/traces")
+    entries = [Entry.FromString(data) for _, data in reader.entries(0, reader.size)]
+    [decided] = [one.decided for one in entries if one.WhichOneof("kind") == "decided"]
+    assert [rule.text for rule in decided.decision.rules] == ["invented-fifth"]
 
 
-def test_fifth_body_enters_what_it_answered_in_its_own_ledger(five: Federation) -> None:
-    reply = _ask_allowances(five)
+@pytest.fixture
+def two(made: Made, tmp_path: Path) -> Iterator[tuple[Place, str]]:
+    """Nodes of the family fund and of the holder of incomes, and a claim to ask about."""
+    copy = made.copied(tmp_path / "two")
+    nodes = read_nodes(copy.place, [CAF, CNAV])
+    start(copy.place, nodes, within_seconds=60)
+    yield copy.place, copy.canary.claim
+    stop(nodes)
 
-    assert len(five.entries(FIFTH, "decided")) == 1
-    assert reply.decision is not None
-    assert [one.text for one in reply.decision.rules] == ["invented-fifth"]
+
+def _ask_incomes(place: Place, claim: str) -> Reply:
+    return _ask(
+        place,
+        "caf-ppa",
+        claim,
+        holder=CNAV,
+        dataset="monthly_resources",
+        fields=("mns", "nature"),
+        purpose="calculation",
+        legal_basis="decret-2025-1288",
+    )
 
 
-def _asked_on(tmp_path: Path, day: datetime) -> Reply:
-    """What the prime d'activité is told on a day."""
-    template = house.make_template(tmp_path / "template")
-    with house.opened_federation(template, tmp_path / "run") as made:
-        made.clock.now = day
-        ppa = made.program("caf-ppa")
-        (reply,) = ppa.ask(ppa.question(ppa.open_case()))
-        return reply
+def test_new_decree_of_one_folder_loaded_into_running_nodes_changes_their_next_answer(
+    two: tuple[Place, str], root: Path
+) -> None:
+    place, claim = two
+    pids = [running_pid(node) for node in read_nodes(place, [CAF, CNAV])]
+    before = _ask_incomes(place, claim)
+    _add(root, {name: text.replace("2027-07-01", SOON) for name, text in DECREE.items()})
+    signers = [f"{place.keys}/signers/{name}.key" for name in ("ministere", "controle")]
+    keys = [part for name in signers for part in ("--key", name)]
+    succeed(cloison("law", "sign", str(root / "policy"), *keys, "--keys", str(place.keys)))
+    nodes = ("--node", CAF, "--node", CNAV)
+    loaded = succeed(
+        cloison("law", "load", str(root / "policy"), *nodes, *place.options(), "--json")
+    )
+    after = _ask_incomes(place, claim)
+
+    assert [one["changes"] for one in json.loads(loaded.stdout)] == [
+        ["+ examples invented-decree", "+ rule invented-decree/no-more", "+ text invented-decree"]
+    ] * 2
+    assert before.release is not None
+    assert after.release is None
+    assert after.decision is not None
+    assert (after.decision.outcome, after.decision.reason) == (Outcome.DENY, "FORBIDDEN")
+    assert [(one.text, one.rule) for one in after.decision.rules] == [
+        ("invented-decree", "no-more")
+    ]
+    assert [running_pid(node) for node in read_nodes(place, [CAF, CNAV])] == pids
 
 
 @pytest.mark.parametrize(
-    ("day", "outcome"),
+    ("now", "reason"),
     [
-        (datetime(2027, 6, 30, 21, 59, tzinfo=UTC), Outcome.PERMIT),
-        (datetime(2027, 6, 30, 22, 0, tzinfo=UTC), Outcome.DENY),
+        (datetime(2027, 6, 30, 21, 59, tzinfo=UTC), "PERMITTED"),
+        (datetime(2027, 6, 30, 22, 0, tzinfo=UTC), "FORBIDDEN"),
     ],
 )
-def test_new_decree_of_one_folder_changes_answers_from_its_first_day(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, day: datetime, outcome: Outcome
+def test_new_decree_holds_from_midnight_in_paris_of_its_first_day(
+    root: Path, now: datetime, reason: str
 ) -> None:
     _add(root, DECREE)
-    monkeypatch.setattr(house, "ROOT", root)
+    policy = PolicySet.parse(read_policy(root))
+    (example,) = policy.examples["invented-decree"]
+    asked = example.model_copy(update={"day": date(2027, 6, 30)})
 
-    reply = _asked_on(tmp_path, day)
-
-    assert reply.decision is not None
-    assert reply.decision.outcome is outcome
-    assert (reply.release is None) == (outcome is Outcome.DENY)
+    assert decide(policy, question_of(policy, asked), facts_of(asked, now), now).reason == reason
 
 
 def test_new_decree_opens_nothing_to_an_activity_that_does_not_rely_on_it(root: Path) -> None:
