@@ -42,6 +42,34 @@ def opened_promises(old: PolicySet | None, new: PolicySet) -> tuple[str, ...]:
     return tuple(sorted(opened))
 
 
+def may_open(old: PolicySet, new: PolicySet) -> bool:
+    """Whether anything `old` refused could be permitted by `new`; where not, promises stay kept.
+
+    Adding forbids, texts without permits, examples or words permits nothing; nor does removing a
+    permit. All else may, and is for the proofs.
+    """
+    before, after = _permissive(old), _permissive(new)
+    return bool(after.items() - before.items() or _guards(old).items() - _guards(new).items())
+
+
+def _permissive(policy: PolicySet) -> dict[str, str]:
+    """What permits rest on, each under its name, spelled out."""
+    permits = [rule for rule in policy.rules if rule.permits]
+    found = {
+        f"rule {rule.id}": f"{rule.first_day} {rule.end_day} {rule.template!r}" for rule in permits
+    }
+    texts = {rule.ref.text for rule in permits} | {
+        text.id for text in policy.texts.values() if text.opens
+    }
+    for name in texts:
+        text = policy.texts[name]
+        found[f"text {name}"] = f"{text.in_force!r} {text.opens!r}"
+    for kind, things in (("activity", policy.activities), ("purpose", policy.purposes)):
+        found |= {f"{kind} {name}": repr(one) for name, one in things.items()}
+    found |= {f"dataset {name}": repr(one) for name, one in policy.datasets.items()}
+    return found | {f"promise {name}": repr(one) for name, one in policy.promises.items()}
+
+
 def _mark(before: bool, after: bool) -> str:
     return "~" if before and after else "+" if after else "-"
 

@@ -6,9 +6,11 @@ beside the questions; entering and taking effect are one step between two of the
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from multiprocessing import get_context
 
 from cloison.errors import InputError, IntegrityError, PolicyDenied, StorageError
 from cloison.exchange import limits
@@ -16,7 +18,8 @@ from cloison.exchange.entries import policy_loaded_entry
 from cloison.exchange.policy_manifest import SET_BYTES, Quorum, SignedManifest, verify_manifest
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.law import PolicySet, run_examples
-from cloison.law.set_difference import difference, opened_promises
+from cloison.law.prove import broken_promises
+from cloison.law.set_difference import difference, may_open, opened_promises
 from cloison.v1 import entry_pb2, policy_service_pb2
 from cloison.wire.node import Node
 from cloison.wire.policy_sets import PolicySets, entered_sets
@@ -57,6 +60,31 @@ def check_set(note: bytes, files: Mapping[str, bytes], quorum: Quorum) -> Checke
             "run `cloison law test` on it",
         )
     return CheckedSet(signed, files, policy)
+
+
+def require_kept(files: Mapping[str, bytes]) -> None:
+    """No promise is broken undeclared, proved in a process of its own.
+
+    Some seconds of Python: in a thread of the node, every question would wait for its turn.
+
+    Raises:
+        InputError: `PROMISE_BROKEN`, with a counterexample.
+        StorageError: `NO_PROOF`: the process ended before it had proved anything.
+    """
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            broken = pool.submit(broken_promises, dict(files)).result()
+    except BrokenExecutor as error:
+        raise StorageError(
+            "NO_PROOF", "policy set: its proof ended early", "load it again; nothing has changed"
+        ) from error
+    if broken:
+        raise InputError(
+            "PROMISE_BROKEN",
+            f"policy set: {broken[0]}",
+            "mend the rule, or say `opens` with its days in the text (policy/README.md); "
+            "`cloison law prove` shows the rest",
+        )
 
 
 def told_of(
@@ -107,7 +135,8 @@ class PolicyDesk:
         """The set is in effect, or announced; its entry is on disk.
 
         Raises:
-            InputError, IntegrityError: as `check_set`, `require_promise_signer`; `SET_OLDER`,
+            InputError, IntegrityError: as `check_set`, `require_promise_signer`, `require_kept`,
+                where the set could permit what the one before did not; `SET_OLDER`,
                 `SET_NOT_NEXT`: not the set that follows the one loaded.
             PolicyDenied: `NOTICE_PERIOD`: announced, and not yet long enough.
             StorageError: it cannot be kept or entered; then nothing changed.
@@ -119,6 +148,8 @@ class PolicyDesk:
             if before is not None and checked.policy.hash == old.hash:
                 return before
             self._require_next(checked)
+            if may_open(old, checked.policy):
+                await asyncio.to_thread(require_kept, files)
             opened = opened_promises(old, checked.policy)
             require_promise_signer(checked, opened, self._quorum)
             told = told_of(checked, old, opened)

@@ -50,10 +50,10 @@ def test_amounts_of_nobody_start_no_engine(small_slices: list[int]) -> None:
 def test_amounts_refused_households_are_set_aside_alone_and_the_others_go_on(
     small_slices: list[int],
 ) -> None:
-    good = some_households(seed=12, count=10)
+    good = some_households(seed=12, count=6)
     expected: list[int | SetAside] = [*amounts(Benefit.RSA, MONTHS, good)]
     small_slices.clear()
-    for place in (10, 3, 0):
+    for place in (6, 2, 0):
         good.insert(place, BAD)
         expected.insert(place, SetAside.ENGINE_REFUSED)
 

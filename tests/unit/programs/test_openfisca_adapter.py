@@ -198,7 +198,7 @@ def test_compute_equals_openfisca_run_household_by_household(benefit: Benefit) -
 
 
 def test_compute_together_equals_one_by_one() -> None:
-    sample = random_households(seed=7, count=4)
+    sample = random_households(seed=7, count=2)
 
     assert compute(Benefit.PPA, MONTHS, sample) == [
         compute(Benefit.PPA, MONTHS, [one])[0] for one in sample

@@ -7,13 +7,20 @@ from dataclasses import replace
 
 import pytest
 from tests.federation import ANNE, CAF, CNAV, Aborted, Federation, Program, run
-from tests.unit.wire.policy_changes import Signing, opening, plain, with_decree
+from tests.unit.wire.policy_changes import (
+    Signing,
+    breaking,
+    opening,
+    plain,
+    with_decree,
+)
 
 from cloison.errors import CloisonError, IntegrityError, StorageError
 from cloison.exchange import conclude
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.policy_manifest import MANIFEST, Manifest
 from cloison.law import PolicySet
+from cloison.law.set_difference import opened_promises
 from cloison.ledger import Log
 from cloison.v1 import decision_pb2, entry_pb2, policy_service_pb2, receipt_pb2
 from cloison.wire.policy_servicers import PolicyService
@@ -188,6 +195,19 @@ def test_load_of_the_same_set_again_enters_nothing(
     size = federation.node(CNAV).register.size
     again = run(signing.desk(CNAV).load(note, files))
     assert (again.repeated_load, federation.node(CNAV).register.size) == (True, size)
+
+
+def test_load_of_what_breaks_a_promise_unsaid_is_refused_with_a_counterexample(
+    federation: Federation, signing: Signing
+) -> None:
+    """Nothing of it looks like an opening: the proof alone finds it."""
+    files, node = breaking(), federation.node(CNAV)
+    assert opened_promises(node.policy, PolicySet.parse(files)) == ()
+    error = refused(federation, signing, files, signing.sign(files), "PROMISE_BROKEN")
+    assert "texts/decret-2025-1288/rules.cedar:" in error.message
+    assert "promise `income-never-targets`: on 20" in error.message
+    assert "`decret-2025-1288/quiet` permits it" in error.message
+    assert node.policy.hash == federation.policy.hash
 
 
 def test_load_of_what_opens_a_promise_needs_its_signer(

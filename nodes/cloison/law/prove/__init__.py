@@ -7,6 +7,6 @@
 """
 
 from cloison.law.prove.failure import Failure
-from cloison.law.prove.proof import Proof, prove
+from cloison.law.prove.proof import Proof, broken_promises, prove
 
-__all__ = ["Failure", "Proof", "prove"]
+__all__ = ["Failure", "Proof", "broken_promises", "prove"]

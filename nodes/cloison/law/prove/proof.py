@@ -1,6 +1,6 @@
 """All proofs, one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,6 +59,25 @@ def prove(policy: PolicySet) -> Iterator[Proof]:
         return
     for check in checks(search):
         yield _proof(check)
+
+
+def broken_promises(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """What breaks a promise of the policy set of these files without declaring it; in English.
+
+    Raises:
+        InputError: as `PolicySet.parse`.
+    """
+    search = Search(PolicySet.parse(files))
+    found = []
+    for check in checks(search):
+        if check.promise not in (FIRING, VERSIONS):
+            found += [_line(check.promise, failure) for failure in _proof(check).failures]
+    return tuple(found)
+
+
+def _line(promise: str, failure: Failure) -> str:
+    place = f"{failure.place}: " if failure.place else ""
+    return f"{place}promise `{promise}`: {failure.en}"
 
 
 def checks(search: Search) -> Iterator[Check]:
