@@ -39,7 +39,8 @@ def build_entities(
     try:
         return cedarpy.Entities.from_json_str(json.dumps(entities), schema)
     except ValueError as error:
-        raise InputError("BAD_POLICY_FILE", f"policy file `schema.cedarschema`: {error}") from error
+        why = f"policy file `schema.cedarschema`: {error}"
+        raise InputError("BAD_POLICY_FILE", why, "the engine fills no other attribute") from error
 
 
 def entity_ids(

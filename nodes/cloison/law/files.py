@@ -21,11 +21,12 @@ _EXAMPLE = TypeAdapter(Example)
 _MOST_BYTES = 1 << 18
 _MOST_NESTED = 500
 _DEEPEST = 20
+_AS_OTHERS = "write it as the files beside it are; policy/README.md explains each word"
 _NESTING = re.compile(r"[(\[{<>=.!*+-]|&&|\|\||\b(?:if|in|has|is|like)\b")
 
 
-def refuse(path: str, line: int | None, why: str, hint: str = "") -> InputError:
-    """The error for one policy file: ``policy file `path:line`: why``."""
+def refuse(path: str, line: int | None, why: str, hint: str) -> InputError:
+    """The error for one policy file: ``policy file `path:line`: why``, and what to do."""
     place = path if line is None else f"{path}:{line}"
     return InputError("BAD_POLICY_FILE", f"policy file `{place}`: {why}", hint)
 
@@ -44,12 +45,12 @@ def line_of(content: bytes, name: str, *, last: bool = False) -> int | None:
 def parse_text(path: str, content: bytes) -> str:
     """UTF-8 text of at most 256 KiB. Raises `InputError` (`BAD_POLICY_FILE`)."""
     if len(content) > _MOST_BYTES:
-        raise refuse(path, None, f"more than {_MOST_BYTES} bytes")
+        raise refuse(path, None, f"more than {_MOST_BYTES} bytes", "split it")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refuse(path, line, "not UTF-8 text") from error
+        raise refuse(path, line, "not UTF-8 text", "save it as UTF-8") from error
 
 
 def check_nesting(path: str, line: int | None, text: str) -> None:
@@ -69,9 +70,9 @@ def parse_toml(path: str, content: bytes, model: type[_Model]) -> _Model:
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"at line (\d+)", str(error))
         line = int(match[1]) if match else text.count("\n") + 1
-        raise refuse(path, line, f"not TOML: {error}") from error
+        raise refuse(path, line, f"not TOML: {error}", _AS_OTHERS) from error
     except RecursionError as error:
-        raise refuse(path, None, "not TOML: nested too deep") from error
+        raise refuse(path, None, "not TOML: nested too deep", _AS_OTHERS) from error
     except ValidationError as error:
         first = _first(error)
         place = _toml_line(text, first["loc"])
@@ -164,7 +165,7 @@ def _hint_of(first: ErrorDetails) -> str:
         case "too_short":
             return "name at least one"
         case _:
-            return ""
+            return _AS_OTHERS
 
 
 def _toml_line(text: str, place: Sequence[int | str]) -> int:

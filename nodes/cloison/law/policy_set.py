@@ -291,7 +291,7 @@ def _parse_schema(files: Mapping[str, bytes]) -> cedarpy.Schema:
     try:
         return cedarpy.Schema.from_str(text)
     except ValueError as error:
-        raise refuse(path, None, f"not a Cedar schema: {error}") from error
+        raise refuse(path, None, f"not a Cedar schema: {error}", "mend the schema") from error
 
 
 def _parse_promises(files: Mapping[str, bytes]) -> dict[str, Promise]:

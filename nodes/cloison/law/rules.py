@@ -23,6 +23,8 @@ _ANNOTATIONS = frozenset(
     {"id", "article", "from", "until", "certainty", "source", "version_of", "gap_before"}
     | _OBLIGATIONS.keys()
 )
+_SPELLING = "write it as the rules beside it are"
+_TYPES = "see policy/schema.cedarschema for the names, and what each holds"
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.ASCII)
 _RULE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
@@ -82,7 +84,9 @@ def parse_rules(path: str, source: str, text: Text) -> tuple[Rule, ...]:
     for line, chunk in _chunks(source):
         rule = _parse_rule(path, line, chunk, text)
         if any(rule.id == other.id for other in rules):
-            raise refuse(path, line, f"rule `{rule.ref.rule}`: this @id is used twice")
+            raise refuse(
+                path, line, f"rule `{rule.ref.rule}`: this @id is used twice", "give it another"
+            )
         rules.append(rule)
     return tuple(rules)
 
@@ -110,7 +114,8 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
     notes = dict(template.annotations)
     unknown = sorted(set(notes) - _ANNOTATIONS)
     if unknown:
-        raise refuse(path, line, f"annotation `@{unknown[0]}`: unknown")
+        known = ", ".join(f"@{one}" for one in sorted(_ANNOTATIONS))
+        raise refuse(path, line, f"annotation `@{unknown[0]}`: unknown", f"one of: {known}")
     for needed in ("id", "article"):
         if not notes.get(needed, "").strip():
             raise refuse(path, line, f"a rule without @{needed}", "every rule cites its article")
@@ -157,9 +162,9 @@ def _parse_template(path: str, line: int, source: str) -> pst.Template:
     try:
         parsed = cedarpy.policies_to_pst(source)
     except ValueError as error:
-        raise refuse(path, line, f"not a Cedar rule: {error}") from error
+        raise refuse(path, line, f"not a Cedar rule: {error}", _SPELLING) from error
     if parsed.templates or len(parsed.static_policies) != 1:
-        raise refuse(path, line, "a rule has no `?principal` or `?resource`")
+        raise refuse(path, line, "a rule has no `?principal` or `?resource`", "name them")
     return next(iter(parsed.static_policies.values()))
 
 
@@ -174,11 +179,13 @@ def _days(
         own = _date(path, line, notes["until"])
         end = own if end is None else min(end, own)
     if end is not None and end <= first:
-        raise refuse(path, line, "the rule is in force on no day of its text")
+        why = "the rule is in force on no day of its text"
+        raise refuse(path, line, why, "see its @from and @until, and `in_force` in text.toml")
     try:
         certainty = Certainty(notes.get("certainty", Certainty.READ))
     except ValueError as error:
-        raise refuse(path, line, f"@certainty `{notes['certainty']}`: unknown") from error
+        why = f"@certainty `{notes['certainty']}`: unknown"
+        raise refuse(path, line, why, f"one of: {', '.join(Certainty)}") from error
     return first, end, certainty is Certainty.READ
 
 
@@ -201,11 +208,13 @@ def _obligations(
         if name in notes
     )
     if found and effect == "forbid":
-        raise refuse(path, line, "a forbid has no obligation")
+        raise refuse(path, line, "a forbid has no obligation", "put it on the permit it is for")
     for obligation in found:
         is_expiry = obligation.kind == "expire"
         if not (is_duration if is_expiry else _RULE_ID.fullmatch)(obligation.value):
-            raise refuse(path, line, f"@{obligation.kind} `{obligation.value}`: not understood")
+            why = f"@{obligation.kind} `{obligation.value}`: not understood"
+            hint = "a duration, as P12M" if is_expiry else "use a-z, 0-9 and `-`"
+            raise refuse(path, line, why, hint)
     return found
 
 
@@ -280,4 +289,4 @@ def check_types(rules: tuple[Rule, ...], source: str, schema: cedarpy.Schema) ->
     # Cedar names policies by their place: two texts may have a rule of one name.
     rule = rules[int(first.policy_id.removeprefix("policy"))]
     why = re.sub(r"^for policy `[^`]*`, ", "", first.error)
-    raise refuse(rule.path, rule.line, f"rule `{rule.ref.rule}`: {why}")
+    raise refuse(rule.path, rule.line, f"rule `{rule.ref.rule}`: {why}", _TYPES)

@@ -348,7 +348,8 @@ def parse_file(path: str, content: bytes, shape: type[_Shape]) -> _Shape:
 
 
 def _refuse(path: str, why: str) -> InputError:
-    return InputError("BAD_POLICY_FILE", f"policy file `{path}`: {why}")
+    hint = "write it as the files beside it are; policy/README.md explains each word"
+    return InputError("BAD_POLICY_FILE", f"policy file `{path}`: {why}", hint)
 
 
 def refuse_file(path: str, why: str) -> InputError:

@@ -105,6 +105,7 @@ def test_parse_bad_file_refuses(
 
     assert raised.value.reason == "BAD_POLICY_FILE"
     assert says in raised.value.message
+    assert raised.value.hint
     assert path in raised.value.message or "schema.cedarschema" in raised.value.message
 
 
