@@ -38,7 +38,7 @@ _ACTIVITIES = (
 )
 _LONG_MS = 1_000 * 86_400_000
 _QUERIES = {
-    "trace key": Query(trace_key=sha256(b"trace 500001").digest()),
+    "trace key": Query(trace_key=sha256(b"trace 250001").digest()),
     "activity": Query(activity="caf-ppa"),
     "purpose": Query(purpose="calculation"),
     "outcome": Query(outcome="deny"),
@@ -75,12 +75,12 @@ def measure(folder: Path, console: Console) -> Section:
     return Section(
         "Search: entries found by what they say",
         (
-            f"{ENTRIES:,} entries; index made in {built:.0f} s, {size / 1e6:.0f} MB",
+            f"{ENTRIES:,} entries; index made in {built:.0f} s of CPU, {size / 1e6:.0f} MB",
             f"newest {_SHOWN} of what is found, each read again; {_ROUNDS} times",
         ),
         (table_of("By", ("by", "entries", "median ms", "worst ms"), rows),),
         (at_most(f"slowest of all, among {ENTRIES:,}", BAR_MS, slowest, " ms"),),
-        {"build_seconds": round(built, 1), "worst_ms": round(slowest, 2)},
+        {"build_cpu_seconds": round(built, 1), "worst_ms": round(slowest, 2)},
     )
 
 
@@ -88,6 +88,7 @@ def _timed(index: SearchIndex, query: Query) -> tuple[int, float, float]:
     times = []
     total = 0
     for _ in range(_ROUNDS):
+        index.forget()
         start = perf_counter()
         total, _ = index.find(query, _SHOWN)
         times.append((perf_counter() - start) * 1000)

@@ -29,7 +29,7 @@ from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers, read_p
 from cloison.cli.policy import load_policy
 from cloison.cli.vkeys import load_vkey
 from cloison.cli.witnessed import fetch_note
-from cloison.errors import InputError, PeerError
+from cloison.errors import InputError, IntegrityError, PeerError
 from cloison.identity import load_certificate, load_tls
 from cloison.ledger.note import NoteVerifier
 from cloison.ledger.reader import WITNESSED
@@ -162,7 +162,7 @@ def _copied(place: Place, trust: TrustPolicy, nodes: Sequence[NodeAt], folder: P
                 seen = fetch_note(f"{trust.logs[one.verifier.name][1]}/checkpoint")
                 try:
                     LedgerCopy(stub, log, one.verifier).write(one.folder)
-                except PeerError as error:
+                except (PeerError, IntegrityError) as error:
                     refused.append(_refusal(one, error))
                     continue
                 if seen is not None:
@@ -192,7 +192,7 @@ def _auditor(place: Place) -> Path:
     )
 
 
-def _refusal(one: LedgerAt, error: PeerError) -> Finding:
+def _refusal(one: LedgerAt, error: PeerError | IntegrityError) -> Finding:
     away = error.reason == "PEER_UNAVAILABLE"
     said = "n'a pas répondu" if away else f"n'a pas remis ses entrées ({error.reason})"
     return Finding(

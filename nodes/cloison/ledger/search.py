@@ -23,13 +23,16 @@ from typing import NamedTuple
 from cloison.errors import IntegrityError, StorageError
 from cloison.ledger.files import sync_path
 from cloison.ledger.reader import EntryReader
+from cloison.ledger.tiles import TILE_WIDTH
 from cloison.ledger.tree import leaf_hash
 
 Shape = tuple[str, str, str, str]
 """Kind, activity, purpose, outcome; what an entry does not say is empty."""
 _DAY_MS = 86_400_000
+_FIRST_MS, _LAST_MS = -(1 << 63), (1 << 63) - 1
 _BATCH = 4_096
 _CACHE_KIB = 262_144
+_BUNDLES = 64
 _KEY_BYTES = 8
 _WAIT_SECONDS = 60.0
 _TABLES = {"shape": 5, "entry": 3, "day": 3, "trace": 2, "named": 2, "progress": 2}
@@ -89,6 +92,12 @@ class Query(NamedTuple):
     until_ms: int | None = None
     trace_key: bytes = b""
 
+    def times(self) -> tuple[int, int]:
+        """First and last time looked for, both included; all that an entry can say."""
+        low = _FIRST_MS if self.since_ms is None else max(self.since_ms, _FIRST_MS)
+        high = _LAST_MS if self.until_ms is None else min(self.until_ms - 1, _LAST_MS)
+        return low, high
+
     def wants(self, shape: Shape, time_ms: int) -> bool:
         """Whether an entry of that shape and time is looked for."""
         _, activity, purpose, outcome = shape
@@ -96,8 +105,7 @@ class Query(NamedTuple):
             self.activity in {"", activity}
             and (not self.purpose or self.purpose in purpose.split(", "))
             and (not self.outcome or _plain(self.outcome) == _plain(outcome))
-            and (self.since_ms is None or time_ms >= self.since_ms)
-            and (self.until_ms is None or time_ms < self.until_ms)
+            and self.times()[0] <= time_ms <= self.times()[1]
         )
 
 
@@ -130,6 +138,7 @@ class SearchIndex:
         self._say = say
         self._shapes: dict[Shape, int] = {}
         self._by_id: dict[int, Shape] = {}
+        self._bundles: dict[int, Sequence[bytes]] = {}
         with _guard(path):
             self._base = self._open()
             more = True
@@ -183,34 +192,35 @@ class SearchIndex:
         with _guard(self._path):
             return int(self._base.execute("SELECT size FROM progress").fetchone()[0])
 
+    def forget(self) -> None:
+        """Lets go of the entries it has read."""
+        self._bundles.clear()
+
     def close(self) -> None:
         """Lets go of the file."""
         self._base.close()
 
     def _count(self, shape: int, query: Query) -> int:
         """By whole days, and by entry on the two days that the period cuts."""
-        low = -(1 << 62) if query.since_ms is None else query.since_ms
-        high = (1 << 62) if query.until_ms is None else query.until_ms
-        first, last = -(-low // _DAY_MS), high // _DAY_MS
-        if first > last:
+        low, high = query.times()
+        first, end = -(-low // _DAY_MS), (high + 1) // _DAY_MS
+        if first > end:
             return self._counted(shape, low, high)
         sql = "SELECT coalesce(sum(entries), 0) FROM day WHERE shape = ? AND day >= ? AND day < ?"
-        whole = int(self._base.execute(sql, (shape, first, last)).fetchone()[0])
-        before = self._counted(shape, low, first * _DAY_MS)
-        return before + whole + self._counted(shape, last * _DAY_MS, high)
+        whole = int(self._base.execute(sql, (shape, first, end)).fetchone()[0])
+        before = self._counted(shape, low, first * _DAY_MS - 1)
+        return before + whole + self._counted(shape, end * _DAY_MS, high)
 
     def _counted(self, shape: int, low: int, high: int) -> int:
-        sql = "SELECT count(*) FROM entry WHERE shape = ? AND time >= ? AND time < ?"
-        return int(self._base.execute(sql, (shape, low, high)).fetchone()[0]) if low < high else 0
+        sql = "SELECT count(*) FROM entry WHERE shape = ? AND time BETWEEN ? AND ?"
+        return int(self._base.execute(sql, (shape, low, high)).fetchone()[0]) if low <= high else 0
 
     def _newest(self, shape: int, query: Query, count: int) -> Iterator[tuple[int, int, int]]:
-        low = -(1 << 62) if query.since_ms is None else query.since_ms
-        high = (1 << 62) if query.until_ms is None else query.until_ms
         sql = (
-            "SELECT time, leaf, shape FROM entry WHERE shape = ? AND time >= ? AND time < ?"
+            "SELECT time, leaf, shape FROM entry WHERE shape = ? AND time BETWEEN ? AND ?"
             " ORDER BY time DESC, leaf DESC LIMIT ?"
         )
-        return iter(self._base.execute(sql, (shape, low, high, count)))
+        return iter(self._base.execute(sql, (shape, *query.times(), count)))
 
     def _of_person(self, query: Query) -> list[Hit]:
         sql = "SELECT leaf FROM trace WHERE key = ? ORDER BY leaf"
@@ -232,9 +242,16 @@ class SearchIndex:
         return Hit(leaf, self._by_id[shape], data)
 
     def _entry(self, leaf: int) -> bytes:
-        for _, data in self._reader.entries(leaf, 1):
-            return data
-        return self._disagrees(f"the log has no entry {leaf}")
+        """An entry of the log; entries found together mostly stand in few bundles."""
+        bundle, place = divmod(leaf, TILE_WIDTH)
+        if bundle not in self._bundles:
+            if len(self._bundles) >= _BUNDLES:
+                self._bundles.clear()
+            self._bundles[bundle] = self._reader.bundle(bundle)
+        entries = self._bundles[bundle]
+        if not 0 <= leaf < self._reader.size or place >= len(entries):
+            return self._disagrees(f"the log has no entry {leaf}")
+        return entries[place]
 
     def _disagrees(self, why: str) -> bytes:
         raise IntegrityError(

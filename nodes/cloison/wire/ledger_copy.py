@@ -16,7 +16,7 @@ from cloison.ledger.files import guard_writes
 from cloison.ledger.journal import segment_path
 from cloison.ledger.levels import Levels
 from cloison.ledger.note import NoteVerifier
-from cloison.ledger.tiles import TILE_WIDTH, bundle_path, encode_bundle
+from cloison.ledger.tiles import MAX_ENTRY_BYTES, TILE_WIDTH, bundle_path, encode_bundle
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from cloison.wire.program import CALL_SECONDS
@@ -47,7 +47,8 @@ class LedgerCopy:
 
         Raises:
             PeerError: `NOT_YOURS`, or another reason the node gave; `PEER_UNAVAILABLE`;
-                `ENTRIES_WITHHELD`: it gave fewer entries than its head counts.
+                `ENTRIES_WITHHELD`: it gave fewer entries than its head counts; `BAD_ANSWER`: one
+                that no ledger can hold.
             IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: of its head.
             StorageError: `LEDGER_WRITE`.
         """
@@ -91,6 +92,8 @@ class LedgerCopy:
                 f"ledger `{self.verifier.name}`: not the entries asked from {first} on",
                 "its head counts them: the node must serve them to its auditor",
             )
+        if any(len(one.entry) > MAX_ENTRY_BYTES for one in entries):
+            raise PeerError("BAD_ANSWER", f"ledger `{self.verifier.name}`: an entry is too long")
         return [one.entry for one in entries]
 
 

@@ -125,6 +125,19 @@ def test_find_gives_the_newest_and_counts_all(index: SearchIndex) -> None:
     assert (total, [one.index for one in hits]) == (7, [8, 12])
 
 
+@pytest.mark.parametrize("time", [-(1 << 63), -1, 0, DAY_MS - 1, (1 << 63) - 1])
+def test_entry_of_any_time_is_found(
+    time: int, index: SearchIndex, log: Log, path: Path, written: Path
+) -> None:
+    """A clock may say anything; an entry is not out of reach for it."""
+    index.close()
+    log.append_many([entry(time, deposited=entry_pb2.Deposited(activity="late"))])
+    again = SearchIndex(path, EntryReader(written), said_of)
+    assert again.find(Query(activity="late"), 5)[0] == 1
+    assert places(again, Query(activity="late")) == [13]
+    again.close()
+
+
 def test_find_agrees_with_reading_everything(index: SearchIndex) -> None:
     said = [said_of(data) for data in everything()]
     for since in range(0, 5 * DAY_MS, DAY_MS // 2):

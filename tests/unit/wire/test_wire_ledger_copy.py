@@ -12,6 +12,7 @@ from cloison.ledger.export import Snapshot
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner
 from cloison.ledger.reader import LedgerReader
+from cloison.ledger.tiles import MAX_ENTRY_BYTES
 from cloison.v1 import ledger_service_pb2
 from cloison.wire.ledger_copy import LedgerCopy
 
@@ -91,6 +92,17 @@ def test_copy_notices_what_is_withheld(
     with pytest.raises(PeerError) as raised:
         copy(served, tmp_path / "copy")
     assert raised.value.reason == "ENTRIES_WITHHELD"
+
+
+def test_copy_of_an_entry_no_ledger_can_hold_is_refused(log: Log, tmp_path: Path) -> None:
+    log.append_many([b"entry"])
+    served = Served(log)
+    served.after = lambda _: [
+        ledger_service_pb2.LedgerEntry(leaf_index=0, entry=bytes(MAX_ENTRY_BYTES + 1))
+    ]
+    with pytest.raises(PeerError) as raised:
+        copy(served, tmp_path / "copy")
+    assert raised.value.reason == "BAD_ANSWER"
 
 
 def test_copy_of_altered_entries_does_not_open(log: Log, tmp_path: Path) -> None:

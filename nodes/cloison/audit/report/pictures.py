@@ -23,13 +23,18 @@ class _Kind:
     unit: str
     by_purpose: bool = False
     stacked: bool = True
+    summed: bool = True
+    """A month is the sum of its days; else the highest of them."""
 
 
 _KINDS = {
     "accesses": _Kind("Accès accordés, par finalité", "personnes", by_purpose=True),
     "refusals": _Kind("Demandes refusées, par finalité", "demandes", by_purpose=True),
     "persons": _Kind(
-        "Personnes demandées une à une, par traitement (balayages)", "personnes", stacked=False
+        "Personnes demandées une à une en un jour, par traitement (balayages)",
+        "personnes",
+        stacked=False,
+        summed=False,
     ),
     "drift": _Kind(
         "Écart de chaque traitement à ses mois passés (dérive)", "indice", stacked=False
@@ -62,10 +67,11 @@ def _picture(
     days: tuple[date, date],
 ) -> Picture:
     """Pictures of days share their days, so that one may be held against another."""
-    kind = _KINDS.get(name) or _Kind(series[0].title, series[0].unit, stacked=False)
+    kind = _KINDS.get(name) or _Kind(series[0].title, series[0].unit, stacked=False, summed=False)
     places, width = _places(daily if all(map(_is_daily, series)) else series, days)
-    summed = kind.unit != "indice"
-    rows = _fewer([_row(one, kind, policy, width, summed=summed) for one in series], summed=summed)
+    rows = _fewer(
+        [_row(one, kind, policy, width, summed=kind.summed) for one in series], summed=kind.summed
+    )
     limits = sorted({one.limit for one in series if one.limit is not None})
     drawn = (
         bars(places, rows) if kind.stacked else lines(places, rows, limits[0] if limits else None)
