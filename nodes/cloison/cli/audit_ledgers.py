@@ -30,9 +30,10 @@ from cloison.cli.policy import load_policy
 from cloison.cli.vkeys import load_vkey
 from cloison.cli.witnessed import fetch_note
 from cloison.errors import InputError, IntegrityError, PeerError
+from cloison.exchange.entries import parse_entry
 from cloison.identity import load_certificate, load_tls
 from cloison.ledger.note import NoteVerifier
-from cloison.ledger.reader import WITNESSED
+from cloison.ledger.reader import WITNESSED, EntryReader
 from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.v1 import ledger_service_pb2_grpc
 from cloison.wire.ledger_copy import LedgerCopy
@@ -157,18 +158,31 @@ def _copied(place: Place, trust: TrustPolicy, nodes: Sequence[NodeAt], folder: P
         options = (*channel_options(node.body), ("grpc.enable_http_proxy", 0))
         with grpc.secure_channel(node.address, credentials, options=options) as channel:
             stub = ledger_service_pb2_grpc.LedgerServiceStub(channel)
-            for log in LOGS:
+            minimum = 0
+            for log in reversed(LOGS):  # the register says from where on traces are kept
                 one = replace(_at(place, node.body, log), folder=folder / node.body / log)
                 seen = fetch_note(f"{trust.logs[one.verifier.name][1]}/checkpoint")
                 try:
-                    LedgerCopy(stub, log, one.verifier).write(one.folder)
+                    LedgerCopy(stub, log, one.verifier, minimum).write(one.folder)
                 except (PeerError, IntegrityError) as error:
                     refused.append(_refusal(one, error))
                     continue
                 if seen is not None:
                     (one.folder / WITNESSED).write_bytes(seen)
                 places.append(one)
+                minimum = _kept_from(one.folder)
     return Opened(tuple(places), kept, trust, tuple(refused))
+
+
+def _kept_from(register: Path) -> int:
+    """The first entry of `traces` still kept, as the newest certificate of a register says."""
+    reader = EntryReader(register)
+    first = 0
+    for _, data in reader.entries(0, reader.size):
+        entry = parse_entry(data)
+        if entry.WhichOneof("kind") == "traces_pruned":
+            first = entry.traces_pruned.first_index
+    return first
 
 
 def _kept_at(witness: Witness, trust: TrustPolicy) -> Kept:

@@ -45,6 +45,12 @@ def write_report(
 
     Returns:
         The report, and how many files were written.
+
+    Raises:
+        InputError: `NO_ENTRIES`: nothing was written in the period, and nothing found. As
+            `open_ledgers` and `examine`.
+        PeerError: `AUDITOR_NOT_SERVED`: no node served its ledgers, and nothing dates the report.
+        StorageError: as `write_files`.
     """
     policy = load_policy(place.root)
     with open_ledgers(place, *chosen) as opened:
@@ -54,6 +60,12 @@ def write_report(
         heads = {one.verifier.name: (one.verifier, _witnessed(one)) for one in opened.places}
         source = Source(ledgers, heads, opened.kept, opened.trust, policy, sets)
         report = make_report(source, found, period)
+        if not found.findings and not any(row[2] for row in report.sheets["ledgers"].rows):
+            raise InputError(
+                "NO_ENTRIES",
+                f"period: nothing from {period.since.isoformat()} to {period.until.isoformat()}",
+                "a report of nothing would say that nothing is wrong",
+            )
         trust = print_trust_policy(place.keys / "public", read_published(place))
         evidence = evidence_files(found.findings, _provable(opened, ledgers), trust)
         return report, write_files(out, report_files(report, evidence))
@@ -118,8 +130,10 @@ def _period(
 
 
 def _times(ledgers: Ledgers) -> Iterator[int]:
-    """Times of each ledger's first and last entry."""
+    """Times of the first and the last entry each ledger keeps."""
     for lines in (*ledgers.traces.values(), *ledgers.register.values()):
-        if isinstance(lines, LedgerFolder) and (size := lines.snapshot.head.size):
-            for index in {0, size - 1}:
-                yield parse_entry(lines.snapshot.entry(index)).entry_time_ms
+        if isinstance(lines, LedgerFolder):
+            for _, _, first in lines.snapshot.entries():
+                last = lines.snapshot.entry(lines.snapshot.head.size - 1)
+                yield from (parse_entry(data).entry_time_ms for data in (first, last))
+                break

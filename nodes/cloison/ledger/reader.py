@@ -86,9 +86,9 @@ class EntryReader:
         start = index * TILE_WIDTH
         require_kept(start, self.minimum)
         path = self._directory / bundle_path(index)
-        appended = self._appended[max(0, start - self.appended_from) :][
-            : max(0, start + TILE_WIDTH - max(start, self.appended_from))
-        ]
+        first = max(0, start - self.appended_from)
+        count = max(0, start + TILE_WIDTH - max(start, self.appended_from))
+        appended = self._appended[first : first + count]
         if start >= self.settled_size and (start + TILE_WIDTH > self.size or not path.exists()):
             return appended
         with guard_reads(f"`{bundle_path(index)}`"):

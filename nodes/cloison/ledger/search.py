@@ -35,7 +35,7 @@ _CACHE_KIB = 262_144
 _BUNDLES = 64
 _KEY_BYTES = 8
 _WAIT_SECONDS = 60.0
-_TABLES = {"shape": 5, "entry": 3, "day": 3, "trace": 2, "named": 2, "progress": 2}
+_TABLES = {"shape": 5, "entry": 3, "day": 3, "trace": 2, "named": 2, "progress": 3}
 """With their columns."""
 _SCHEMA = """
 CREATE TABLE shape (
@@ -54,8 +54,9 @@ CREATE TABLE trace (
     key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (key, leaf)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE named (key BLOB PRIMARY KEY, shape INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE progress (size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL) STRICT;
-INSERT INTO progress VALUES (0, x'');
+CREATE TABLE progress (
+    minimum INTEGER NOT NULL, size INTEGER NOT NULL, last_leaf_hash BLOB NOT NULL
+) STRICT;
 """
 
 
@@ -119,11 +120,11 @@ class Hit:
 
 
 class SearchIndex:
-    """Complete up to the reader's size when made.
+    """Complete up to the reader's size when made, from the first entry still kept.
 
     Args:
         path: The SQLite file; made for its owner alone, or made again where it is damaged, of
-            another kind, or not this log's.
+            another kind, not this log's, or of entries no longer kept.
         reader: The ledger's folder.
         say: What one entry says; must always give the same for the same.
 
@@ -319,9 +320,9 @@ class SearchIndex:
     def _open(self) -> sqlite3.Connection:
         base = _connect(self._path)
         try:
-            size, last = base.execute("SELECT size, last_leaf_hash FROM progress").fetchone()
+            kept = base.execute("SELECT minimum, size, last_leaf_hash FROM progress").fetchone()
             base.execute("SELECT shape FROM named LIMIT 1")
-            if self._is_of_this_log(size, last):
+            if self._is_of_this_log(*kept):
                 return base
         except (sqlite3.DatabaseError, TypeError, ValueError):
             # A damaged or foreign file holds nothing that the log does not: it is made again.
@@ -339,6 +340,8 @@ class SearchIndex:
             self._base.execute("PRAGMA synchronous = OFF")
             self._base.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._base.executescript(_SCHEMA)
+            first = self._reader.minimum
+            self._base.execute("INSERT INTO progress VALUES (?, ?, x'')", (first, first))
             with _writing(self._base):
                 self._load_shapes()
                 while self._step():
@@ -348,11 +351,10 @@ class SearchIndex:
             self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
             fresh.replace(self._path)
 
-    def _is_of_this_log(self, size: int, last_leaf_hash: bytes) -> bool:
-        if not 0 < size <= self._reader.size:
+    def _is_of_this_log(self, minimum: int, size: int, last_leaf_hash: bytes) -> bool:
+        if minimum != self._reader.minimum or not minimum < size <= self._reader.size:
             return False
-        ((_, data),) = self._reader.entries(size - 1, 1)
-        return leaf_hash(data) == last_leaf_hash
+        return leaf_hash(self._entry(size - 1)) == last_leaf_hash
 
 
 def _shape_wanted(query: Query, shape: Shape) -> bool:

@@ -16,6 +16,7 @@ from cloison.ledger.files import guard_writes
 from cloison.ledger.journal import segment_path
 from cloison.ledger.levels import Levels
 from cloison.ledger.note import NoteVerifier
+from cloison.ledger.pruning import kept_hashes, write_minimum
 from cloison.ledger.tiles import MAX_ENTRY_BYTES, TILE_WIDTH, bundle_path, encode_bundle
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import ledger_service_pb2, ledger_service_pb2_grpc
@@ -36,11 +37,14 @@ class LedgerCopy:
         stub: Over a channel with the auditor's certificate.
         log: `traces` or `register`.
         verifier: The ledger's key.
+        minimum: The first entry still kept, as the register's certificate says: of those before it
+            the hash tiles are copied.
     """
 
     stub: ledger_service_pb2_grpc.LedgerServiceStub
     log: str
     verifier: NoteVerifier
+    minimum: int = 0
 
     def write(self, folder: Path) -> None:
         """Head and every entry under it, in a folder that is not there yet.
@@ -49,7 +53,7 @@ class LedgerCopy:
             PeerError: `NOT_YOURS`, or another reason the node gave; `PEER_UNAVAILABLE`;
                 `ENTRIES_WITHHELD`: it gave fewer entries than its head counts; `BAD_ANSWER`: one
                 that no ledger can hold.
-            IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: of its head.
+            IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: of its head. `BAD_TILE`.
             StorageError: `LEDGER_WRITE`.
         """
         with told():
@@ -59,6 +63,13 @@ class LedgerCopy:
         settled = size // TILE_WIDTH * TILE_WIDTH
         levels = Levels(lambda tile: (folder / tile.path).read_bytes())
         last: Sequence[bytes] = ()
+        for bundle in range(self.minimum // TILE_WIDTH):
+            hashes = self._tile(bundle)
+            for tile, data in levels.extend(hashes):
+                _write(folder / tile.path, data)
+        if self.minimum:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_minimum(folder, self.minimum)
         for start, entries in self._entries(size):
             if start == settled:
                 last = entries
@@ -72,12 +83,20 @@ class LedgerCopy:
         _write(folder / "checkpoint", note)
 
     def _entries(self, size: int) -> Iterator[tuple[int, list[bytes]]]:
-        for start in range(0, size, TILE_WIDTH):
+        for start in range(self.minimum, size, TILE_WIDTH):
             count = min(TILE_WIDTH, size - start)
             found: list[bytes] = []
             while len(found) < count:
                 found += self._some(start + len(found), count - len(found))
             yield start, found
+
+    def _tile(self, bundle: int) -> list[bytes]:
+        request = ledger_service_pb2.GetTileRequest(
+            log=_LOGS[self.log], level=0, index=bundle, width=TILE_WIDTH
+        )
+        with told():
+            tile = self.stub.GetTile(request, timeout=CALL_SECONDS).tile
+        return kept_hashes(lambda _: tile, bundle)
 
     def _some(self, first: int, count: int) -> list[bytes]:
         request = ledger_service_pb2.GetEntriesRequest(

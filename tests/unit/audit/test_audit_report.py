@@ -148,15 +148,15 @@ def test_report_in_a_folder_that_is_not_empty_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
-def test_report_of_a_period_without_entries_says_so(
+def test_report_of_a_period_without_entries_is_refused(
     audited: Audited, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A report of nothing would say that nothing is wrong."""
     out = tmp_path / "report"
     ends = ("--since", "2020-01-01", "--until", "2020-02-01", "--out", str(out), "--json")
-    assert run(["audit", "report", *audited.options(*ends)]) == 0
-    assert json.loads(capsys.readouterr().out)["findings"] == 0
-    assert rows(out, "decisions") == []
-    assert "Aucun constat" in (out / "rapport.html").read_text("utf-8")
+    assert run(["audit", "report", *audited.options(*ends)]) == 3
+    assert "[NO_ENTRIES]" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def finding(number: int, words: str) -> Finding:

@@ -166,6 +166,22 @@ def test_index_of_many_entries_is_what_the_log_leads_to(
     made.close()
 
 
+def test_index_lets_go_of_entries_no_longer_kept(log: Log, directory: Path, path: Path) -> None:
+    for number in range(200):
+        if number == 150:
+            log.settle()
+            log.begin_file()
+        log.append_many(question(number, f"a{number % 2}", "p", OUTCOME_DENY, ANNE))
+    SearchIndex(path, EntryReader(directory), said_of).close()
+    log.settle()
+    log.prune(256)
+    again = SearchIndex(path, EntryReader(directory), said_of)
+    again.check()
+    assert places(again, Query(trace_key=ANNE), 500) == list(range(256, 600))
+    assert again.find(Query(outcome="deny"), 1)[0] == sum(n % 3 > 0 for n in range(256, 600))
+    again.close()
+
+
 CHANGES: dict[str, str] = {
     "an entry left out": "DELETE FROM entry WHERE leaf = 7",
     "an entry too many": "INSERT INTO entry VALUES (1, 5, 9)",

@@ -34,6 +34,11 @@ class Served:
         assert timeout > 0
         return ledger_service_pb2.GetCheckpointResponse(checkpoint=self.log.checkpoint())
 
+    def GetTile(self, request: Any, timeout: float) -> object:  # noqa: N802 - gRPC's name
+        assert timeout > 0
+        tile = self.log.tile(request.level, request.index, request.width)
+        return ledger_service_pb2.GetTileResponse(tile=tile)
+
     def GetEntries(self, request: Any, timeout: float) -> object:  # noqa: N802 - gRPC's name
         assert timeout > 0
         found = self.log.entries(request.first_index, request.count)
@@ -70,6 +75,22 @@ def test_copy_takes_what_a_node_gives_a_few_at_a_time(log: Log, tmp_path: Path) 
     served.after = lambda entries: entries[:100]
     copy(served, tmp_path / "copy")
     assert Snapshot(tmp_path / "copy", SIGNER.verifier).head.size == 300
+
+
+def test_copy_of_a_ledger_whose_oldest_entries_went_proves_what_is_kept(
+    log: Log, tmp_path: Path
+) -> None:
+    log.append_many([b"entry %d" % number for number in range(700)])
+    log.settle()
+    log.begin_file()
+    log.append_many([b"entry %d" % number for number in range(700, 1_100)])
+    log.settle()
+    before = Snapshot(log.directory, SIGNER.verifier).prove(600, with_entry=True)
+    log.prune(512)
+    LedgerCopy(cast("Any", Served(log)), "traces", SIGNER.verifier, 512).write(tmp_path / "copy")
+    copied = Snapshot(tmp_path / "copy", SIGNER.verifier)
+    assert [index for index, _, _ in copied.entries()] == list(range(512, 1_100))
+    assert copied.prove(600, with_entry=True) == before
 
 
 @pytest.mark.parametrize(

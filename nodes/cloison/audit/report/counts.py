@@ -49,8 +49,8 @@ class Counts:
         cases: By activity, case type and what became of cases.
         failures: By ledger, peer and reason.
         kinds: Entries by ledger and kind.
-        policies: Sets loaded or announced up to the period's end; `ended`: releases destroyed and
-            entries pruned in it.
+        policies: Sets loaded or announced up to the period's end; `ended`: releases destroyed,
+            entries pruned and keys erased in it.
     """
 
     decisions: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -80,7 +80,7 @@ def _read(counts: Counts, lines: Iterable[Line], period: Period) -> None:
     entries = inside = 0
     ledger = ""
     for line in lines:
-        ledger, entries = line.ledger, entries + 1
+        ledger, entries = line.ledger, line.index + 1
         kind = line.entry.WhichOneof("kind") or "unknown"
         if kind == "case_opened":
             opened = line.entry.case_opened
@@ -150,6 +150,7 @@ _COUNTED: Mapping[str, Callable[[Counts, Line], Any]] = {
     "failures": _failed,
     "destroyed": _ended,
     "traces_pruned": _ended,
+    "trace_key_erased": _ended,
 }
 
 

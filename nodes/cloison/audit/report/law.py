@@ -179,13 +179,15 @@ def _set_row(line: Line) -> tuple[Value, ...]:
 
 
 def retention_rows(lines: Sequence[Line]) -> Iterator[tuple[Value, ...]]:
-    """Data destroyed and entries pruned, each with its place."""
+    """Data destroyed, entries pruned and trace keys erased, each with its place."""
     for line in lines:
         kind = line.entry.WhichOneof("kind") or ""
         said: Any = getattr(line.entry, kind)
         place = (line.ledger, line.index, stamp(line.entry.entry_time_ms))
         if kind == "destroyed":
             yield (*place, "données reçues détruites", said.activity, word(said.why), said.releases)
+        elif kind == "trace_key_erased":
+            yield (*place, "clé de trace effacée", "", word(said.why), 1)
         else:
             why = word(f"{said.text}, {said.article}")
             yield (*place, "entrées anciennes retirées", "", why, said.removed)
