@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from cloison.errors import BudgetExceeded, InputError, IntegrityError
@@ -227,3 +228,38 @@ def test_exposure_of_a_person_is_the_sum_of_the_grants(declared: Declared) -> No
         "msa-beneficiaries-2026",
         "rsa-recipients-2026",
     )
+
+
+def test_build_cube_age_within_benefit_is_a_hierarchy_that_adds_up(
+    files: Mapping[str, bytes],
+) -> None:
+    """No body here keeps a date of birth: the key sets are made for the test."""
+    bands = [f"{low:02d}" for low in range(0, 100, 5)]
+    fine = "".join(f'"{band}" = "{int(band)} à {int(band) + 4} ans"\n' for band in bands)
+    parents = "".join(f'"{band}" = "{"minor" if int(band) < 20 else "adult"}"\n' for band in bands)
+    sets = {
+        "keys/age-group.toml": 'id = "age-group"\ntitle = "Âge"\nsource = "x"\n[keys]\n'
+        'minor = "Moins de 20 ans"\nadult = "20 ans et plus"\n',
+        "keys/age-band.toml": 'id = "age-band"\ntitle = "Âge"\nsource = "x"\n'
+        f'coarser = "age-group"\n[keys]\n{fine}[parents]\n{parents}',
+    }
+    types = "tables/caf-household-types.toml"
+    edited = files[types].decode().replace('id = "marital"', 'id = "age"')
+    edited = edited.replace('keys = "marital"', 'keys = "age-band"')
+    edited = edited.replace('"household_type", "b', '"age_group", "b').replace(
+        '"marital", "', '"age", "'
+    )
+    whole = {
+        **files,
+        types: edited.encode(),
+        **{name: text.encode() for name, text in sets.items()},
+    }
+    cube = parse_declared(whole).cubes["caf-household-types"]
+    assert [level.cells for level in cube.levels] == [3, 6, 60]
+    leaves = np.arange(60)
+    groups = np.bincount(cube.parents[1], leaves, 6)
+    benefits = np.bincount(cube.parents[0], groups, 3)
+    assert groups.tolist() == [leaves.reshape(20, 3)[:4, n].sum() for n in range(3)] + [
+        leaves.reshape(20, 3)[4:, n].sum() for n in range(3)
+    ]
+    assert benefits.tolist() == leaves.reshape(20, 3).sum(axis=0).tolist()

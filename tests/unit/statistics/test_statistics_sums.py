@@ -11,6 +11,9 @@ import opendp.prelude as dp
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import kstest
+from scipy.stats import laplace as laplace_law
+from scipy.stats import norm as normal_law
 from tests.unit.statistics.conftest import Shaped
 
 from cloison.errors import InputError, IntegrityError
@@ -302,3 +305,27 @@ def test_release_of_a_sum_on_a_neighbour_differs_by_no_more_than_declared(
         gaps = [abs(a - b) for a, b in zip(before, after, strict=True)]
         pure = mechanism.kind is MechanismKind.LAPLACE
         assert sum(gap if pure else gap**2 for gap in gaps) <= mechanism.sensitivity
+
+
+FALSE_ALARM = 1e-6
+
+
+@pytest.mark.parametrize(
+    "draws", [10_000, pytest.param(1_000_000, marks=pytest.mark.soak)], ids=["short", "soak"]
+)
+@pytest.mark.parametrize("delta", [Fraction(0), MILLIONTH])
+def test_noise_of_a_sum_has_the_distribution_it_is_charged_for(
+    declared: Declared, shaped: Shaped, delta: Fraction, draws: int
+) -> None:
+    """Kolmogorov and Smirnov, one false alarm in a million: noise so wide is all but smooth."""
+    measure = declared.tables[TABLE].measure.model_dump()
+    plan = make_plan(*shaped(3, measure=measure), ONE, delta)
+    assert plan.sums is not None
+    for mechanism in plan.sums.mechanisms:
+        drawn = np.array(mechanism.draw([0] * draws), np.float64)
+        # A unit's jitter makes the whole numbers smooth; it is a thousandth of the scale or less.
+        smooth = drawn + np.random.default_rng(1).uniform(-0.5, 0.5, draws)
+        pure = mechanism.kind is MechanismKind.LAPLACE
+        law = laplace_law(scale=mechanism.scale) if pure else normal_law(scale=mechanism.scale)
+        assert mechanism.scale > 1_000
+        assert kstest(smooth, law.cdf).pvalue > FALSE_ALARM
