@@ -79,6 +79,7 @@ def list_command(*, root: Root = None, as_json: Json = False) -> None:
     if as_json:
         return _print_json({"tables": rows})
     listed = table("table", "holder", "population", "by", "cells", "title", right=("cells",))
+    listed.columns[0].no_wrap = True
     for row in rows:
         said = (row[key] for key in ("table", "holder", "population", "period", "cells", "title"))
         listed.add_row(*map(str, said))

@@ -62,6 +62,7 @@ def show_price(price: wire.PriceResponse) -> None:
     if any(one.sum_rmse for one in price.levels):
         names += ["of the sum", "95 % interval of the sum"]
     levels = table("level", *names, right=tuple(names))
+    levels.columns[0].no_wrap = True
     for one in price.levels:
         told = [str(one.cells), one.share, f"{one.rmse:.1f}", f"± {one.half_width:.1f}"]
         if one.sum_rmse:
