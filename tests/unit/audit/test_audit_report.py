@@ -116,6 +116,12 @@ def test_report_json_holds_every_table(made: Made) -> None:
         ]
 
 
+def test_report_names_every_ledger_it_was_given(made: Made) -> None:
+    assert {one["ledger"] for one in rows(made[0], "ledgers")} == {
+        f"{body}.cloison.local/{log}" for body in ("caf", "cnav") for log in ("traces", "register")
+    }
+
+
 def test_report_period_is_audited_where_the_overseer_cosigned(made: Made) -> None:
     assert {one["state"] for one in rows(made[0], "ledgers")} == {"auditée"}
     assert "cnil" in {one["witness"] for one in rows(made[0], "cosignatures")}

@@ -9,7 +9,7 @@ from cloison.audit.heads import Kept
 from cloison.audit.lines import Ledgers
 from cloison.audit.period import Period
 from cloison.audit.report.cosigned import cosignatures_sheet, ledgers_sheet
-from cloison.audit.report.counts import Counts, count
+from cloison.audit.report.counts import Counts, Extent, count
 from cloison.audit.report.law import (
     Held,
     changes_sheet,
@@ -88,6 +88,8 @@ def make_report(source: Source, examined: Examined, period: Period) -> Report:
         StorageError, IntegrityError: as `LedgerFolder` and `cosignatures_sheet`.
     """
     counts = count(source.ledgers, period)
+    read = {one.ledger for one in counts.extents}
+    counts.extents += [Extent(name, 0, 0, -1, -1) for name in source.heads if name not in read]
     held = held_laws(counts, source.policy, source.set_of, period)
     made = [
         findings_sheet(examined.findings),
