@@ -405,15 +405,20 @@ def expired(world: World, span: Span, count: int) -> None:
 
 
 def unnoticed(world: World, span: Span, count: int) -> None:
-    """A campaign that wrote to nobody and destroyed nothing."""
+    """A campaign that wrote to nobody; controls concluded without a word to whom they were about."""
     month = span.last - 4
 
     def one(number: int) -> None:
         person = _persons("unnoticed", count)[number]
-        case = world.open(OUTREACH, "outreach", month, [person])
-        world.ask(OUTREACH, "cnav", MONTHLY, case, [person])
+        if number % 2:
+            case = world.open(CONTROL, "control-file", month, [person])
+            world.ask(CONTROL, "caf", "members", case, [person], Asking(agent=AGENTS[4]))
+            world.close(case, "concluded")
+        else:
+            case = world.open(OUTREACH, "outreach", month, [person])
+            world.ask(OUTREACH, "cnav", MONTHLY, case, [person])
 
-    _spread(world, night(working_days(month)[0], 29_000), count, one)
+    _spread(world, office(world, working_days(month)[0]), count, one)
 
 
 def kept_too_long(world: World, span: Span, count: int) -> None:

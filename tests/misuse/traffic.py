@@ -173,6 +173,7 @@ def inform(world: World, month: Month, person: int, *, kept: bool = False) -> No
         world.close(case, "no-entitlement")
         world.destroy(case, "no-entitlement", [answer.statement_hash], cited=True)
         return
+    world.tell(case, "first-contact")
     world.deposit(case, [answer.leaf])
     world.close(case, "informed")
     if answer.label_until is not None and not kept:
@@ -203,6 +204,7 @@ def control(world: World, agent: str, person: int) -> Case:
     ]
 
     def conclude() -> None:
+        world.tell(case, "content-and-origin", agent)
         world.deposit(case, [one.leaf for one in answers if one.permitted])
         world.close(case, "concluded")
 

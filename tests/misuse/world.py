@@ -172,6 +172,12 @@ class World:
         """A case ends."""
         self.enter(case.body, entries.case_closed_entry(case.leaf, outcome, self.now))
 
+    def tell(self, case: Case, notice: str, agent: str = BATCH) -> None:
+        """The persons of a case are told what a permit obliges to."""
+        keys = self.traces(case.body, case.persons)
+        given = entries.notice_given_entry(case.activity, case.leaf, notice, agent, keys, self.now)
+        self.enter(case.body, given)
+
     def deposit(
         self, case: Case, receipts: Sequence[bytes], activity: str = "", output: str = ""
     ) -> None:

@@ -99,20 +99,24 @@ def _fraction(text: str) -> Fraction:
 
 
 def _publications(scene: Scene, gathering: Gathering) -> None:
+    """A budget is used once its table leaves, whole or as a masked part, or is given up for good."""
     reserved = {(one.ledger, one.at): one for one in _of_kind(scene, "budget_reserved")}
-    published = set()
-    for line in _of_kind(scene, "table_published"):
-        place = line.ledger, line.entry.table_published.reserved_index
-        published.add(place)
-        paid = reserved.get(place)
-        cited = line.entry.table_published.reserved_leaf_hash
-        if scene.period.holds(line.entry.entry_time_ms) and (paid is None or paid.leaf != cited):
-            gathering.add(_FALSE, line.entry.table_published.activity, line)
+    used = set()
+    for kind in ("table_published", "table_shared", "table_abandoned"):
+        for line in _of_kind(scene, kind):
+            one = getattr(line.entry, kind)
+            place = line.ledger, one.reserved_index
+            used.add(place)
+            paid = reserved.get(place)
+            false = paid is None or paid.leaf != one.reserved_leaf_hash
+            if false and scene.period.holds(line.entry.entry_time_ms):
+                gathering.add(_FALSE, one.activity, line)
     late = scene.alarms.unpublished_hours.value * HOUR_MS
     for place, line in reserved.items():
-        if place not in published and scene.period.holds(line.entry.entry_time_ms + late):
-            one = line.entry.budget_reserved
-            gathering.add(_UNPUBLISHED, one.activity, line, table=f"{one.table} {one.period}")
+        if place not in used and scene.period.holds(line.entry.entry_time_ms + late):
+            spent = line.entry.budget_reserved
+            words = {"table": f"{spent.table} {spent.period}"}
+            gathering.add(_UNPUBLISHED, spent.activity, line, **words)
 
 
 def _unpaid(scene: Scene, gathering: Gathering) -> None:

@@ -1,6 +1,7 @@
 """The duties permits carried, each held against the entries that show it met in time.
 
-* `notice`: the person is told, or what was obtained is destroyed and there is nothing to tell.
+* `notice`: a `notice_given` entry says so; or the case ended telling the person, or with nothing
+  kept to tell of.
 * `expire`: an answer is destroyed when its label ends.
 * `honour-objection`: who objected is not asked about again; seen within the day, by trace key.
 * `flag`: stands in the decision itself, which replay holds to the law.
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from cloison.audit.findings import Finding, Grade, Severity
 from cloison.audit.gathering import STORAGE_LIMITATION, Gathering, Kind
 from cloison.audit.period import DAY_MS, HOUR_MS
-from cloison.audit.rows import Question
 from cloison.audit.scene import Scene
 from cloison.cases.outcomes import ClosedAs
 from cloison.exchange.obligations import EXPIRE, FLAG, HONOUR_OBJECTION, NOTICE
@@ -23,7 +23,8 @@ _NOTICE = Kind(
     Severity.MEDIUM,
     "CRPA, art. L114-8, II ; CSS, art. L114-21 (information de la personne)",
     "{activity} a obtenu de {holder} {n} réponse(s) que la loi ouvre à condition d'informer la"
-    " personne ; {days} jours après, le registre ne montre ni lettre, ni clôture, ni destruction.",
+    " personne (« {notice} ») ; {days} jours après, le registre ne montre ni information, ni"
+    " destruction.",
     "La lettre elle-même, et sa date d'envoi, au dossier de l'organisme.",
     Grade.STORE,
 )
@@ -75,26 +76,24 @@ def find_obligations(scene: Scene) -> tuple[Duties, list[Finding]]:
 
 def _notices(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     tables, days = scene.tables, scene.alarms.notice_days.value
-    told = {one.case_key: one.time for one in tables.closed if one.outcome in _TOLD_BY}
-    for deposit in tables.deposits:
-        told.setdefault(deposit.case_key, deposit.time)
-    gone = {one.key: one.time for one in tables.gone}
+    told = {(one.case_key, one.notice): one.time for one in reversed(list(tables.told))}
+    over = {one.case_key: one.time for one in tables.closed if one.outcome in _TOLD_BY}
+    over |= {one.key: one.time for one in tables.gone}
     for one in tables.questions:
         if one.permitted and one.flag and scene.period.holds(one.time):
             duties.due[FLAG] += 1
         due = one.time + days * DAY_MS
-        if not one.permitted or not one.notice or not scene.period.holds(due):
+        if not one.permitted or not one.notices or not scene.period.holds(due):
             continue
-        duties.due[NOTICE] += 1
-        if one.requester in tables.bodies and not _met(one, due, told, gone):
-            duties.unmet[NOTICE] += 1
-            words = {"holder": one.holder, "days": str(days)}
-            gathering.add(_NOTICE, one.activity, one, **words)
-
-
-def _met(one: Question, due: int, told: dict[int, int], gone: dict[int, int]) -> bool:
-    times = (told.get(one.case_key), gone.get(one.statement_key), gone.get(one.case_key))
-    return any(time is not None and time <= due for time in times)
+        ends = [over.get(key, due + 1) for key in (one.case_key, one.statement_key)]
+        for notice in one.notices.split():
+            duties.due[NOTICE] += 1
+            if one.requester in tables.bodies and (
+                min(*ends, told.get((one.case_key, notice), due + 1)) > due
+            ):
+                duties.unmet[NOTICE] += 1
+                words = {"holder": one.holder, "days": str(days), "notice": notice}
+                gathering.add(_NOTICE, one.activity, one, **words)
 
 
 def _retention(scene: Scene, duties: Duties, gathering: Gathering) -> None:

@@ -24,6 +24,7 @@ from cloison.audit.rows import (
     Received,
     Renewed,
     Sight,
+    Told,
 )
 from cloison.audit.tables import Tables
 from cloison.errors import IntegrityError
@@ -72,7 +73,7 @@ class _Concluded(NamedTuple):
     reason: str
     texts: str
     provisional: int
-    notice: int
+    notices: str
     flag: str
 
 
@@ -158,7 +159,7 @@ def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
             said.reason,
             said.texts,
             said.provisional,
-            said.notice,
+            said.notices,
             said.flag,
             decided.policy_set.hex(),
             int(facts.same_policy_set),
@@ -235,6 +236,11 @@ def _closed(tables: Tables, line: Line, closed: entry_pb2.CaseClosed) -> None:
     tables.closed.add(Closed(line.ledger, line.index, time, key, closed.outcome))
 
 
+def _notice_given(tables: Tables, line: Line, given: entry_pb2.NoticeGiven) -> None:
+    key, time = hash(given.case_leaf_hash), line.entry.entry_time_ms
+    tables.told.add(Told(line.ledger, line.index, time, key, given.notice))
+
+
 def _deposited(tables: Tables, line: Line, deposited: entry_pb2.Deposited) -> None:
     tables.deposits.add(
         Deposit(
@@ -308,6 +314,7 @@ _TAKES: Mapping[str, Callable[[Tables, Line, Any], None]] = {
     "case_opened": _opened,
     "case_renewed": _renewed,
     "case_closed": _closed,
+    "notice_given": _notice_given,
     "deposited": _deposited,
     "destroyed": _destroyed,
     "objected": _objected,
@@ -356,12 +363,13 @@ def _selected(holder: str, raw: bytes) -> _Selected:
 def _concluded(raw: bytes) -> _Concluded:
     decision = decision_pb2.Decision.FromString(raw)
     permits = sorted({rule.text for rule in decision.rules if rule.effect == "permit"})
+    notices = sorted({duty.value for duty in decision.obligations if duty.kind == NOTICE})
     flags = sorted({duty.value for duty in decision.obligations if duty.kind == FLAG})
     return _Concluded(
         int(decision.outcome in _PERMITS),
         decision.reason,
         " ".join(permits),
         int(decision.provisional),
-        int(any(duty.kind == NOTICE for duty in decision.obligations)),
+        " ".join(notices),
         " ".join(flags),
     )

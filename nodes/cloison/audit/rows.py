@@ -74,7 +74,8 @@ class Question(NamedTuple):
     texts: str
     """The texts of the deciding permits, separated by spaces."""
     provisional: int
-    notice: int
+    notices: str
+    """What the persons are to be told, separated by spaces."""
     flag: str
     set: str
     """Of the policy, hexadecimal."""
@@ -180,6 +181,16 @@ class Closed(NamedTuple):
     time: int
     case_key: int
     outcome: str
+
+
+class Told(NamedTuple):
+    """A notice given to the persons of a case."""
+
+    ledger: str
+    at: int
+    time: int
+    case_key: int
+    notice: str
 
 
 class Deposit(NamedTuple):

@@ -24,6 +24,7 @@ from cloison.audit.rows import (
     Received,
     Renewed,
     Sight,
+    Told,
 )
 from cloison.bodies import BodyId
 from cloison.ledger.tree import HASH_BYTES
@@ -65,6 +66,7 @@ class Tables:
         self.opened = Columns(Opened, words)
         self.renewed = Columns(Renewed, words)
         self.closed = Columns(Closed, words)
+        self.told = Columns(Told, words)
         self.deposits = Columns(Deposit, words)
         self.cited = Columns(Cited, words)
         self.gone = Columns(Gone, words)
