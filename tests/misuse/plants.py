@@ -405,7 +405,7 @@ def expired(world: World, span: Span, count: int) -> None:
 
 
 def unnoticed(world: World, span: Span, count: int) -> None:
-    """A campaign that wrote to nobody; controls concluded without a word to whom they were about."""
+    """A campaign that wrote to nobody; controls concluded without a word to their persons."""
     month = span.last - 4
 
     def one(number: int) -> None:

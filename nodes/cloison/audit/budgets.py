@@ -99,7 +99,7 @@ def _fraction(text: str) -> Fraction:
 
 
 def _publications(scene: Scene, gathering: Gathering) -> None:
-    """A budget is used once its table leaves, whole or as a masked part, or is given up for good."""
+    """A budget is used once its table leaves, whole or as a masked part, or is given up."""
     reserved = {(one.ledger, one.at): one for one in _of_kind(scene, "budget_reserved")}
     used = set()
     for kind in ("table_published", "table_shared", "table_abandoned"):

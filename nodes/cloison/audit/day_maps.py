@@ -23,6 +23,8 @@ _SENTENCES = {
 }
 _SETTLES = "Refaire la carte de ces jours depuis le registre, par un autre programme."
 _NEXT = timedelta(days=1)
+_GRACE_MS = 3_600_000
+"""After midnight; a node closes a day within a second or two, or as it starts."""
 
 
 class DayWatch:
@@ -36,6 +38,7 @@ class DayWatch:
         self._waiting: list[tuple[int, int, list[bytes]]] = []
         self._first: int | None = None
         self._after: tuple[date, int] | None = None
+        self._told = False
         self._found: dict[str, list[Line]] = defaultdict(list)
 
     def see(self, line: Line) -> None:
@@ -44,7 +47,12 @@ class DayWatch:
             self._first = line.index
         if line.entry.WhichOneof("kind") == "day_closed":
             self._close(line, line.entry.day_closed, self._first)
-        day = line.entry.entry_time_ms // DAY_MS
+        time = line.entry.entry_time_ms
+        overdue = self._overdue(time)
+        if overdue and not self._told:
+            self._found["DAY_MISSING"].append(line)
+        self._told = overdue
+        day = time // DAY_MS
         self._waiting.append((line.index, day, list(traced_keys(line.entry))))
 
     def _close(self, line: Line, closed: entry_pb2.DayClosed, first: int) -> None:
@@ -61,6 +69,15 @@ class DayWatch:
                 self._found["DAY_MAP_WRONG"].append(line)
         self._waiting = [one for one in self._waiting if one[0] >= closed.end_index]
         self._after = day, closed.end_index
+
+    def _overdue(self, time_ms: int) -> bool:
+        """A day ended a while before this was written, and nothing closed it.
+
+        A ledger in which no day was ever closed is of a program before there were day maps.
+        """
+        if self._after is None or not self._waiting:
+            return False
+        return time_ms >= (self._waiting[0][1] + 1) * DAY_MS + _GRACE_MS
 
     def _follows(self, day: date, first_index: int) -> bool:
         if self._after is None:

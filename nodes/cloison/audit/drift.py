@@ -72,7 +72,7 @@ def stability_index(month: Mapping[str, int], before: Mapping[str, int]) -> floa
 
     Example:
         >>> round(stability_index({"a": 50, "b": 50}, {"a": 90, "b": 10}), 2)
-        0.84
+        0.85
     """
     names = sorted(month.keys() | before.keys())
     extra = _HALF * len(names)

@@ -264,17 +264,22 @@ def _show(read: Read, lines: list[Line], names: dict[BodyId, str]) -> None:
 def _proved(traces: Traces, name: str) -> str:
     if traces.days:
         first, last = french_date(traces.days[0].day), french_date(traces.days[-1].day)
-        days = f"complet, preuve à l'appui, du {first} au {last}"
-        empty = sum(day.count == 0 for day in traces.days)
-        days += f" ({french_count(empty)} jours sans aucune inscription sur vous)"
+        empty = french_count(sum(day.count == 0 for day in traces.days))
+        days = (
+            f"tout est montré, preuve à l'appui, du {first} au {last} ({empty} jours sans aucune"
+            " inscription sur vous) ; la suite ne sera prouvée complète qu'une fois le jour clos"
+        )
     else:
-        days = "aucun jour clos encore : rien ne prouve que tout est montré"
+        days = (
+            "aucun jour n'est clos encore : ce qui est montré est prouvé, que ce soit tout ne l'est"
+            " pas"
+        )
     seen = (
-        f"{french_count(traces.witnessed_size)} inscriptions vues par les témoins"
+        f"les témoins ont vu {french_count(traces.witnessed_size)} inscriptions"
         if traces.witnessed_size
-        else "aucune tête vue par les témoins"
+        else "les témoins n'ont encore rien vu"
     )
-    return f"{name} : {days}. Les jours suivants ne sont pas clos. {seen}."
+    return f"{name} : {days} ; {seen}."
 
 
 def _plain(text: str) -> str:

@@ -34,6 +34,10 @@ from cloison.wire.vault import utc_day
 _DECIDED, _WITHDRAWN = "decided", "withdrawn"
 
 
+_Waiting = tuple[entry_pb2.ChangeHeard, list[bytes]]
+"""A change as it is to be entered, but for its trace keys; and the rows of whom it is about."""
+
+
 class ChangeListener:
     """Hears of changes for the activities of this node's body."""
 
@@ -55,7 +59,7 @@ class ChangeListener:
             checkpoint=node.traces.checkpoint(),
             policy_set=node.policy.hash,
         )
-        waiting: list[entry_pb2.ChangeHeard] = []
+        waiting: list[_Waiting] = []
         said: bytes | None = None
         try:
             answers = aiter(self._requester.peer(holder).Changes(request))
@@ -93,19 +97,22 @@ class ChangeListener:
             return 0
         return parse_entry(self._node.traces.entry(last)).change_heard.leaf_index + 1
 
-    def _enter(self, holder: BodyId, waiting: list[entry_pb2.ChangeHeard]) -> None:
+    def _enter(self, holder: BodyId, waiting: list[_Waiting]) -> None:
         # Another call may have heard the same meanwhile; nothing comes between this and the entry.
-        after = self._next(holder)
-        now = self._node.clock()
+        node, after = self._node, self._next(holder)
+        now = node.clock()
         new = []
-        for heard in waiting:
-            if heard.leaf_index >= after:
-                new.append(change_heard_entry(heard, now))
-                after = heard.leaf_index + 1
+        with node.vault.transaction():
+            for heard, row_keys in waiting:
+                if heard.leaf_index >= after:
+                    # Of the day of the entry, not of the hearing: it may be another by now.
+                    heard.trace_keys[:] = node.vault.trace_keys(row_keys, utc_day(now))
+                    new.append(change_heard_entry(heard, now))
+                    after = heard.leaf_index + 1
         if new:
-            self._node.enter(new)
+            node.enter(new)
 
-    def _read(self, holder: BodyId, receipt: receipt_pb2.Receipt) -> entry_pb2.ChangeHeard:
+    def _read(self, holder: BodyId, receipt: receipt_pb2.Receipt) -> _Waiting:
         """A change as it is written down here: of this node's own question, in its own case.
 
         Raises:
@@ -124,9 +131,7 @@ class ChangeListener:
         if not periods or sorted(set(periods)) != periods or not known.issuperset(periods):
             raise _bad("of periods that were not asked")
         row_keys = [node.row_key(person.nir) for person in case.members]
-        with node.vault.transaction():
-            trace_keys = node.vault.trace_keys(row_keys, utc_day(node.clock()))
-        return entry_pb2.ChangeHeard(
+        heard = entry_pb2.ChangeHeard(
             holder=holder,
             leaf_index=checked.leaf_index,
             leaf_hash=checked.leaf_hash,
@@ -137,9 +142,9 @@ class ChangeListener:
             periods=periods,
             answer_leaf_index=told.leaf_index,
             answer_leaf_hash=told.leaf_hash,
-            trace_keys=trace_keys,
             peer_checkpoint_hash=node.heads.see(holder, receipt.checkpoint),
         )
+        return heard, row_keys
 
     def _asked(self, holder: BodyId, told: entry_pb2.ChangeTold) -> Statement:
         """The statement of this node that the holder answered in the entry it names."""

@@ -174,8 +174,8 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
     if traces.size > traces.minimum:
         node.last_day = day_number(traces.entry(traces.size - 1))
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
-    DestructionDesk(node).finish()
     DayBook(node).close_all()
+    DestructionDesk(node).finish()
     RetentionDesk(node).daily()
     return node
 

@@ -80,3 +80,14 @@ def test_day_maps_finds_a_day_nobody_closed(federation: Federation) -> None:
     gone = next(at for at, one in enumerate(found) if one.entry.day_closed.day == "2026-06-17")
     missing = day_maps({CNAV: iter(found[:gone] + found[gone + 1 :])}, Period.always())
     assert "DAY_MISSING" in [one.code for one in missing]
+
+
+def test_day_maps_finds_that_days_are_no_longer_closed(federation: Federation) -> None:
+    ask(federation, ANNE)
+    next_day(federation, CNAV)
+    federation.clock.advance(days=2)
+    ask(federation, ANNE)
+    (finding,) = day_maps({CNAV: lines(federation)}, Period.always())
+    assert (finding.code, finding.count) == ("DAY_MISSING", 1)
+    next_day(federation, CNAV)
+    assert [one.count for one in day_maps({CNAV: lines(federation)}, Period.always())] == [1]

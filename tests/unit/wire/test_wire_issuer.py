@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.federation import ANNE, NOW, UnsafeClock, run
 
@@ -25,7 +27,8 @@ QUERY = {
     "code_challenge_method": "S256",
 }
 FORM = {"nir": ANNE.nir, "birth_date": ANNE.birth_date.isoformat()}
-Client = TestClient  # type: ignore[type-arg]
+Client: TypeAlias = TestClient[web.Request, web.Application]
+_Found = TypeVar("_Found")
 
 
 class Flow:
@@ -35,11 +38,11 @@ class Flow:
         private = new_signing_key()
         self.issuer = Issuer.parse(public_issuer(private))
         self.clock = UnsafeClock(NOW)
-        accounts = {ANNE.nir: ANNE.birth_date.isoformat()}
+        accounts = {str(ANNE.nir): ANNE.birth_date.isoformat()}
         self.desk = IssuerDesk(private, self.issuer, accounts, self.clock)
 
-    def run(self, work: Callable[[Client], Awaitable[object]]) -> object:
-        async def main() -> object:
+    def run(self, work: Callable[[Client], Awaitable[_Found]]) -> _Found:
+        async def main() -> _Found:
             async with TestClient(TestServer(self.desk.app())) as client:
                 return await work(client)
 
@@ -67,10 +70,10 @@ class Flow:
 def test_token_of_a_whole_flow_names_the_person_to_its_audience_alone() -> None:
     flow = Flow()
 
-    async def work(client: Client) -> object:
+    async def work(client: Client) -> Any:
         return await flow.token(client, await flow.code(client))
 
-    status, token = flow.run(work)  # type: ignore[misc]
+    status, token = flow.run(work)
     assert status == 200
     assert flow.issuer.verify(token, "cloison://caf", "n", NOW) == ANNE.nir
 
@@ -88,13 +91,13 @@ def test_token_of_a_whole_flow_names_the_person_to_its_audience_alone() -> None:
 def test_token_of_another_flow_is_refused_and_the_code_is_gone(change: dict[str, str]) -> None:
     flow = Flow()
 
-    async def work(client: Client) -> object:
+    async def work(client: Client) -> Any:
         code = await flow.code(client)
         refused = await flow.token(client, code, change)
         again = await flow.token(client, code)
         return refused, again
 
-    (status, token), (again, _) = flow.run(work)  # type: ignore[misc]
+    (status, token), (again, _) = flow.run(work)
     assert (status, token) == (400, "")
     assert again == (200 if "code" in change else 400)
 
@@ -102,7 +105,7 @@ def test_token_of_another_flow_is_refused_and_the_code_is_gone(change: dict[str,
 def test_token_of_a_code_used_before_or_too_old_is_refused() -> None:
     flow = Flow()
 
-    async def work(client: Client) -> object:
+    async def work(client: Client) -> Any:
         code = await flow.code(client)
         first, second = await flow.token(client, code), await flow.token(client, code)
         late = await flow.code(client)
@@ -129,7 +132,7 @@ def test_authorize_of_a_bad_request_or_person_is_refused(
 ) -> None:
     flow = Flow()
 
-    async def work(client: Client) -> object:
+    async def work(client: Client) -> Any:
         url = f"/authorize?{urlencode(QUERY | query)}"
         return (await client.post(url, data=FORM | form, allow_redirects=False)).status
 
@@ -152,9 +155,9 @@ def test_parse_issuer_of_no_keys_is_refused(data: bytes) -> None:
 def test_verify_token_signed_by_another_key_is_refused() -> None:
     flow, other = Flow(), Flow()
 
-    async def work(client: Client) -> object:
+    async def work(client: Client) -> Any:
         return await other.token(client, await other.code(client))
 
-    _, token = other.run(work)  # type: ignore[misc]
+    _, token = other.run(work)
     with pytest.raises(Exception, match="token"):
         flow.issuer.verify(token, "cloison://caf", "n", datetime.now(UTC))

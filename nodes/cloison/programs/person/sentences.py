@@ -37,6 +37,7 @@ _OTHERS = {
     "deposited": "{who} a écrit un résultat qui vous concerne ({activity}).",
     "objected": "{who} a inscrit votre opposition ({activity}).",
     "destroyed": "{who} a détruit des données reçues sur vous ({activity}) : {why}.",
+    "notice_given": "{who} vous a adressé une information ({activity}).",
     "change_heard": "{who} a appris que vos données ont changé ({activity}).",
     "contested": "{who} a inscrit que vous contestez une ligne déclarée.",
     "contestation_answered": "{who} : une ligne que vous contestiez a été déclarée à nouveau.",
@@ -161,9 +162,7 @@ class Sentences:
         self, entry: entry_pb2.Entry, statement: Statement, decision: Decision | None, seen: _Seen
     ) -> str:
         who = self._body(statement.requester)
-        whom = (
-            "elle-même" if statement.requester == statement.holder else self._body(statement.holder)
-        )
+        whom = self._body(statement.holder)
         what = f"{self._what(statement)}, {_months(statement)}"
         why = self._why(statement.question.purpose, statement.question.activity)
         if entry.WhichOneof("kind") == "change_told":
@@ -177,6 +176,8 @@ class Sentences:
         elif statement.cohort is not None:
             act = f"{who} a demandé à {whom}, pour {statement.cohort.size} personnes ensemble,"
             act += f" {what}"
+        elif statement.requester == statement.holder:
+            act = f"{who} a lu dans ses propres fichiers {what}"
         else:
             act = f"{who} a demandé à {whom} {what}"
         return f"{act}, pour : {why}. {self._verdict(statement, decision)}"
