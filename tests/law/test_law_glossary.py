@@ -12,14 +12,15 @@ from cloison.cli.root import find_root
 
 _POLICY = find_root(Path(__file__).parent) / "policy"
 _GLOSSARY = set(re.findall(r"`(@?[a-z_]+)`", (_POLICY / "README.md").read_text("utf-8")))
-_NAMED_BY_US = {"keys", "parents"}
+_NAMED_BY_US = {"keys", "parents", "tiles"}
 """Tables whose own keys are names of places and brackets."""
 
 
 def _toml_keys(value: object, above: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if above not in _NAMED_BY_US:
+            explained = isinstance(inner, dict) and inner.keys() == {"value", "reason"}
+            if above not in _NAMED_BY_US and not explained:
                 yield key
             yield from _toml_keys(inner, key)
     elif isinstance(value, list):

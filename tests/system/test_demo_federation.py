@@ -28,15 +28,19 @@ from cloison.programs.entitlement.needs import Needs
 
 MONTH = Month.of(2026, 6)
 SERVICES = {
+    "cloison.v1.AcrossService",
     "cloison.v1.CasesService",
     "cloison.v1.ContestationsService",
     "cloison.v1.ExchangeService",
     "cloison.v1.GatewayService",
     "cloison.v1.LedgerService",
+    "cloison.v1.NoticesService",
+    "cloison.v1.PersonDeskService",
     "cloison.v1.PolicyService",
     "cloison.v1.RegisterService",
     "cloison.v1.StatisticsService",
     "cloison.v1.StoreService",
+    "cloison.v1.StudyService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1alpha.ServerReflection",
 }

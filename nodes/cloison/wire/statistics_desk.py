@@ -244,9 +244,11 @@ class StatisticsDesk:
         """
         table = question.table
         first, last = months_of(table, question.period)
-        self._check_amount(table, question.cube.leaves.axes[-1].edges != ())
+        held_here = question.whole.held_by(self._node.body)
+        if table.dataset in held_here:  # of a joined table, another body may hold it
+            self._check_amount(table, question.cube.leaves.axes[-1].edges != ())
         found: dict[str, Sequence[PeriodColumns]] = {}
-        for name in question.whole.held_by(self._node.body):
+        for name in held_here:
             low, high, periods = _window(
                 self._node.store.catalogue.dataset(name).period, first, last
             )
