@@ -29,7 +29,7 @@ from cloison.statistics.held import HeldPeriod
 from cloison.statistics.hierarchy import estimate
 from cloison.statistics.intervals import half_widths
 from cloison.statistics.means import EACH, may_dominate, quotients
-from cloison.statistics.noise import Mechanism, MechanismKind, laplace
+from cloison.statistics.noise import Mechanism, MechanismKind
 from cloison.statistics.plan import Plan, make_plan
 from cloison.statistics.release import ExactCells, release
 
