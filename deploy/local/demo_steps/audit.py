@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cloison.audit import Period, Severity, examine
+from cloison.audit import Severity
 from cloison.cli.audit import open_sets
-from cloison.cli.audit_ledgers import open_ledgers
 from cloison.cli.audit_report import write_report
 from cloison.cli.audit_shown import print_examined
 from demo_steps.stage import Demo
@@ -17,15 +16,12 @@ ATTEMPTS = frozenset({"REFUSED_ATTEMPT", "RECEIVED_ASKED_FOR_ANOTHER_PURPOSE"})
 
 
 def audit_ledgers(demo: Demo) -> Mapping[str, object]:
-    """Findings on one screen, then the report of the same ledgers; which activity did what."""
+    """Findings on one screen, and the report they are from; which activity did what."""
     place = demo.place
-    sets = open_sets(place, ())
-    until = datetime.now(UTC)
-    with open_ledgers(place, (), ()) as opened:
-        found = examine(opened.ledgers(), demo.policy, sets, Period.up_to(until))
-    print_examined(found, Period.up_to(until), as_json=False)
-    folder = place.var / "report"
-    _, files = write_report(place, folder, (None, until), ((), ()), sets)
+    until, folder = datetime.now(UTC), place.var / "report"
+    report, files = write_report(place, folder, (None, until), ((), ()), open_sets(place, ()))
+    found = report.examined
+    print_examined(found, report.period, as_json=False)
     demo.say(f"report of {files} files: {folder}")
     return {
         "findings": [

@@ -10,9 +10,10 @@ from cloison.cli.places import read_nodes
 from cloison.errors import BudgetExceeded
 from cloison.statistics.declared import Question
 from cloison.wire.across_client import AcrossClient
+from cloison.wire.holder_channels import load_register
 from cloison.wire.node import system_clock
 from cloison.wire.publication_file import parse_publication, print_publication
-from cloison.wire.statistics_client import Publication, StatisticsClient, load_register
+from cloison.wire.statistics_client import Publication, StatisticsClient
 from demo_steps.stage import MONTH, Demo, DemoFailedError
 
 ACTIVITY, TABLE, EPSILON, TOO_MUCH = "drees-statistics", "beneficiaries", "1", "7/2"

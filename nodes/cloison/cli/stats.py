@@ -30,10 +30,11 @@ from cloison.pages.table import render_table
 from cloison.statistics.clip import read_clips
 from cloison.statistics.export import to_csv, to_parquet, to_rows
 from cloison.statistics.loss import parse_epsilon
+from cloison.wire.holder_channels import load_register
 from cloison.wire.node import system_clock
 from cloison.wire.publication_file import parse_publication, print_publication
 from cloison.wire.settings import default_addresses
-from cloison.wire.statistics_client import Publication, StatisticsClient, load_register
+from cloison.wire.statistics_client import Publication, StatisticsClient
 from cloison.wire.status import DENIED, OK
 
 app = typer.Typer(help="Statistical tables, with noise and a budget.", no_args_is_help=True)

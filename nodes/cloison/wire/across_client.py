@@ -16,7 +16,7 @@ from cloison.bodies import BodyId
 from cloison.errors import BudgetExceeded, CloisonError, PeerError
 from cloison.exchange.statement import TableQuestion
 from cloison.exchange.values import decision_from_proto
-from cloison.identity import ActivityKeys, load_activity_keys, load_certificate, load_tls
+from cloison.identity import ActivityKeys
 from cloison.law.records import Activity
 from cloison.ledger.note import NoteVerifier
 from cloison.statistics.declared import Question
@@ -27,14 +27,13 @@ from cloison.v1 import (
     statistics_service_pb2,
     statistics_service_pb2_grpc,
 )
+from cloison.wire.holder_channels import HolderChannels
 from cloison.wire.refusal import told
-from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_client import (
     BY_STATUS,
     Publication,
     TableReply,
     build_statements,
-    load_register,
     table_question,
 )
 
@@ -112,18 +111,10 @@ class AcrossClient:
     @classmethod
     def connect(cls, keys: Path, activity: str, addresses: Mapping[BodyId, str]) -> "AcrossClient":
         """From the key folder, to every holder. Raises `StorageError` where keys are missing."""
-        folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
-        own = load_activity_keys(folder)
-        credentials = channel_credentials(
-            load_certificate(keys / "public" / "ca.crt"), load_tls(folder)
-        )
-        registers = {holder: load_register(keys, holder) for holder in addresses}
-        channels = {
-            holder: grpc.secure_channel(address, credentials, options=channel_options(holder))
-            for holder, address in addresses.items()
-        }
-        parts = {holder: RemotePart(channel) for holder, channel in channels.items()}
-        return cls(own, parts, registers.__getitem__, tuple(channels.values()))
+        found = HolderChannels.connect(keys, activity, addresses)
+        parts = {holder: RemotePart(channel) for holder, channel in found.channels.items()}
+        channels = tuple(found.channels.values())
+        return cls(found.keys, parts, found.registers.__getitem__, channels)
 
     def price(self, question: Question) -> dict[BodyId, _Price]:
         """What it would cost at each holder; nothing is reserved.

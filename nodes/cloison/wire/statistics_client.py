@@ -18,9 +18,6 @@ from cloison.exchange.statement import TableQuestion, to_milliseconds
 from cloison.exchange.values import decision_from_proto
 from cloison.identity import (
     ActivityKeys,
-    load_activity_keys,
-    load_certificate,
-    load_tls,
     sign_batch,
 )
 from cloison.law.question import Decision
@@ -31,8 +28,8 @@ from cloison.statistics.document import loss_of, read_document
 from cloison.statistics.table import Table
 from cloison.v1 import receipt_pb2, statement_pb2, statistics_service_pb2_grpc
 from cloison.v1 import statistics_service_pb2 as wire
+from cloison.wire.holder_channels import HolderChannels
 from cloison.wire.refusal import told
-from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_desk import months_of
 
 _SECONDS = 600.0
@@ -152,13 +149,8 @@ class StatisticsClient:
     @classmethod
     def connect(cls, keys: Path, activity: str, holder: BodyId, address: str) -> "StatisticsClient":
         """From the key folder. Raises `StorageError` where keys are missing."""
-        folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
-        own = load_activity_keys(folder)
-        ca = load_certificate(keys / "public" / "ca.crt")
-        channel = grpc.secure_channel(
-            address, channel_credentials(ca, load_tls(folder)), options=channel_options(holder)
-        )
-        return cls(own, channel, holder, load_register(keys, holder))
+        found = HolderChannels.connect(keys, activity, {holder: address})
+        return cls(found.keys, found.channels[holder], holder, found.registers[holder])
 
     def price(self, asked: TableQuestion) -> wire.PriceResponse:
         """What it would cost. Raises as the node says."""
@@ -256,18 +248,3 @@ def build_statements(
         )
         for statement, part in zip(raw, parts, strict=True)
     ]
-
-
-def load_register(keys: Path, holder: BodyId) -> NoteVerifier:
-    """The verifier key of a body's register, from the public keys.
-
-    Raises:
-        IntegrityError: `BAD_KEY`, … as `NoteVerifier.parse`.
-    """
-    path = keys / "public" / "ledgers" / f"{holder}.register.vkey"
-    try:
-        return NoteVerifier.parse(path.read_text("ascii").strip())
-    except OSError as error:
-        raise IntegrityError(
-            "NO_KEY", f"register of `{holder}`: no public key `{path}`", "give --keys"
-        ) from error

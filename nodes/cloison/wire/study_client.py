@@ -10,20 +10,19 @@ import grpc
 from cloison.bodies import BodyId
 from cloison.exchange.statement import TableQuestion
 from cloison.exchange.values import decision_from_proto
-from cloison.identity import ActivityKeys, load_activity_keys, load_certificate, load_tls
+from cloison.identity import ActivityKeys
 from cloison.law.records import Activity
 from cloison.ledger.note import NoteVerifier
 from cloison.statistics.declared import Question
 from cloison.v1 import statement_pb2, study_service_pb2_grpc
 from cloison.v1 import study_service_pb2 as wire
+from cloison.wire.holder_channels import HolderChannels
 from cloison.wire.refusal import told
-from cloison.wire.server import channel_credentials, channel_options
 from cloison.wire.statistics_client import (
     BY_STATUS,
     Publication,
     TableReply,
     build_statements,
-    load_register,
     table_question,
 )
 
@@ -97,17 +96,10 @@ class StudyClient:
     @classmethod
     def connect(cls, keys: Path, activity: str, addresses: Mapping[BodyId, str]) -> "StudyClient":
         """From the key folder. Raises `StorageError` where keys are missing."""
-        folder = next(keys.glob(f"*/activities/{activity}"), keys / "activities" / activity)
-        own = load_activity_keys(folder)
-        ca = load_certificate(keys / "public" / "ca.crt")
-        credentials = channel_credentials(ca, load_tls(folder))
-        registers = {body: load_register(keys, body) for body in addresses}
-        channels = {
-            body: grpc.secure_channel(address, credentials, options=channel_options(body))
-            for body, address in addresses.items()
-        }
-        parts = {body: RemoteParticipant(channel) for body, channel in channels.items()}
-        return cls(own, parts, registers.__getitem__, tuple(channels.values()))
+        found = HolderChannels.connect(keys, activity, addresses)
+        parts = {body: RemoteParticipant(channel) for body, channel in found.channels.items()}
+        channels = tuple(found.channels.values())
+        return cls(found.keys, parts, found.registers.__getitem__, channels)
 
     def publish(self, question: Question, record: Activity, now: datetime) -> TableReply:
         """The table, of all participants or of none. Raises as the nodes say."""

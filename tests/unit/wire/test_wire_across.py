@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from cloison.v1 import across_service_pb2 as wire
 from cloison.v1.statistics_service_pb2 import PublishRequest
 from cloison.wire.publication_file import parse_publication, print_publication
 from cloison.wire.statistics_client import Publication
-from cloison.wire.table_uses import uses_of
 
 CELLS = 360
 
@@ -353,28 +351,6 @@ def test_abandon_of_another_program_is_refused(analysts: Analysts) -> None:
     with pytest.raises(CloisonError, match="no holder of the table"):
         caf.abandon(wire.AbandonRequest(reserved_index=request.reserved_index, missing="cnav"))
     assert len(caf.entries("table_abandoned")) == 0
-
-
-def test_uses_of_a_person_are_the_published_tables_that_counted_their_rows(
-    analysts: Analysts,
-) -> None:
-    caf, msa = (analysts.federation.node(body) for body in (CAF, MSA))
-    analysts.parts[MSA].down = "share"
-    assert analysts.refused("1/2") == "HOLDER_MISSING"
-    analysts.parts[MSA].restart()
-    msa = analysts.federation.node(MSA)
-    assert uses_of(caf, caf.row_key(ANNE.nir)) == []
-    analysts.publish()
-    (use,) = uses_of(caf, caf.row_key(ANNE.nir))
-    assert (use.table, use.period, use.population, use.holders) == (
-        "beneficiaries",
-        "2026-03",
-        "caf-beneficiaries",
-        ("caf", "msa"),
-    )
-    assert use.document_hash == sha256(analysts.parts[CAF].seen["finish"][0].document).digest()
-    assert uses_of(caf, caf.row_key(BRUNO.nir)) == []
-    assert [one.population for one in uses_of(msa, msa.row_key(BRUNO.nir))] == ["msa-beneficiaries"]
 
 
 def test_registers_and_documents_hold_no_person_and_no_exact_cell(

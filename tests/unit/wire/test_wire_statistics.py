@@ -42,7 +42,8 @@ from cloison.v1 import entry_pb2, statement_pb2
 from cloison.v1 import statistics_service_pb2 as wire
 from cloison.wire import statistics_desk
 from cloison.wire.holder import Holder
-from cloison.wire.statistics_client import Publication, TableReply, build_request, load_register
+from cloison.wire.holder_channels import load_register
+from cloison.wire.statistics_client import Publication, TableReply, build_request
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics, seconds_to_beat
 

@@ -15,7 +15,6 @@ from cloison.identity.study_keys import StudyKey, seal_to
 from cloison.statistics.noise import Mechanism
 from cloison.v1 import study_service_pb2 as wire
 from cloison.wire import study_desk
-from cloison.wire.table_uses import uses_of
 
 STEPS = {MSA: "CodePersons", CAF: "NamePersons", CNAV: "GiveColumns", DGFIP: "JoinStudy"}
 PEOPLE = (ANNE, BRUNO, DENIS, ELSA)
@@ -80,15 +79,6 @@ def test_each_body_sees_only_its_part(studying: Studying, monkeypatch: pytest.Mo
     # Elsa has no RSA: the pension fund cannot tell her from those who have.
     assert ELSA.nir.encode() in given
     assert named == b""
-
-
-def test_uses_of_a_person_tell_of_the_study_where_they_were_named(studying: Studying) -> None:
-    studying.publish()
-    caf, dgfip = (studying.federation.node(body) for body in (CAF, DGFIP))
-    (use,) = uses_of(caf, caf.row_key(ELSA.nir))
-    assert (use.table, use.period) == ("rsa-income", "2026-03")
-    assert uses_of(caf, caf.row_key(BRUNO.nir)) == []
-    assert uses_of(dgfip, dgfip.row_key(ANNE.nir)) == []
 
 
 def test_registers_hold_no_number_and_no_row(studying: Studying) -> None:
