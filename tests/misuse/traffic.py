@@ -10,14 +10,11 @@ from tests.misuse.world import Answer, Asking, Case, World, utc
 
 from cloison.bodies import BodyId
 from cloison.exchange.entries import (
-    budget_reserved_entry,
     contestations_told_entry,
     contested_entry,
+    entry_of,
     failures_entry,
-    objected_entry,
-    policy_loaded_entry,
     started_entry,
-    table_published_entry,
 )
 from cloison.exchange.statement import to_milliseconds
 from cloison.law.paris import paris_clock
@@ -73,7 +70,7 @@ def begin_nodes(world: World) -> None:
     def start() -> None:
         for body in (CAF, CNAV, DGFIP, MSA):
             loaded = entry_pb2.PolicyLoaded(policy_set=world.policy.hash, number=1)
-            world.enter(body, policy_loaded_entry(loaded, world.now), "register")
+            world.enter(body, entry_of(loaded, world.now), "register")
             world.enter(body, started_entry("test", world.policy.hash, world.now), "register")
 
     world.at(world.now, start)
@@ -244,7 +241,7 @@ def publish(
             activity="drees-statistics",
             policy_set=world.policy.hash,
         )
-        index, leaf = world.enter(CNAV, budget_reserved_entry(said, world.now), "register")
+        index, leaf = world.enter(CNAV, entry_of(said, world.now), "register")
     if table:
         made = entry_pb2.TablePublished(
             question_hash=digest,
@@ -253,7 +250,7 @@ def publish(
             reserved_leaf_hash=leaf,
             activity="drees-statistics",
         )
-        world.enter(CNAV, table_published_entry(made, world.now), "register")
+        world.enter(CNAV, entry_of(made, world.now), "register")
 
 
 def rights(world: World, month: Month) -> None:
@@ -274,7 +271,7 @@ def object_(world: World, person: int) -> None:
         trace_keys=world.traces(CAF, [person]),
         demand_hash=world.digest(),
     )
-    world.enter(CAF, objected_entry(said, world.now))
+    world.enter(CAF, entry_of(said, world.now))
 
 
 def contest(world: World, days: int | None) -> None:

@@ -191,7 +191,7 @@ class World:
             receipts=receipts,
             trace_keys=self.traces(case.body, case.persons),
         )
-        self.enter(case.body, entries.deposited_entry(deposited, self.now))
+        self.enter(case.body, entries.entry_of(deposited, self.now))
 
     def destroy(self, case: Case, why: str, statements: Sequence[bytes], *, cited: bool) -> None:
         """What was received is gone; under the case, or by its label alone."""
@@ -204,7 +204,7 @@ class World:
             trace_keys=self.traces(case.body, case.persons),
             destruction_id=self.random.randbytes(16),
         )
-        self.enter(case.body, entries.destroyed_entry(destroyed, self.now))
+        self.enter(case.body, entries.entry_of(destroyed, self.now))
 
     def ask(
         self,

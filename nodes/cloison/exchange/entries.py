@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError
@@ -21,6 +21,10 @@ from cloison.months import Month
 from cloison.v1 import contestation_pb2, entry_pb2, release_pb2, statement_pb2
 
 VERSION = 1
+_KINDS = {
+    kind.message_type.full_name: kind.name
+    for kind in entry_pb2.Entry.DESCRIPTOR.oneofs_by_name["kind"].fields
+}
 
 
 def parse_entry(data: bytes) -> entry_pb2.Entry:
@@ -48,6 +52,18 @@ def _entry(now: datetime) -> entry_pb2.Entry:
 
 def _bytes(entry: entry_pb2.Entry) -> bytes:
     return entry.SerializeToString(deterministic=True)
+
+
+def entry_of(part: Message, now: datetime) -> bytes:
+    """The entry that says this, of the kind the message is of.
+
+    Args:
+        part: A message of `Entry.kind`; no other has a place in a ledger.
+        now: The node's clock.
+    """
+    entry = _entry(now)
+    getattr(entry, _KINDS[part.DESCRIPTOR.full_name]).CopyFrom(part)
+    return _bytes(entry)
 
 
 def bare_signed(signed: statement_pb2.SignedStatement) -> statement_pb2.SignedStatement:
@@ -217,27 +233,6 @@ def failures_entry(
     return _bytes(entry)
 
 
-def deposited_entry(deposited: entry_pb2.Deposited, now: datetime) -> bytes:
-    """An activity wrote one of its outputs."""
-    entry = _entry(now)
-    entry.deposited.CopyFrom(deposited)
-    return _bytes(entry)
-
-
-def objected_entry(objected: entry_pb2.Objected, now: datetime) -> bytes:
-    """A person objects to an activity."""
-    entry = _entry(now)
-    entry.objected.CopyFrom(objected)
-    return _bytes(entry)
-
-
-def destroyed_entry(destroyed: entry_pb2.Destroyed, now: datetime) -> bytes:
-    """Releases and deposits are no longer on this node's disk."""
-    entry = _entry(now)
-    entry.destroyed.CopyFrom(destroyed)
-    return _bytes(entry)
-
-
 def contested_entry(
     contestation: contestation_pb2.SignedContestation,
     peer: BodyId,
@@ -287,113 +282,6 @@ def contestations_told_entry(
     told.agent = agent
     told.contestation_hashes.extend(contestation_hashes)
     told.trace_keys.extend(trace_keys)
-    return _bytes(entry)
-
-
-def change_told_entry(told: entry_pb2.ChangeTold, now: datetime) -> bytes:
-    """The holder is about to tell a peer that it would answer otherwise now."""
-    entry = _entry(now)
-    entry.change_told.CopyFrom(told)
-    return _bytes(entry)
-
-
-def change_heard_entry(heard: entry_pb2.ChangeHeard, now: datetime) -> bytes:
-    """The requester's node heard of a change and checked its receipt."""
-    entry = _entry(now)
-    entry.change_heard.CopyFrom(heard)
-    return _bytes(entry)
-
-
-def budget_reserved_entry(reserved: entry_pb2.BudgetReserved, now: datetime) -> bytes:
-    """Privacy budget is spent; no noise is drawn yet."""
-    entry = _entry(now)
-    entry.budget_reserved.CopyFrom(reserved)
-    return _bytes(entry)
-
-
-def table_published_entry(published: entry_pb2.TablePublished, now: datetime) -> bytes:
-    """A table is about to leave for the first time."""
-    entry = _entry(now)
-    entry.table_published.CopyFrom(published)
-    return _bytes(entry)
-
-
-def table_shared_entry(shared: entry_pb2.TableShared, now: datetime) -> bytes:
-    """A holder's masked cells are about to leave."""
-    entry = _entry(now)
-    entry.table_shared.CopyFrom(shared)
-    return _bytes(entry)
-
-
-def table_abandoned_entry(abandoned: entry_pb2.TableAbandoned, now: datetime) -> bytes:
-    """A masked sum was given up; its budget stays spent."""
-    entry = _entry(now)
-    entry.table_abandoned.CopyFrom(abandoned)
-    return _bytes(entry)
-
-
-def study_step_entry(step: entry_pb2.StudyStep, now: datetime) -> bytes:
-    """A step of a study was taken."""
-    entry = _entry(now)
-    entry.study_step.CopyFrom(step)
-    return _bytes(entry)
-
-
-def policy_loaded_entry(told: entry_pb2.PolicyLoaded, now: datetime) -> bytes:
-    """A policy set takes effect, or is announced."""
-    entry = _entry(now)
-    entry.policy_loaded.CopyFrom(told)
-    return _bytes(entry)
-
-
-def day_closed_entry(closed: entry_pb2.DayClosed, now: datetime) -> bytes:
-    """A day is over, and this is its map."""
-    entry = _entry(now)
-    entry.day_closed.CopyFrom(closed)
-    return _bytes(entry)
-
-
-def person_read_entry(read: entry_pb2.PersonRead, now: datetime) -> bytes:
-    """A person is about to be given the traces of their data."""
-    entry = _entry(now)
-    entry.person_read.CopyFrom(read)
-    return _bytes(entry)
-
-
-def access_contested_entry(contested: entry_pb2.AccessContested, now: datetime) -> bytes:
-    """A person contests an access."""
-    entry = _entry(now)
-    entry.access_contested.CopyFrom(contested)
-    return _bytes(entry)
-
-
-def access_contest_answered_entry(
-    answered: entry_pb2.AccessContestAnswered, now: datetime
-) -> bytes:
-    """The body answered who contested an access."""
-    entry = _entry(now)
-    entry.access_contest_answered.CopyFrom(answered)
-    return _bytes(entry)
-
-
-def entry_sealed_entry(sealed: entry_pb2.EntrySealed, now: datetime) -> bytes:
-    """An entry is not shown to the person before a date."""
-    entry = _entry(now)
-    entry.entry_sealed.CopyFrom(sealed)
-    return _bytes(entry)
-
-
-def trace_key_erased_entry(erased: entry_pb2.TraceKeyErased, now: datetime) -> bytes:
-    """A person's trace key is about to be erased."""
-    entry = _entry(now)
-    entry.trace_key_erased.CopyFrom(erased)
-    return _bytes(entry)
-
-
-def traces_pruned_entry(pruned: entry_pb2.TracesPruned, now: datetime) -> bytes:
-    """The oldest traces are about to go."""
-    entry = _entry(now)
-    entry.traces_pruned.CopyFrom(pruned)
     return _bytes(entry)
 
 

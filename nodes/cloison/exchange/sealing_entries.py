@@ -7,7 +7,7 @@ What is sealed is counted in its day's map like any other, at once.
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
-from cloison.exchange.entries import entry_sealed_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.law.durations import end_of
 from cloison.law.trace_rules import TraceRules
@@ -57,4 +57,4 @@ def seals_of(
                 article=rule.article,
                 trace_keys=part.trace_keys,
             )
-            yield entry_sealed_entry(sealed, now)
+            yield entry_of(sealed, now)

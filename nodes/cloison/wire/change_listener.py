@@ -12,7 +12,7 @@ from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.change import periods_of
-from cloison.exchange.entries import change_heard_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.receipt import verify_receipt
 from cloison.exchange.statement import Statement, parse_statement
 from cloison.months import Month
@@ -107,7 +107,7 @@ class ChangeListener:
                 if heard.leaf_index >= after:
                     # Of the day of the entry, not of the hearing: it may be another by now.
                     heard.trace_keys[:] = node.vault.trace_keys(row_keys, utc_day(now))
-                    new.append(change_heard_entry(heard, now))
+                    new.append(entry_of(heard, now))
                     after = heard.leaf_index + 1
         if new:
             node.enter(new)

@@ -19,7 +19,7 @@ from cloison.errors import InputError
 from cloison.exchange import limits
 from cloison.exchange.change import changed_periods
 from cloison.exchange.conclude import conclude, facts_of_change
-from cloison.exchange.entries import change_told_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.index_terms import part_key
 from cloison.exchange.statement import Statement, parse_statement
 from cloison.exchange.values import decision_to_proto, facts_from_proto, facts_to_proto
@@ -150,7 +150,7 @@ class ChangeTeller:
             peer_checkpoint_hash=call.peer_checkpoint_hash,
             trace_keys=self._node.vault.trace_keys(traced, utc_day(now)),
         )
-        return change_told_entry(told, now)
+        return entry_of(told, now)
 
     def _given(self, one: Answered) -> _Given | None:
         """None where a power cut took the entry: then nothing had left."""

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from cloison.errors import CloisonError, IntegrityError
-from cloison.exchange.entries import day_closed_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.index_terms import LAST_DAY
 from cloison.exchange.traced import day_number, entry_day, traced_keys
 from cloison.ledger.day_files import DayFile, day_file, write_day_map
@@ -132,7 +132,7 @@ class DayBook:
             map_rows=made.size,
         )
         self._begin_file(day)
-        self._node.enter([day_closed_entry(closed, self._node.clock())])
+        self._node.enter([entry_of(closed, self._node.clock())])
 
     def _begin_file(self, day: date) -> None:
         """An append file holds a month at most: what is no longer kept must stand in none."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from cloison.errors import CloisonError, InputError, PeerError, shown
 from cloison.exchange import limits
-from cloison.exchange.entries import deposited_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.index_terms import part_key
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.law import Activity
@@ -140,7 +140,7 @@ class DepositDesk:
         entry = self._labelled(node.policy.activities[activity], deposit, content_hash)
         row_keys = [node.row_key(person.nir) for person in case.members]
         entry.trace_keys.extend(node.vault.trace_keys(row_keys, utc_day(now)))
-        return deposited_entry(entry, now)
+        return entry_of(entry, now)
 
     def _labelled(
         self, record: Activity, deposit: store_service_pb2.Deposit, content_hash: bytes

@@ -13,7 +13,7 @@ from itertools import groupby
 from cloison.cases.outcomes import ClosedAs
 from cloison.errors import InputError, PeerError, StorageError, shown
 from cloison.exchange import limits
-from cloison.exchange.entries import case_closed_entry, destroyed_entry, objected_entry
+from cloison.exchange.entries import case_closed_entry, entry_of
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import parse_nir
 from cloison.law import Activity
@@ -264,7 +264,7 @@ class DestructionDesk:
                 trace_keys=self._node.vault.trace_keys([one.person], day),
                 demand_hash=one.demand_hash,
             )
-            yield objected_entry(objected, now)
+            yield entry_of(objected, now)
         if plan.entered:
             destroyed = entry_pb2.Destroyed(
                 activity=plan.activity,
@@ -276,7 +276,7 @@ class DestructionDesk:
                 trace_keys=self._node.vault.trace_keys(plan.persons, day),
                 destruction_id=plan.id,
             )
-            yield destroyed_entry(destroyed, now)
+            yield entry_of(destroyed, now)
 
     def _is(self, kind: str, key: bytes) -> bool:
         return self._node.index.first(kind, key) is not None

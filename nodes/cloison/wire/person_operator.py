@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from cloison.errors import InputError, PeerError
 from cloison.exchange.contestation import check_says
 from cloison.exchange.entries import (
-    access_contest_answered_entry,
+    entry_of,
     parse_entry,
-    trace_key_erased_entry,
 )
 from cloison.identity import parse_nir
 from cloison.ledger.tree import leaf_hash
@@ -78,7 +77,7 @@ class OperatorDesk:
         )
         with node.vault.lasting():
             node.vault.access_contests.answer(leaf_index, node.traces.size, answer)
-        (receipt,) = node.append([access_contest_answered_entry(answered, now)])
+        (receipt,) = node.append([entry_of(answered, now)])
         return receipt
 
     def erase(self, nir_text: str, why: str) -> receipt_pb2.Receipt:
@@ -98,7 +97,7 @@ class OperatorDesk:
         with node.vault.transaction():
             traces = node.vault.trace_keys([row], utc_day(now))
         erased = entry_pb2.TraceKeyErased(why=why, trace_keys=traces)
-        (receipt,) = node.append([trace_key_erased_entry(erased, now)])
+        (receipt,) = node.append([entry_of(erased, now)])
         with node.vault.lasting():
             node.vault.erase_person(row, nir)
         node.vault.empty_log()

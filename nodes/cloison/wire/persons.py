@@ -14,7 +14,7 @@ from hashlib import sha256
 from cloison.errors import PeerError, StorageError
 from cloison.exchange import limits
 from cloison.exchange.contestation import check_says
-from cloison.exchange.entries import access_contested_entry, parse_entry, person_read_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.index_terms import LAST_DAY
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.exchange.traced import EVERYONE, entry_day, traced_keys
@@ -152,7 +152,7 @@ class PersonDesk:
             nonce_hash=sha256(nonce.encode()).digest(),
             trace_keys=traces,
         )
-        (receipt,) = node.append([person_read_entry(read, now)])
+        (receipt,) = node.append([entry_of(read, now)])
         return key, receipt
 
     def _heads(self, receipt: receipt_pb2.Receipt) -> _Heads:
@@ -293,7 +293,7 @@ class PersonDesk:
         )
         with node.vault.lasting():
             node.vault.access_contests.keep(node.traces.size, row, said)
-        (receipt,) = node.append([access_contested_entry(contested, now)])
+        (receipt,) = node.append([entry_of(contested, now)])
         return receipt
 
     def _check_own(self, key: bytes, index: int, leaf: bytes) -> None:

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 from cloison.errors import InputError, IntegrityError, PolicyDenied, StorageError
 from cloison.exchange import limits
-from cloison.exchange.entries import policy_loaded_entry
+from cloison.exchange.entries import entry_of
 from cloison.exchange.policy_manifest import SET_BYTES, Quorum, SignedManifest, verify_manifest
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.law import PolicySet, run_examples
@@ -166,7 +166,7 @@ class PolicyDesk:
     ) -> policy_service_pb2.LoadResponse:
         # INVARIANT: entry, then effect, with nothing between: no decision names a set that no
         # entry loaded, and after a crash the register says which of the two it was.
-        entry = policy_loaded_entry(told, self._node.clock())
+        entry = entry_of(told, self._node.clock())
         appended = self._node.register.append_many([entry])
         if not told.notice_until_ms:
             self._node.policy = policy

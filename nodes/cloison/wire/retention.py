@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
 from cloison.errors import InputError
-from cloison.exchange.entries import traces_pruned_entry
+from cloison.exchange.entries import entry_of
 from cloison.exchange.traced import entry_day
 from cloison.law.durations import end_of
 from cloison.ledger.day_files import drop_days_before
@@ -80,7 +80,7 @@ class RetentionDesk:
             text=rules.retention.text,
             article=rules.retention.article,
         )
-        node.register.append_many([traces_pruned_entry(pruned, node.clock())])
+        node.register.append_many([entry_of(pruned, node.clock())])
         node.traces.prune(minimum)
         node.index.prune()
         drop_days_before(DayBook(node).folder, date.fromisoformat(pruned.first_day))

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
-from cloison.exchange.entries import policy_loaded_entry, started_entry
+from cloison.exchange.entries import entry_of, started_entry
 from cloison.exchange.index_terms import index_terms
 from cloison.exchange.policy_manifest import Quorum
 from cloison.exchange.traced import day_number
@@ -137,7 +137,7 @@ def create_node(settings: NodeSettings, folder: Path, clock: Clock) -> None:
     told = told_of(checked, None, opened)
     ledger = settings.state / "ledger" / "register"
     with Log.open(ledger, _signer(settings, "register")) as register:
-        register.append_many([policy_loaded_entry(told, clock())])
+        register.append_many([entry_of(told, clock())])
 
 
 def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:

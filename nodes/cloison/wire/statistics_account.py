@@ -11,11 +11,8 @@ from pathlib import Path
 
 from cloison.errors import IntegrityError
 from cloison.exchange.entries import (
-    budget_reserved_entry,
+    entry_of,
     parse_entry,
-    table_abandoned_entry,
-    table_published_entry,
-    table_shared_entry,
 )
 from cloison.ledger.tree import leaf_hash
 from cloison.statistics.budget import Accounts, Loss
@@ -92,7 +89,7 @@ class StatisticsAccount:
         reserved.epsilon, reserved.rho = spelled(cost)
         reserved.spent_epsilon, reserved.spent_rho = spelled(after)
         reserved.granted_epsilon, reserved.granted_rho = spelled(grant.limit)
-        return self._append(budget_reserved_entry(reserved, self._node.clock()))
+        return self._append(entry_of(reserved, self._node.clock()))
 
     def publish(
         self, question: Question, reserved_index: int, document_hash: bytes, activity: str
@@ -105,12 +102,12 @@ class StatisticsAccount:
             reserved_leaf_hash=leaf_hash(self._node.register.entry(reserved_index)),
             activity=activity,
         )
-        self._append(table_published_entry(published, self._node.clock()))
+        self._append(entry_of(published, self._node.clock()))
         return self._published[question.hash]
 
     def share(self, shared: entry_pb2.TableShared) -> int:
         """Writes that masked cells are about to leave; the entry's place."""
-        return self._append(table_shared_entry(shared, self._node.clock()))
+        return self._append(entry_of(shared, self._node.clock()))
 
     def abandon(self, index: int, why: str, missing: str = "", activity: str = "") -> int:
         """Writes that a reservation will not be answered; the entry's place."""
@@ -122,7 +119,7 @@ class StatisticsAccount:
             missing=missing,
             activity=activity,
         )
-        return self._append(table_abandoned_entry(abandoned, self._node.clock()))
+        return self._append(entry_of(abandoned, self._node.clock()))
 
     def receipt(self, index: int) -> receipt_pb2.Receipt:
         """An entry of the register, proved under its present head."""

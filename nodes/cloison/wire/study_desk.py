@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
-from cloison.exchange.entries import study_step_entry
+from cloison.exchange.entries import entry_of
 from cloison.exchange.receipt import Checked, verify_receipt
 from cloison.exchange.statement import read_table_question
 from cloison.exchange.values import decision_to_proto
@@ -331,7 +331,7 @@ class StudyDesk:
     def _enter(self, step: entry_pb2.StudyStep, question: Question) -> int:
         step.question_hash, step.period = question.hash, question.period
         step.table = question.whole.id
-        data = study_step_entry(step, self._node.clock())
+        data = entry_of(step, self._node.clock())
         return self._node.register.append_many([data]).first_index
 
     def _published(self, question: Question) -> wire.JoinStudyResponse:

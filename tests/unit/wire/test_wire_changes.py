@@ -419,14 +419,14 @@ def test_changes_a_holder_invents_are_counted_and_not_entered(
     lie: Callable[[entry_pb2.ChangeTold], object],
 ) -> None:
     """The holder's own ledger says it: the receipt holds, and says nothing true."""
-    write = entries.change_told_entry
+    write = entries.entry_of
 
     def lying(told: entry_pb2.ChangeTold, now: object) -> bytes:
         lie(told)
         return write(told, now)  # type: ignore[arg-type]
 
     federation.forged.add(CNAV)
-    monkeypatch.setattr(change_teller, "change_told_entry", lying)
+    monkeypatch.setattr(change_teller, "entry_of", lying)
     # Whom it is for is read from the entry: one for another body is not even sent.
     declare_again(federation)
     assert hear(federation) == []

@@ -29,7 +29,7 @@ from cloison.cli import stats
 from cloison.cli.app import run
 from cloison.declarations import load_files
 from cloison.errors import CloisonError, IntegrityError, PeerError
-from cloison.exchange.entries import budget_reserved_entry, parse_entry
+from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.statement import TableQuestion
 from cloison.identity import load_activity_keys
 from cloison.statistics import cells
@@ -427,7 +427,7 @@ def test_account_register_that_does_not_add_up_stops_the_node(analyst: Analyst) 
         population=TABLE, year=2026, epsilon="1", rho="0", spent_epsilon="1/2", spent_rho="0"
     )
     node = analyst.federation.node(CAF)
-    node.register.append_many([budget_reserved_entry(forged, NOW)])
+    node.register.append_many([entry_of(forged, NOW)])
     with pytest.raises(CloisonError, match="do not add up"):
         StatisticsDesk(node, Holder(node))
 
