@@ -80,7 +80,7 @@ class _Concluded(NamedTuple):
 def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
     statement = _statement(line, asked.signed.statement)
     if line.body != statement.requester:
-        tables.foreign.add(Place(line.ledger, line.index, line.entry.entry_time_ms))
+        tables.foreign.add(_place(line))
         return
     key = hash(sha256(asked.signed.statement).digest())
     ledger, index, time = line.ledger, line.index, line.entry.entry_time_ms
@@ -115,61 +115,58 @@ def _see(
 def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
     statement = _statement(line, decided.signed.statement)
     if line.body != statement.holder:
-        tables.foreign.add(Place(line.ledger, line.index, line.entry.entry_time_ms))
+        tables.foreign.add(_place(line))
         return
-    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
-    said = _concluded(decided.decision.SerializeToString(deterministic=True))
-    facts, time = decided.facts, line.entry.entry_time_ms
-    case = facts.case
-    live = (
-        case.covers_persons
-        and case.activity == statement.activity
-        and case.opened_time_ms <= time < case.valid_until_ms
-    )
-    table = statement.table
-    tables.questions.add(
-        Question(
-            line.ledger,
-            line.index,
-            time,
-            hash(sha256(decided.signed.statement).digest()),
-            statement.requester,
-            statement.holder,
-            statement.activity,
-            statement.purpose,
-            statement.legal_basis,
-            statement.agent,
-            chosen.dataset,
-            chosen.fields,
-            chosen.first,
-            chosen.last,
-            chosen.granularity,
-            chosen.received_for,
-            chosen.received_by,
-            hash(statement.case_leaf_hash),
-            case.type,
-            _month(case.month),
-            case.opened_time_ms,
-            int(live),
-            facts.persons,
-            min(statement.cohort.size, _MOST),
-            f"{table.table} {table.period}" if table.table else "",
-            said.permitted,
-            decided.decision.outcome,
-            said.reason,
-            said.texts,
-            said.provisional,
-            said.notices,
-            said.flag,
-            decided.policy_set.hex(),
-            int(facts.same_policy_set),
-            hash(decided.sealed_hash),
-            hash(line.leaf),
-            decided.label.until_ms,
-        )
-    )
+    tables.questions.add(_question(line, decided, statement))
     if statement.requester not in tables.bodies:
         _see(tables, line, statement, decided.trace_keys)
+
+
+def _question(
+    line: Line, decided: entry_pb2.Decided, statement: statement_pb2.Statement
+) -> Question:
+    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
+    said = _concluded(decided.decision.SerializeToString(deterministic=True))
+    facts, table, place = decided.facts, statement.table, _place(line)
+    return Question(
+        place.ledger,
+        place.at,
+        place.time,
+        hash(sha256(decided.signed.statement).digest()),
+        statement.requester,
+        statement.holder,
+        statement.activity,
+        statement.purpose,
+        statement.legal_basis,
+        statement.agent,
+        chosen.dataset,
+        chosen.fields,
+        chosen.first,
+        chosen.last,
+        chosen.granularity,
+        chosen.received_for,
+        chosen.received_by,
+        hash(statement.case_leaf_hash),
+        facts.case.type,
+        _month(facts.case.month),
+        facts.case.opened_time_ms,
+        int(_live(facts.case, statement.activity, place.time)),
+        facts.persons,
+        min(statement.cohort.size, _MOST),
+        f"{table.table} {table.period}" if table.table else "",
+        said.permitted,
+        decided.decision.outcome,
+        said.reason,
+        said.texts,
+        said.provisional,
+        said.notices,
+        said.flag,
+        decided.policy_set.hex(),
+        int(facts.same_policy_set),
+        hash(decided.sealed_hash),
+        hash(line.leaf),
+        decided.label.until_ms,
+    )
 
 
 def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
@@ -336,6 +333,19 @@ def _statement(line: Line, raw: bytes) -> statement_pb2.Statement:
 
 def _bad(line: Line, why: str) -> IntegrityError:
     return IntegrityError("BAD_ENTRY", f"ledger `{line.ledger}`: entry {line.index}: {why}")
+
+
+def _place(line: Line) -> Place:
+    return Place(line.ledger, line.index, line.entry.entry_time_ms)
+
+
+def _live(case: decision_pb2.CaseFacts, activity: str, time_ms: int) -> bool:
+    """A case of this activity, open then, that covers every person asked about."""
+    return (
+        case.covers_persons
+        and case.activity == activity
+        and case.opened_time_ms <= time_ms < case.valid_until_ms
+    )
 
 
 def _month(number: int) -> int:

@@ -24,6 +24,7 @@ VERSION = 1
 _KINDS = {
     kind.message_type.full_name: kind.name
     for kind in entry_pb2.Entry.DESCRIPTOR.oneofs_by_name["kind"].fields
+    if kind.message_type is not None
 }
 
 

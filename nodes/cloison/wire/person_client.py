@@ -22,6 +22,7 @@ from cloison.wire.program import CALL_SECONDS
 from cloison.wire.refusal import told
 from cloison.wire.server import CHANNEL_OPTIONS
 
+_ISSUER_HOST = Peer(BodyId("issuer")).host
 _REDIRECT = "http://127.0.0.1/signed-in"
 _SIGN_IN_SECONDS = 20.0
 _SEE_OTHER, _OK, _FORBIDDEN = 303, 200, 403
@@ -114,8 +115,29 @@ async def sign_in(issuer: str, ca_file: Path, who: Identity, audience: str, nonc
     """
     load_certificate(ca_file)
     context = ssl.create_default_context(cafile=str(ca_file))
-    host = Peer(BodyId("issuer")).host
-    verifier, state = os.urandom(_VERIFIER_BYTES).hex(), os.urandom(16).hex()
+    timeout = aiohttp.ClientTimeout(total=_SIGN_IN_SECONDS)
+    connector = aiohttp.TCPConnector(ssl=context)
+    try:
+        async with aiohttp.ClientSession(
+            f"https://{issuer}", timeout=timeout, connector=connector, trust_env=False
+        ) as session:
+            verifier = os.urandom(_VERIFIER_BYTES).hex()
+            code = await _authorized(session, who, audience, nonce, verifier)
+            token = await _exchanged(session, audience, code, verifier)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise StorageError(
+            "NO_ISSUER",
+            f"issuer `{issuer}`: does not answer",
+            "start it: cloison person issuer --people DIR",
+        ) from error
+    return SignedIn(nonce, token)
+
+
+async def _authorized(
+    session: aiohttp.ClientSession, who: Identity, audience: str, nonce: str, verifier: str
+) -> str:
+    """The code that the issuer sends the person back with."""
+    state = os.urandom(16).hex()
     query = {
         "response_type": "code",
         "scope": "openid",
@@ -126,45 +148,37 @@ async def sign_in(issuer: str, ca_file: Path, who: Identity, audience: str, nonc
         "code_challenge": challenge_of(verifier),
         "code_challenge_method": "S256",
     }
-    timeout = aiohttp.ClientTimeout(total=_SIGN_IN_SECONDS)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
-            form = {"nir": who.nir, "birth_date": who.birth_date}
-            async with session.post(
-                f"https://{issuer}/authorize?{urlencode(query)}",
-                data=form,
-                ssl=context,
-                server_hostname=host,
-                allow_redirects=False,
-            ) as response:
-                if response.status == _FORBIDDEN:
-                    raise PeerError(
-                        "SIGN_IN_REFUSED", "sign-in: nobody has this number and date of birth"
-                    )
-                back = response.headers.get("Location", "")
-                if response.status != _SEE_OTHER or not back.startswith(f"{_REDIRECT}?"):
-                    raise PeerError("BAD_TOKEN", "issuer: does not send the person back")
-            answer = parse_qs(urlsplit(back).query)
-            if answer.get("state") != [state]:
-                raise PeerError("BAD_TOKEN", "issuer: answers another sign-in")
-            exchange = {
-                "grant_type": "authorization_code",
-                "code": answer.get("code", [""])[0],
-                "client_id": audience,
-                "redirect_uri": _REDIRECT,
-                "code_verifier": verifier,
-            }
-            async with session.post(
-                f"https://{issuer}/token", data=exchange, ssl=context, server_hostname=host
-            ) as response:
-                body = await response.json() if response.status == _OK else {}
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise StorageError(
-            "NO_ISSUER",
-            f"issuer `{issuer}`: does not answer",
-            "start it: cloison person issuer --people DIR",
-        ) from error
+    async with session.post(
+        f"/authorize?{urlencode(query)}",
+        data={"nir": who.nir, "birth_date": who.birth_date},
+        server_hostname=_ISSUER_HOST,
+        allow_redirects=False,
+    ) as response:
+        if response.status == _FORBIDDEN:
+            raise PeerError("SIGN_IN_REFUSED", "sign-in: nobody has this number and date of birth")
+        back = response.headers.get("Location", "")
+        if response.status != _SEE_OTHER or not back.startswith(f"{_REDIRECT}?"):
+            raise PeerError("BAD_TOKEN", "issuer: does not send the person back")
+    answer = parse_qs(urlsplit(back).query)
+    if answer.get("state") != [state]:
+        raise PeerError("BAD_TOKEN", "issuer: answers another sign-in")
+    return answer.get("code", [""])[0]
+
+
+async def _exchanged(
+    session: aiohttp.ClientSession, audience: str, code: str, verifier: str
+) -> str:
+    """The token for a code."""
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "client_id": audience,
+        "redirect_uri": _REDIRECT,
+        "code_verifier": verifier,
+    }
+    async with session.post("/token", data=form, server_hostname=_ISSUER_HOST) as response:
+        body = await response.json() if response.status == _OK else {}
     token = body.get("id_token")
     if not isinstance(token, str):
         raise PeerError("BAD_TOKEN", "issuer: gave no token")
-    return SignedIn(nonce, token)
+    return token

@@ -185,18 +185,7 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    credentials = grpc.ssl_server_credentials(
-        [(own.key, own.certificate)], root_certificates=ca, require_client_auth=True
-    )
-    address = settings.addresses[node.body]
-    try:
-        server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        raise StorageError(
-            "PORT_IN_USE",
-            f"address `{address}`: cannot listen, the port is taken",
-            f"stop what listens there, or change the port of `{node.body}`",
-        ) from error
+    _listen(server, settings, ca, own)
     await server.start()
     door = (
         await open_door(node, load_issuer(settings.keys), settings.own_keys, settings.persons)
@@ -207,6 +196,22 @@ async def _start(node: Node, settings: NodeSettings) -> _Served:
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     listener = ChangeListener(node, requester)
     return _Served(server, checks, tuple(channels.values()), door, listener)
+
+
+def _listen(server: grpc.aio.Server, settings: NodeSettings, ca: bytes, own: Issued) -> None:
+    """Takes the body's port. Raises `StorageError` (`PORT_IN_USE`)."""
+    address = settings.addresses[settings.body]
+    credentials = grpc.ssl_server_credentials(
+        [(own.key, own.certificate)], root_certificates=ca, require_client_auth=True
+    )
+    try:
+        server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise StorageError(
+            "PORT_IN_USE",
+            f"address `{address}`: cannot listen, the port is taken",
+            f"stop what listens there, or change the port of `{settings.body}`",
+        ) from error
 
 
 def _add_services(
