@@ -97,7 +97,7 @@ def _refusals(scene: Scene, gathering: Gathering) -> None:
     for one in scene.questions():
         if one.permitted:
             continue
-        day = hour_of(one.time).day.isoformat()
+        day = hour_of(one.time).date
         if one.reason in AGAINST_THE_LAW:
             refused[_REFUSED, one.activity, one.purpose, one.reason].append(one)
         elif one.reason in OUTSIDE_THE_RECORD:
@@ -155,7 +155,7 @@ def _failures(scene: Scene, gathering: Gathering) -> None:
     days: dict[tuple[str, str, str, str], list[Failure]] = defaultdict(list)
     for one in scene.tables.failures:
         if scene.period.holds(one.time):
-            day = hour_of(one.time).day.isoformat()
+            day = hour_of(one.time).date
             days[one.ledger, one.peer, one.reason, day].append(one)
     for (ledger, peer, reason, _), group in days.items():
         if sum(one.calls for one in group) >= scene.alarms.failures_a_day.value:

@@ -95,7 +95,7 @@ def _life(scene: Scene) -> _Life:
 def _in_bulk(scene: Scene, gathering: Gathering) -> None:
     days: dict[str, Counter[str]] = defaultdict(Counter)
     for one in scene.tables.opened:
-        days[one.activity][hour_of(one.time).day.isoformat()] += 1
+        days[one.activity][hour_of(one.time).date] += 1
     alarms = scene.alarms
     loaded: set[tuple[str, str]] = set()
     for activity, counts in days.items():
@@ -113,7 +113,7 @@ def _in_bulk(scene: Scene, gathering: Gathering) -> None:
                 loaded.add((activity, day))
     found: dict[str, list[tuple[str, Opened]]] = defaultdict(list)
     for one in scene.tables.opened if loaded else ():
-        day = hour_of(one.time).day.isoformat()
+        day = hour_of(one.time).date
         if (one.activity, day) in loaded and scene.period.holds(one.time):
             found[one.activity].append((day, one))
     for activity, dated in found.items():

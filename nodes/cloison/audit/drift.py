@@ -5,6 +5,7 @@ shares and q those of all earlier months; half a question is added to each categ
 never seen before weighs much and not infinitely.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from cloison.audit.scene import Scene
 from cloison.audit.series import Series
 from cloison.law.question import Granularity
 
+_Category = tuple[str | int, ...]
+_Counts = dict[str, Counter[_Category]]
 _BATCH = "batch"
 _HOURS_A_PART = 4
-_AGES = ((1, "0 j"), (8, "1-7 j"), (31, "8-30 j"), (91, "31-90 j"))
+_AGES = (1, 8, 31, 91)
+"""Days of a case: its first, its first week, month, quarter, and after."""
 _HALF = 0.5
 _HUNDRED = 100
 _MONTHS_A_YEAR = 12
@@ -67,14 +71,14 @@ def find_drift(scene: Scene) -> tuple[list[Finding], list[Series]]:
     return gathering.findings(), _series(seen, limit)
 
 
-def stability_index(month: Mapping[str, int], before: Mapping[str, int]) -> float:
+def stability_index(month: Mapping[_Category, int], before: Mapping[_Category, int]) -> float:
     """The population stability index of two counts by category; 0 where they are alike.
 
     Example:
-        >>> round(stability_index({"a": 50, "b": 50}, {"a": 90, "b": 10}), 2)
+        >>> round(stability_index({("a",): 50, ("b",): 50}, {("a",): 90, ("b",): 10}), 2)
         0.85
     """
-    names = sorted(month.keys() | before.keys())
+    names = sorted(month.keys() | before.keys())  # in one order: a sum of floats keeps to it
     extra = _HALF * len(names)
     size, size_before = sum(month.values()) + extra, sum(before.values()) + extra
     total = 0.0
@@ -83,9 +87,6 @@ def stability_index(month: Mapping[str, int], before: Mapping[str, int]) -> floa
         then = (before.get(name, 0) + _HALF) / size_before
         total += (now - then) * log(now / then)
     return total
-
-
-_Counts = dict[str, Counter[str]]
 
 
 def _drifts(scene: Scene) -> Iterator[Drift]:
@@ -115,42 +116,43 @@ def _drift(
     return Drift(activity, month, feature, found[feature], size)
 
 
-def _pooled(months: Mapping[str, _Counts], before: list[str], feature: str) -> Counter[str]:
-    pooled: Counter[str] = Counter()
+def _pooled(months: Mapping[str, _Counts], before: list[str], feature: str) -> Counter[_Category]:
+    pooled: Counter[_Category] = Counter()
     for month in before:
         pooled.update(months[month].get(feature, {}))
     return pooled
 
 
-def _features(one: Question) -> Iterator[tuple[str, str]]:
+def _features(one: Question) -> Iterator[tuple[str, _Category]]:
     """What of a question says what it is for. A batch runs when the machine is free."""
-    yield "fields", f"{one.dataset} {one.fields}"
+    yield "fields", (one.dataset, one.fields)
     yield "window", _window(one)
     if one.agent != _BATCH:
         hour = hour_of(one.time)
-        yield "hour", f"{'we' if hour.weekend else 'sem'} {hour.hour // _HOURS_A_PART}"
-    yield "age", _age(one)
+        yield "hour", (hour.weekend, hour.hour // _HOURS_A_PART)
+    yield "age", (_age(one),)
 
 
-def _window(one: Question) -> str:
+def _window(one: Question) -> _Category:
     """Which months, counted from the case's as the law counts them: months, or calendar years."""
     if one.granularity == Granularity.YEAR:
-        return f"an {_year(one.case_month) - _year(one.first)}" if one.case_type else "an"
+        back = _year(one.case_month) - _year(one.first) if one.case_type else 0
+        return (one.granularity, 1, back)
     if one.granularity in {Granularity.MONTH, Granularity.WINDOW_TOTAL}:
         back = one.case_month - one.first if one.case_type else 0
-        return f"{one.granularity} {one.last - one.first + 1} {back}"
-    return one.granularity
+        return (one.granularity, one.last - one.first + 1, back)
+    return (one.granularity, 0, 0)
 
 
 def _year(month: int) -> int:
     return month // _MONTHS_A_YEAR
 
 
-def _age(one: Question) -> str:
+def _age(one: Question) -> int:
+    """Which stretch of days; -1 without a case."""
     if not one.case_type:
-        return "sans dossier"
-    days = (one.time - one.case_opened) // DAY_MS
-    return next((words for end, words in _AGES if days < end), "> 90 j")
+        return -1
+    return bisect_right(_AGES, (one.time - one.case_opened) // DAY_MS)
 
 
 def _series(drifts: list[Drift], limit: float) -> list[Series]:

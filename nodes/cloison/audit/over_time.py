@@ -21,7 +21,7 @@ def accesses_over_time(tables: Tables, period: Period) -> list[Series]:
         purposes[one.statement_key] = (one.purpose, one.activity)
         if not period.holds(one.time):
             continue
-        day = hour_of(one.time).day.isoformat()
+        day = hour_of(one.time).date
         if not one.permitted:
             refused[one.purpose, day] += 1
         elif not one.cohort:
@@ -30,7 +30,7 @@ def accesses_over_time(tables: Tables, period: Period) -> list[Series]:
     for part in tables.parts:
         known = purposes.get(part.statement_key)
         if known is not None and not part.came and period.holds(part.time):
-            given[known[0], hour_of(part.time).day.isoformat()] += part.persons
+            given[known[0], hour_of(part.time).date] += part.persons
     return [
         *_series("accesses", "Accès accordés", "personnes", given, purpose=True),
         *_series("refusals", "Refus", "demandes", refused, purpose=True),

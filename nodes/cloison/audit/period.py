@@ -1,7 +1,8 @@
 """The period an audit is about, and the French hour of an entry."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from datetime import date as Day  # noqa: N812 - a type, beside a field of its name
 from functools import cached_property, lru_cache
 
 from cloison.errors import InputError
@@ -13,6 +14,7 @@ DAY_MS = 24 * HOUR_MS
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(3000, 1, 1, tzinfo=UTC)
 _FIRST_MS = to_milliseconds(datetime(1996, 1, 1, tzinfo=UTC))
+_FRIDAY = 4
 _LAST_MS = to_milliseconds(_END)
 
 
@@ -66,21 +68,17 @@ class Hour:
 
     Attributes:
         day: In Paris.
+        date: The same, `YYYY-MM-DD`.
+        month: `YYYY-MM`.
         hour: 0 to 23, in Paris.
+        weekend: Saturday or Sunday.
     """
 
-    day: date
+    day: Day
+    date: str
+    month: str
     hour: int
-
-    @property
-    def weekend(self) -> bool:
-        """Saturday or Sunday."""
-        return self.day.weekday() > 4  # noqa: PLR2004 - Friday
-
-    @property
-    def month(self) -> str:
-        """`YYYY-MM`."""
-        return f"{self.day:%Y-%m}"
+    weekend: bool
 
 
 def hour_of(milliseconds: int) -> Hour:
@@ -94,4 +92,5 @@ def hour_of(milliseconds: int) -> Hour:
 @lru_cache(maxsize=200_000)
 def _hour(number: int) -> Hour:
     shown = paris_clock(from_milliseconds(number * HOUR_MS))
-    return Hour(shown.date(), shown.hour)
+    day = shown.date()
+    return Hour(day, day.isoformat(), f"{day:%Y-%m}", shown.hour, day.weekday() > _FRIDAY)

@@ -125,7 +125,7 @@ def _agents(scene: Scene, gathering: Gathering) -> None:
         if one.agent == _BATCH:
             continue
         hour = hour_of(one.time)
-        days[one.activity][one.agent, hour.day.isoformat()].append(one)
+        days[one.activity][one.agent, hour.date].append(one)
         if hour.weekend or hour.hour not in open_hours:
             late[one.activity, one.agent].append(one)
     for (activity, _), group in late.items():
@@ -156,7 +156,7 @@ def _volumes(scene: Scene, gathering: Gathering) -> None:
     """Against all days the activity was at work, those before the period too."""
     days: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for one in scene.tables.questions:
-        days[one.activity, one.holder][hour_of(one.time).day.isoformat()] += 1
+        days[one.activity, one.holder][hour_of(one.time).date] += 1
     heavy: dict[tuple[str, str, str], float] = {}
     for (activity, holder), counts in days.items():
         common = usual(list(counts.values()))
@@ -167,7 +167,7 @@ def _volumes(scene: Scene, gathering: Gathering) -> None:
             }
     found: dict[tuple[str, str, float], list[tuple[str, Question]]] = defaultdict(list)
     for one in scene.questions() if heavy else ():
-        day = hour_of(one.time).day.isoformat()
+        day = hour_of(one.time).date
         common = heavy.get((one.activity, one.holder, day))
         if common is not None:
             found[one.activity, one.holder, common].append((day, one))

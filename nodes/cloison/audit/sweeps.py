@@ -55,7 +55,7 @@ def _one_by_one(scene: Scene, gathering: Gathering) -> None:
     for one in scene.tables.sights:
         watched = one.purpose in control or one.activity in named
         if watched and scene.period.holds(one.time):
-            place = one.activity, hour_of(one.time).day.isoformat()
+            place = one.activity, hour_of(one.time).date
             persons[place].add(one.trace_key)
             rows[place].append(one)
     swept: dict[str, list[tuple[str, Sight]]] = defaultdict(list)

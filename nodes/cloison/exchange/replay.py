@@ -18,6 +18,7 @@ from cloison.law.paris import paris_day
 from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
 
 _PREFIX = 16
+_DIGEST = frozenset({limits.HASH_BYTES})
 _MEMORY = 65_536
 _HOUR_MS = 3_600_000
 _LAST_MS = 32_503_680_000_000  # the year 3000
@@ -87,7 +88,9 @@ class Replayer:
         facts = decision_pb2.Facts()
         facts.CopyFrom(decided.facts)
         opened, until = facts.case.opened_time_ms, facts.case.valid_until_ms
-        if not question or not all(0 <= time < _LAST_MS for time in (now, opened, until)):
+        if not question or not (
+            0 <= now < _LAST_MS and 0 <= opened < _LAST_MS and 0 <= until < _LAST_MS
+        ):
             return None
         if facts.HasField("case"):
             facts.case.ClearField("opened_time_ms")
@@ -128,7 +131,7 @@ def _question_of(raw: bytes) -> tuple[str, bytes]:
         and 0 <= statement.signed_time_ms < _LAST_MS
         and len(digests) <= limits.PERSONS_PER_STATEMENT
         and len(set(digests)) == len(digests)
-        and all(len(digest) == limits.HASH_BYTES for digest in digests)
+        and set(map(len, digests)) <= _DIGEST
     )
     if not spelled:
         return "", b""
