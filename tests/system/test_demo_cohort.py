@@ -25,8 +25,8 @@ from tests.unsafe.unsafe_clock import UnsafeClock
 
 from cloison.bodies import BodyId
 from cloison.cli.federation import has_ended, launch_node, running_pid, start, stop
-from cloison.cli.ledger import load_vkey
 from cloison.cli.places import NodeAt, Place, read_nodes
+from cloison.cli.vkeys import load_vkey
 from cloison.errors import PeerError
 from cloison.exchange.receipt import Checked, verify_part
 from cloison.identity import parse_nir

@@ -5,8 +5,8 @@ import time
 from rich.markup import escape
 
 from cloison.cli.console import table
-from cloison.cli.ledger import load_vkey
 from cloison.cli.places import read_nodes, read_published
+from cloison.cli.vkeys import load_vkey
 from cloison.cli.witness import findings, look
 from cloison.errors import IntegrityError
 from cloison.french import french_count

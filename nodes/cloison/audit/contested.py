@@ -1,7 +1,6 @@
 """Accesses that persons contested: answered, in time, once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Severity
 from cloison.audit.lines import Line
@@ -63,17 +62,6 @@ class ContestWatch:
             tuple(line.evidence for line in lines[:MOST_EVIDENCE]),
             _SETTLES[code],
         )
-
-
-def contested(ledgers: Mapping[BodyId, Iterable[Line]], period: Period) -> list[Finding]:
-    """As `ContestWatch`, of each body's `traces`."""
-    found = []
-    for body, lines in ledgers.items():
-        watch = ContestWatch(body)
-        for line in lines:
-            watch.see(line)
-        found += watch.findings(period)
-    return found
 
 
 def _due(line: Line) -> int:

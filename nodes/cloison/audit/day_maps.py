@@ -5,7 +5,6 @@ one key far apart, a row too few) is found here, by making every map again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from cloison.audit.findings import MOST_EVIDENCE, Finding, Severity
@@ -105,17 +104,6 @@ class DayWatch:
             tuple(line.evidence for line in lines[:MOST_EVIDENCE]),
             _SETTLES,
         )
-
-
-def day_maps(ledgers: Mapping[BodyId, Iterable[Line]], period: Period) -> list[Finding]:
-    """As `DayWatch`, of each body's `traces`."""
-    found = []
-    for body, lines in ledgers.items():
-        watch = DayWatch(body)
-        for line in lines:
-            watch.see(line)
-        found += watch.findings(period)
-    return found
 
 
 def _day(text: str) -> date:

@@ -247,7 +247,6 @@ def _deposited(tables: Tables, line: Line, deposited: entry_pb2.Deposited) -> No
             deposited.activity,
             deposited.output,
             hash(deposited.case_leaf_hash),
-            hash(deposited.content_hash),
             len(deposited.receipts),
         )
     )

@@ -202,7 +202,6 @@ class Deposit(NamedTuple):
     activity: str
     output: str
     case_key: int
-    content_key: int
     receipts: int
 
 

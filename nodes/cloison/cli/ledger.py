@@ -30,8 +30,6 @@ from cloison.ledger.search import Query
 from cloison.ledger.tree import leaf_hash
 from cloison.v1.entry_pb2 import Entry
 
-__all__ = ["app", "load_vkey"]
-
 app = typer.Typer(help="Show and verify ledgers, offline.", no_args_is_help=True)
 app.command()(fsck)
 app.command("index")(index_command)

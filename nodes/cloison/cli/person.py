@@ -14,7 +14,6 @@ from rich.text import Text
 from cloison.bodies import BodyId, parse_body
 from cloison.cli import person_desk
 from cloison.cli.console import messages, out
-from cloison.cli.ledger import load_vkey
 from cloison.cli.places import (
     ISSUER_PORT,
     Place,
@@ -23,6 +22,7 @@ from cloison.cli.places import (
     read_quorum,
 )
 from cloison.cli.root import find_root, read_policy
+from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError
 from cloison.french import french_count, french_date
 from cloison.identity import load_certificate, parse_nir

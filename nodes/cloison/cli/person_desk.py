@@ -12,9 +12,9 @@ from aiohttp import web
 
 from cloison.cli.console import out, table
 from cloison.cli.federation import CALL_SECONDS, channel
-from cloison.cli.ledger import load_vkey
 from cloison.cli.places import ISSUER_PORT, NodeAt, Place, read_nodes
 from cloison.cli.root import find_root
+from cloison.cli.vkeys import load_vkey
 from cloison.errors import InputError, StorageError
 from cloison.exchange.receipt import Checked, verify_receipt
 from cloison.identity.secrets import load_private_file

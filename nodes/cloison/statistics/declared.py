@@ -13,7 +13,6 @@ from cloison.statistics.noise import MechanismKind, Sharing
 from cloison.statistics.plan import Plan, make_plan
 from cloison.statistics.table import KeySet, Table, parse_named
 
-FOLDERS = ("tables", "grants", "ceilings", "keys")
 _DOMAIN = b"cloison/v1 table question\n"
 
 

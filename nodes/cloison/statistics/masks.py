@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cloison.errors import InputError, IntegrityError, PeerError
 
-MASK_KEY_BYTES = 32
 FIGURE_BYTES = 8
 Words = npt.NDArray[np.uint64]
 _SESSION = b"cloison/v1 masked sum\n"

@@ -1,14 +1,15 @@
 """Contested accesses without an answer in time; days closed by a map that is not theirs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
 from tests.federation import ANNE, CNAV, NOW, Federation
 from tests.unit.wire.persons import Reader, ask, next_day
 
-from cloison.audit.contested import contested
-from cloison.audit.day_maps import day_maps
+from cloison.audit.contested import ContestWatch
+from cloison.audit.day_maps import DayWatch
+from cloison.audit.findings import Finding
 from cloison.audit.lines import Line
 from cloison.audit.period import Period
 from cloison.exchange.entries import parse_entry
@@ -23,6 +24,20 @@ def lines(federation: Federation) -> Iterator[Line]:
         yield Line(CNAV, "cnav/traces", index, leaf_hash(data), parse_entry(data))
 
 
+def contested(entries: Iterable[Line], period: Period) -> list[Finding]:
+    watch = ContestWatch(CNAV)
+    for line in entries:
+        watch.see(line)
+    return list(watch.findings(period))
+
+
+def day_maps(entries: Iterable[Line]) -> list[Finding]:
+    watch = DayWatch(CNAV)
+    for line in entries:
+        watch.see(line)
+    return list(watch.findings(Period.always()))
+
+
 def contest(federation: Federation) -> int:
     ask(federation, ANNE)
     reader = Reader(federation, ANNE)
@@ -33,8 +48,8 @@ def contest(federation: Federation) -> int:
 
 def test_contested_without_an_answer_is_found_once_it_is_overdue(federation: Federation) -> None:
     index = contest(federation)
-    assert contested({CNAV: lines(federation)}, Period.up_to(NOW + timedelta(days=29))) == []
-    (finding,) = contested({CNAV: lines(federation)}, Period.up_to(NOW + timedelta(days=40)))
+    assert contested(lines(federation), Period.up_to(NOW + timedelta(days=29))) == []
+    (finding,) = contested(lines(federation), Period.up_to(NOW + timedelta(days=40)))
     assert finding.code == "CONTEST_NOT_ANSWERED"
     assert finding.evidence[0].index == index
 
@@ -42,14 +57,14 @@ def test_contested_without_an_answer_is_found_once_it_is_overdue(federation: Fed
 def test_contested_answered_in_time_is_no_finding(federation: Federation) -> None:
     index = contest(federation)
     OperatorDesk(federation.node(CNAV)).answer(index, "not-justified", "Une erreur.")
-    assert contested({CNAV: lines(federation)}, Period.up_to(NOW + timedelta(days=40))) == []
+    assert contested(lines(federation), Period.up_to(NOW + timedelta(days=40))) == []
 
 
 def test_contested_answered_late_is_found(federation: Federation) -> None:
     index = contest(federation)
     federation.clock.advance(days=40)
     OperatorDesk(federation.node(CNAV)).answer(index, "justified", "Pardon.")
-    (finding,) = contested({CNAV: lines(federation)}, Period.up_to(NOW + timedelta(days=50)))
+    (finding,) = contested(lines(federation), Period.up_to(NOW + timedelta(days=50)))
     assert finding.code == "CONTEST_ANSWERED_LATE"
 
 
@@ -58,7 +73,7 @@ def test_day_maps_of_an_honest_node_are_no_finding(federation: Federation) -> No
     next_day(federation, CNAV, days=3)
     ask(federation, ANNE)
     next_day(federation, CNAV)
-    assert day_maps({CNAV: lines(federation)}, Period.always()) == []
+    assert day_maps(lines(federation)) == []
 
 
 def test_day_maps_finds_a_map_that_leaves_a_person_out(
@@ -68,7 +83,7 @@ def test_day_maps_finds_a_map_that_leaves_a_person_out(
     with monkeypatch.context() as patched:
         patched.setattr(days, "gather", lambda _: {})
         next_day(federation, CNAV)
-    (finding,) = day_maps({CNAV: lines(federation)}, Period.always())
+    (finding,) = day_maps(lines(federation))
     assert finding.code == "DAY_MAP_WRONG"
     assert DayMap({}).size == 0
 
@@ -78,7 +93,7 @@ def test_day_maps_finds_a_day_nobody_closed(federation: Federation) -> None:
     next_day(federation, CNAV, days=3)
     found = list(lines(federation))
     gone = next(at for at, one in enumerate(found) if one.entry.day_closed.day == "2026-06-17")
-    missing = day_maps({CNAV: iter(found[:gone] + found[gone + 1 :])}, Period.always())
+    missing = day_maps(found[:gone] + found[gone + 1 :])
     assert "DAY_MISSING" in [one.code for one in missing]
 
 
@@ -87,7 +102,7 @@ def test_day_maps_finds_that_days_are_no_longer_closed(federation: Federation) -
     next_day(federation, CNAV)
     federation.clock.advance(days=2)
     ask(federation, ANNE)
-    (finding,) = day_maps({CNAV: lines(federation)}, Period.always())
+    (finding,) = day_maps(lines(federation))
     assert (finding.code, finding.count) == ("DAY_MISSING", 1)
     next_day(federation, CNAV)
-    assert [one.count for one in day_maps({CNAV: lines(federation)}, Period.always())] == [1]
+    assert [one.count for one in day_maps(lines(federation))] == [1]

@@ -21,13 +21,12 @@ from tests.federation import (
     Aborted,
     Federation,
     Someone,
-    _table,
 )
+from tests.unit.wire.across import load as load_at
 
 from cloison.bodies import BodyId
 from cloison.cli import stats
 from cloison.cli.app import run
-from cloison.declarations import load_files
 from cloison.errors import CloisonError, IntegrityError, PeerError
 from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.statement import TableQuestion
@@ -56,26 +55,8 @@ PAID: Mapping[str, tuple[Someone, ...]] = {"ppa": (ANNE, DENIS, ELSA), "rsa": (A
 def load(
     federation: Federation, people: Mapping[str, Sequence[Someone]], name: str = "stats"
 ) -> None:
-    """Homes in the Ain, and what was paid in March 2026, loaded as files are."""
-    folder = federation.settings(CAF).state / name
-    folder.mkdir()
-    everybody = {one.nir: one for group in people.values() for one in group}
-    homes = [
-        f"H{one.birth_name};{one.nir};2021-01-01;tenant;0;500.00;2;01001;01"
-        for one in everybody.values()
-    ]
-    paid = [
-        f"H{one.birth_name};{one.nir};{benefit};2026-03;100.00"
-        for benefit, group in people.items()
-        for one in group
-    ]
-    columns = "household;applicant;since;status;furnished;rent;zone;commune;department"
-    store = federation.node(CAF).store
-    files = [
-        _table(folder, "households", columns, homes),
-        _table(folder, "payments", "household;applicant;benefit;month;amount", paid),
-    ]
-    load_files(store, store.catalogue, files, NOW)
+    """As `load_at` the family fund."""
+    load_at(federation, CAF, people, name)
 
 
 class Analyst:
