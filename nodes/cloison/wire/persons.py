@@ -280,7 +280,7 @@ class PersonDesk:
             key = node.vault.person_key(row)
             traces = node.vault.trace_keys([row], utc_day(now))
         self._check_own(key, index, leaf)
-        known = node.index.first("access_contested", leaf)
+        known = self._contested_by(key, leaf)
         if known is not None:
             return node.receipt(known)
         contested = entry_pb2.AccessContested(
@@ -295,6 +295,19 @@ class PersonDesk:
             node.vault.access_contests.keep(node.traces.size, row, said)
         (receipt,) = node.append([entry_of(contested, now)])
         return receipt
+
+    def _contested_by(self, key: bytes, leaf: bytes) -> int | None:
+        """Where this very person contested it: an entry may be about others, who contested too.
+
+        INVARIANT: nobody is told that somebody else did.
+        """
+        node = self._node
+        for place in node.index.find("access_contested", leaf):
+            data = node.traces.entry(place)
+            own = trace_key(key, node.body, entry_day(data))
+            if own in parse_entry(data).access_contested.trace_keys:
+                return place
+        return None
 
     def _check_own(self, key: bytes, index: int, leaf: bytes) -> None:
         node = self._node

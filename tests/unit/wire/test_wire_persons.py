@@ -334,6 +334,24 @@ def test_contest_twice_is_entered_once(federation: Federation) -> None:
     assert len(federation.entries(CNAV, "access_contested")) == 1
 
 
+def test_contest_of_an_entry_about_two_is_entered_for_each_and_told_to_neither(
+    federation: Federation,
+) -> None:
+    federation.program("caf-ppa").open_case()  # of Anne, Bruno and their child
+    anne, partner = (Reader(federation, one, CAF) for one in (ANNE, BRUNO))
+    opened = next(one for one in anne.read().own if one.entry.WhichOneof("kind") == "case_opened")
+    assert opened.index in {one.index for one in partner.read().own}
+    first, second = anne.contest(opened.index, "Pas moi."), partner.contest(opened.index, "Ni moi.")
+    assert first != second
+    assert anne.contest(opened.index) == first
+    assert partner.contest(opened.index) == second
+    keys = [set(parse_entry(one).access_contested.trace_keys) for one in (first, second)]
+    assert not keys[0] & keys[1]
+    assert "Pas moi." not in {one.says for one in partner.read().own}
+    waiting = OperatorDesk(federation.node(CAF)).contested(everything=False)
+    assert sorted(one.says for one in waiting) == ["Ni moi.", "Pas moi."]
+
+
 def test_contest_of_an_entry_about_somebody_else_is_refused(federation: Federation) -> None:
     ask(federation, ANNE)
     anne, denis = Reader(federation, ANNE), Reader(federation, DENIS)
