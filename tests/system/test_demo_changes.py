@@ -84,7 +84,7 @@ def is_to_be_corrected(result: Result) -> bool:
         return False
     if salaries[0].version != 1 or salaries[0].cents("mns") <= LOWER_CENTS:
         return False
-    return run_directly(Benefit.PPA, with_lower_pay(household)) != result.amount_cents
+    return run_directly(Benefit.PPA, [with_lower_pay(household)]) != [result.amount_cents]
 
 
 def replacing(people: Path, nir: str, folder: Path) -> Path:
@@ -168,9 +168,9 @@ def test_changes_shows_the_one_claim_concerned_to_the_cent_of_openfisca(
     household = corrected.first.file.household
     assert household is not None
     assert one["case"] == corrected.first.reference
-    assert one["earlier_cents"] == run_directly(Benefit.PPA, household)
+    assert [one["earlier_cents"]] == run_directly(Benefit.PPA, [household])
     assert one["earlier_cents"] == corrected.first.amount_cents
-    assert one["amount_cents"] == run_directly(Benefit.PPA, with_lower_pay(household))
+    assert [one["amount_cents"]] == run_directly(Benefit.PPA, [with_lower_pay(household)])
     assert one["difference_cents"] != 0
 
 

@@ -83,7 +83,7 @@ def test_entitlement_across_nodes_equals_openfisca_run_directly(
     assert outcomes[benefit].summary.computed == len(computations.pairs[benefit])
     sample = computations.pairs[benefit][:COMPARED]
     assert sample
-    assert [run_directly(benefit, one) for one, _ in sample] == [amount for _, amount in sample]
+    assert run_directly(benefit, [one for one, _ in sample]) == [amount for _, amount in sample]
 
 
 def declared_mns(people: Path) -> dict[tuple[str, int], int]:

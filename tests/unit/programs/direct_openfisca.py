@@ -1,16 +1,19 @@
-"""OpenFisca run directly, one household at a time, from a JSON-like situation.
+"""OpenFisca run directly, from a JSON-like situation.
 
 Written apart from the adapter, after reference/law.md §3, so that the two can be held against each
-other: same minimised inputs, another way in.
+other: same minimised inputs, another way in, and the whole of OpenFisca, which works out whatever
+it was not given.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from openfisca_core.simulation_builder import SimulationBuilder
+from openfisca_france import FranceTaxBenefitSystem
 from tests.unit.programs.households import JUNE, MONTHS, YEAR
 
 from cloison.months import Month
-from cloison.programs.entitlement import openfisca_adapter
 from cloison.programs.entitlement.inputs import Benefit, Household, Nature, PaidBenefit, Role
 
 _VARIABLE = {Benefit.PPA: "ppa", Benefit.RSA: "rsa", Benefit.AL: "aide_logement"}
@@ -33,21 +36,36 @@ _NET = {
 }
 
 
-def run_situation(situation: dict[str, Any], variable: str) -> int:
-    """Cents of a variable for 2026-06, of a situation with one family."""
-    simulation = SimulationBuilder().build_from_entities(openfisca_adapter.system(), situation)
-    return round(float(simulation.calculate(variable, str(JUNE))[0]) * 100)
+@cache
+def whole_system() -> Any:
+    """French law as OpenFisca loads it, every formula in its place."""
+    return FranceTaxBenefitSystem()
 
 
-def run_directly(benefit: Benefit, one: Household) -> int:
-    """The benefit of one household in 2026-06, in cents."""
-    return run_situation(_situation(benefit, one), _VARIABLE[benefit])
+def run_situation(situation: dict[str, Any], variable: str) -> list[int]:
+    """Cents of a variable for 2026-06, of each family of a situation in turn."""
+    simulation = SimulationBuilder().build_from_entities(whole_system(), situation)
+    return [round(float(euros) * 100) for euros in simulation.calculate(variable, str(JUNE))]
 
 
-def _situation(benefit: Benefit, one: Household) -> dict[str, Any]:
+def run_directly(benefit: Benefit, households: Sequence[Household]) -> list[int]:
+    """The benefit of each household in 2026-06, in cents."""
+    situation: dict[str, Any] = {
+        "individus": {},
+        "familles": {},
+        "foyers_fiscaux": {},
+        "menages": {},
+    }
+    for place, one in enumerate(households):
+        for entity, members in _situation(benefit, one, f"h{place}").items():
+            situation[entity] |= members
+    return run_situation(situation, _VARIABLE[benefit])
+
+
+def _situation(benefit: Benefit, one: Household, mark: str) -> dict[str, Any]:
     window = [str(month) for month in MONTHS.months]
     periods = [str(JUNE)] if benefit is Benefit.AL else [*window, str(JUNE)]
-    names = [f"p{place}" for place in range(len(one.persons))]
+    names = [f"{mark}p{place}" for place in range(len(one.persons))]
     parents = [n for n, p in zip(names, one.persons, strict=True) if p.role is not Role.CHILD]
     children = names[len(parents) :]
     home = one.housing
@@ -58,11 +76,12 @@ def _situation(benefit: Benefit, one: Household) -> dict[str, Any]:
         "enfants": children,
         "departement_experimentation_rsa": dict.fromkeys(periods, True),
     }
-    units: dict[str, Any] = {"f0": {"declarants": parents[:1], "personnes_a_charge": children}}
+    first, second = f"{mark}f0", f"{mark}f1"
+    units: dict[str, Any] = {first: {"declarants": parents[:1], "personnes_a_charge": children}}
     if one.taxed_together:
-        units["f0"]["declarants"] = parents
+        units[first]["declarants"] = parents
     elif len(parents) > 1:
-        units["f1"] = {"declarants": parents[1:]}
+        units[second] = {"declarants": parents[1:]}
     people = {
         name: {
             "date_naissance": {"ETERNITY": str(person.birth_date)},
@@ -77,10 +96,10 @@ def _situation(benefit: Benefit, one: Household) -> dict[str, Any]:
     _give(benefit, one, people, family, units)
     return {
         "individus": people,
-        "familles": {"f": family},
+        "familles": {mark: family},
         "foyers_fiscaux": units,
         "menages": {
-            "m": {
+            mark: {
                 "personne_de_reference": names[:1],
                 "conjoint": parents[1:],
                 "enfants": children,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.unit.programs.direct_openfisca import run_directly
+from tests.unit.programs import households
 from tests.unit.programs.fake_gateway import PERMIT, FakeGateway, FakePerson, Values
 
 from cloison.bodies import BodyId
@@ -91,7 +91,9 @@ def directly(household: Household, cents: int) -> int:
     applicant = household.persons[0]
     months = {key: cents if key[1] == MONTHS[-1] else was for key, was in applicant.months.items()}
     persons = (replace(applicant, months=months), *household.persons[1:])
-    return run_directly(Benefit.PPA, replace(household, persons=persons))
+    return openfisca_adapter.compute(
+        Benefit.PPA, households.MONTHS, [replace(household, persons=persons)]
+    )[0]
 
 
 def test_review_without_a_change_asks_and_opens_nothing(world: World) -> None:

@@ -13,6 +13,10 @@ of OpenFisca's variables an answered value becomes, and which variables it must 
 * Benefits the body itself pays, and the minima paid by others, are given and never worked out
   again: OpenFisca would do so from months that were not asked. Minima paid by others (ASPA, ASI,
   ASS) stand in the declared pensions and unemployment, so their own variables are zero.
+
+OpenFisca works each of them out from a gross pay, a disability or a record of insurance where it
+was not given it. None of these is ever asked, so it could only find zero, after nine tenths of its
+work: those formulas are taken away, and what is not given is zero at once.
 """
 
 import gc
@@ -66,6 +70,24 @@ _FAMILY_BENEFITS = {
     "paje_base": PaidBenefit.PAJE_BASE,
 }
 _PAID_BY_OTHERS = ("asi", "ass", "caah")
+_NOT_WORKED_OUT = (
+    "salaire_imposable",
+    "chomage_imposable",
+    "retraite_imposable",
+    "csg_imposable_salaire",
+    "csg_imposable_chomage",
+    "csg_imposable_retraite",
+    "crds_salaire",
+    "crds_chomage",
+    "crds_retraite",
+    "casa",
+    "rente_accident_travail",
+    "aah",
+    "caah",
+    "mva",
+    "asi",
+    "ass",
+)
 _ACTIVITY = {
     Activity.EMPLOYEE: "actif",
     Activity.SELF_EMPLOYED: "actif",
@@ -83,6 +105,8 @@ _NO_DATE = np.datetime64("1970-01-01", "D")
 def system() -> Any:
     """French law as OpenFisca knows it; loading takes seconds, so it is done once."""
     loaded = FranceTaxBenefitSystem()
+    for name in _NOT_WORKED_OUT:
+        loaded.variables[name].formulas.clear()
     # It stays until the end: the collector, which passes while answers are read, need not walk its
     # millions of objects each time.
     gc.collect()
@@ -98,6 +122,8 @@ class _People:
     """Households laid out as OpenFisca's four entities, person by person."""
 
     def __init__(self, households: Sequence[Household]) -> None:
+        if any(all(p.role is not Role.APPLICANT for p in home.persons) for home in households):
+            raise Refused  # OpenFisca would compute a family without its head
         self.households = households
         self.persons = [person for household in households for person in household.persons]
         self.family = np.repeat(
@@ -319,8 +345,11 @@ def _own_benefits(benefit: Benefit, people: _People, window: Window) -> list[_In
     inputs: list[_Input] = [
         (variable, str(month), zeros) for month in reference for variable in _PAID_BY_OTHERS
     ]
+    nothing = np.zeros(len(people.households))
+    if benefit is Benefit.PPA:  # of the rule without the flag, which OpenFisca works out to drop
+        inputs.append(("ppa_fictive", str(window.month - 1), nothing))
     for at, paid_at in families.items():
-        inputs.append(("aspa", str(at), np.zeros(len(people.households))))
+        inputs.append(("aspa", str(at), nothing))
         for variable, one in _FAMILY_BENEFITS.items():
             inputs.append((variable, str(at), paid.euros((one, paid_at))))
     return inputs + [
