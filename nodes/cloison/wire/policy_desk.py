@@ -128,6 +128,7 @@ class PolicyDesk:
     def __init__(self, node: Node, sets: PolicySets, quorum: Quorum) -> None:
         self._node, self._sets, self._quorum = node, sets, quorum
         self._one_at_a_time = asyncio.Lock()
+        self._proved = b""  # the set last found to keep its promises: announced, then loaded
 
     async def load(
         self, note: bytes, files: Mapping[str, bytes]
@@ -148,16 +149,17 @@ class PolicyDesk:
             if before is not None and checked.policy.hash == old.hash:
                 return before
             self._require_next(checked)
-            if may_open(old, checked.policy):
-                await asyncio.to_thread(require_kept, files)
             opened = opened_promises(old, checked.policy)
             require_promise_signer(checked, opened, self._quorum)
+            if opened and before is not None:
+                self._require_noticed(before)
+            if may_open(old, checked.policy) and self._proved != checked.policy.hash:
+                await asyncio.to_thread(require_kept, files)
+                self._proved = checked.policy.hash
             told = told_of(checked, old, opened)
             if opened and before is None:
                 days = timedelta(days=self._quorum.notice_days)
                 told.notice_until_ms = to_milliseconds(self._node.clock() + days)
-            elif opened and before is not None:
-                self._require_noticed(before)
             await asyncio.to_thread(self._sets.keep, note, checked.policy.hash, files)
             return self._enter(told, checked.policy)
 
