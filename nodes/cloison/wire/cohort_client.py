@@ -35,7 +35,7 @@ from cloison.wire.gateway import CohortPart, Member, ReceiptRef
 from cloison.wire.questions import Opener
 from cloison.wire.refusal import told
 
-_TRIES = 8
+_TRIES = 12
 _PAUSE_SECONDS = 0.25
 _CUTS = frozenset({"PEER_UNAVAILABLE", "STREAM_IDLE", "COHORT_CUT"})
 
@@ -189,7 +189,7 @@ class CohortStream:
 
         Raises:
             PeerError: `COHORT_CUT`, `PEER_UNAVAILABLE`, `STREAM_IDLE`: cut, and again at each of
-                eight tries without an answer between; whatever else the node says, at once.
+                twelve tries (16 s) without an answer between; whatever else the node says, at once.
         """
         try:
             while not self._ended:
@@ -204,7 +204,7 @@ class CohortStream:
             self._batches.stop()
 
     def _leave(self, error: CloisonError) -> None:
-        """After a cut, waits; anything else, and the last of eight cuts, is the caller's."""
+        """After a cut, waits; anything else, and the last of twelve cuts, is the caller's."""
         self._batches.stop()
         self._batches.check()
         self._tries -= 1

@@ -94,6 +94,10 @@ _SERVER_OPTIONS = (
 )
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 4 * limits.MESSAGE_BYTES),
+    # A peer that was down is called again within seconds of its return: gRPC's own pauses grow to
+    # two minutes, and benefits wait as long.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
 )
 SERVICES = (
