@@ -120,8 +120,14 @@ def _publications(scene: Scene, gathering: Gathering) -> None:
 
 
 def _unpaid(scene: Scene, gathering: Gathering) -> None:
-    """A question asked again gets the stored answer, free: its table was paid for before."""
-    paid = set()
+    """A question asked again gets the stored answer, free: its table was paid for before.
+
+    Rows given to a study are paid for by the body that joins them.
+    """
+    paid = {
+        (str(line.body), f"{line.entry.study_step.table} {line.entry.study_step.period}")
+        for line in _of_kind(scene, "study_step")
+    }
     for line in _of_kind(scene, "budget_reserved"):
         one = line.entry.budget_reserved
         paid.add((str(line.body), f"{one.table} {one.period}"))

@@ -138,6 +138,25 @@ def test_table_given_without_a_budget_is_found(world: World) -> None:
     assert "TABLE_WITHOUT_BUDGET" in unpaid - paid
 
 
+def test_rows_given_to_a_study_are_paid_for_by_who_joins_them(world: World) -> None:
+    def change(entry: entry_pb2.Entry) -> None:
+        restate(entry, lambda said: _ask_table(said, "2026"))
+        if entry.WhichOneof("kind") == "decided":
+            entry.decided.decision.outcome = decision_pb2.OUTCOME_PERMIT
+
+    def given(line: Line) -> Line:
+        step = entry_pb2.StudyStep(step="named", table="cnav-income", period="2026")
+        return replace(line, entry=entry_pb2.Entry(version=1, study_step=step))
+
+    unpaid = with_changed(world, change)
+    joined = {body: [*lines, given(next(iter(lines)))] for body, lines in unpaid.register.items()}
+    codes = [
+        {one.code for one in audit(world, ledgers).findings}
+        for ledgers in (unpaid, Ledgers(unpaid.traces, joined))
+    ]
+    assert ["TABLE_WITHOUT_BUDGET" in one for one in codes] == [True, False]
+
+
 def _ask_table(said: statement_pb2.Statement, period: str) -> None:
     if said.holder == CNAV:
         said.table.table, said.table.period = "cnav-income", period
