@@ -18,6 +18,7 @@ from cloison.cli.places import Place, read_nodes
 
 DEMO = ROOT / "deploy/local/demo.py"
 BODIES = ("caf", "cnav", "dgfip", "msa")
+TABLE = {"free_again": True, "refused": True, "verified": True}
 LAW = {"2023-06-01": "deny", "2024-06-01": "permit_with_obligations", "2026-06-01": "deny"}
 
 
@@ -102,6 +103,20 @@ def test_demo_leaves_no_node_running(played: tuple[Path, str]) -> None:
     assert [running_pid(node) for node in nodes] == [None] * len(nodes)
 
 
+def test_demo_buys_two_tables_each_once_and_says_what_they_took(
+    summary: dict[str, Any], played: tuple[Path, str]
+) -> None:
+    across, joined = summary["statistics"]["across"], summary["statistics"]["joined"]
+    assert across["spent_before"] == {"caf-beneficiaries": "0", "msa-beneficiaries": "0"}
+    assert across["spent"] == {"caf-beneficiaries": "1", "msa-beneficiaries": "1"}
+    assert (joined["spent_before"], joined["spent"]) == (
+        {"rsa-recipients": "0"},
+        {"rsa-recipients": "1"},
+    )
+    assert played[1].count("asked again: the same figures, free") == 2
+    assert played[1].count("refused, ") == 2
+
+
 def ledgers(entries: int, *, verified: bool) -> dict[str, Any]:
     """The part of a summary, the same for each body."""
     return {body: {"entries": entries, "verified": verified} for body in BODIES}
@@ -129,7 +144,7 @@ def good() -> dict[str, Any]:
         "targeting_local": {"asked": 1, "permitted": 0, "refused": 1},
         "targeting_by_law_date": dict(LAW),
         "person": {"accesses": 2, "failed": 0},
-        "statistics": {"free_again": True, "refused": True, "verified": True},
+        "statistics": {"across": dict(TABLE), "joined": dict(TABLE)},
         "ledgers": ledgers(9, verified=True),
         "witnesses": [],
         "audit": audit(*ATTEMPTS),
@@ -154,8 +169,8 @@ def test_failures_of_a_summary_that_holds_are_none(demo: ModuleType) -> None:
         ("person", {"accesses": 2, "failed": 1}, "who looked"),
         (
             "statistics",
-            {"free_again": False, "refused": True, "verified": True},
-            "not free again",
+            {"across": TABLE, "joined": {**TABLE, "free_again": False}},
+            "table joined: not free again",
         ),
         ("witnesses", ["forked"], "was forked"),
         ("audit", audit(*ATTEMPTS[1:]), "missed what control targeting"),
