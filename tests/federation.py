@@ -25,6 +25,7 @@ from cloison.declarations import load_files
 from cloison.errors import StorageError
 from cloison.exchange import conclude
 from cloison.exchange.entries import parse_entry
+from cloison.exchange.replay import decisions_of
 from cloison.exchange.statement import to_milliseconds
 from cloison.identity import (
     ActivityKeys,
@@ -523,12 +524,22 @@ class Federation:
                     held, again = conclude.decide_again(policy, entry)
                     assert again == held
                 self._check_told(body)
+                self._check_studies(body)
 
     def _set_of(self, body: BodyId, set_hash: bytes) -> PolicySet:
         """The set an entry names: today's, or one the node kept."""
-        if set_hash == self.policy.hash:
-            return self.policy
+        for policy in (self.policy, self.node(body).policy):
+            if set_hash == policy.hash:
+                return policy
         return PolicySets(self.settings(body).state).read(set_hash)
+
+    def _check_studies(self, body: BodyId) -> None:
+        """What a body that gives no rows decided of a study, before it took part."""
+        register = self.node(body).register
+        for entry in map(parse_entry, register.entries(0, register.size)):
+            for one in decisions_of(entry):
+                held, again = conclude.decide_again(self._set_of(body, one.decided.policy_set), one)
+                assert again == held
 
     def _check_told(self, body: BodyId) -> None:
         """Every change was told on a decision that its entry and its question lead to."""

@@ -23,6 +23,7 @@ from rich.console import Console
 from tests.bench.polars_peer import release_with_polars
 from tests.bench.processes import ROOT
 from tests.bench.section import Section, at_most, table_of
+from tests.bench.shares import measure_shares, shares_bars, shares_table
 
 from cloison.cli.root import read_policy
 from cloison.statistics.cells import count_cells
@@ -54,6 +55,8 @@ def measure(folder: Path, console: Console) -> Section:
     errors = _errors()
     console.print("statistics: deciles", highlight=False)
     ranks = _ranks()
+    console.print("statistics: shares of noise", highlight=False)
+    shares = measure_shares(DELTA)
     console.print(f"statistics: {ROWS:,} rows", highlight=False)
     seconds = _seconds(folder)
     bars = [
@@ -63,6 +66,7 @@ def measure(folder: Path, console: Console) -> Section:
             zip(("nation", "région", "département"), three, strict=True)
         )
     ]
+    bars += shares_bars(shares)
     bars.append(at_most("606 cells of 12 M rows", 1.0, seconds[CLOISON][0], " s"))
     return Section(
         "Statistical tables: one person counts once a level, ε = 1, δ = 10⁻⁶ for zCDP",
@@ -82,6 +86,7 @@ def measure(folder: Path, console: Console) -> Section:
                 ("approach", *(f"{size:,}" for size in GROUPS)),
                 [(name, *(f"{one:.1f}" for one in sizes)) for name, sizes in ranks.items()],
             ),
+            shares_table(shares),
             table_of(
                 f"seconds, best of {SPEED_ROUNDS}",
                 ("approach", "s", "CPU s"),
@@ -89,7 +94,7 @@ def measure(folder: Path, console: Console) -> Section:
             ),
         ),
         tuple(bars),
-        {"rmse": errors, "rank_error": ranks, "seconds": seconds},
+        {"rmse": errors, "rank_error": ranks, "shares": shares, "seconds": seconds},
     )
 
 

@@ -1,7 +1,7 @@
 """Replay: the ledgers read once into tables, every decision of the period made again on the way."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ from cloison.audit.period import Period
 from cloison.audit.reading import take
 from cloison.audit.tables import Tables
 from cloison.errors import InputError
-from cloison.exchange.replay import Replayer
+from cloison.exchange.replay import Replayer, decisions_of
 from cloison.law import PolicySet
 from cloison.v1 import entry_pb2, statement_pb2
 
@@ -75,10 +75,7 @@ def read_again(
         for watch in watches:
             rights += watch.findings(period)
     for lines in ledgers.register.values():
-        for line in lines:
-            tables.place(line)
-            tables.kinds[line.entry.WhichOneof("kind") or ""] += 1
-            tables.register.append(line)
+        _Pass(tables, again, gathering, Replayer(set_of), period, ()).read_register(lines)
     again.findings = [*gathering.findings(), *rights]
     return tables, again
 
@@ -92,7 +89,7 @@ class _Pass:
     gathering: Gathering
     replayer: Replayer
     period: Period
-    watches: tuple[ContestWatch, DayWatch]
+    watches: tuple[ContestWatch | DayWatch, ...]
 
     def read(self, lines: Iterable[Line]) -> None:
         told = []
@@ -108,6 +105,16 @@ class _Pass:
                     told.append(line)
         if told:  # rare: their questions are looked for a second time, not kept for all
             self._read_told(lines, told)
+
+    def read_register(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self.tables.place(line)
+            self.tables.kinds[line.entry.WhichOneof("kind") or ""] += 1
+            self.tables.register.append(line)
+            if self.period.holds(line.entry.entry_time_ms):
+                for decided in decisions_of(line.entry):
+                    one = replace(line, entry=decided)
+                    self._hold(one, partial(self.replayer.decided, decided))
 
     def _read_told(self, lines: Iterable[Line], told: list[Line]) -> None:
         wanted = {line.entry.change_told.statement_hash for line in told}

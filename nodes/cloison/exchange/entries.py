@@ -111,17 +111,24 @@ def decided_entry(
     """The holder decided; `sealed` is what leaves, empty if nothing does."""
     entry = _entry(now)
     decided = entry.decided
-    decided.signed.CopyFrom(bare_signed(made.signed))
-    decided.peer = made.peer
-    decided.facts.CopyFrom(facts_to_proto(made.facts, made.statement.question.received_for))
-    decided.decision.CopyFrom(decision_to_proto(made.decision))
+    decided.CopyFrom(decided_of(made))
     decided.sealed_hash = sha256(sealed).digest() if sealed else b""
     if label is not None:
         decided.label.CopyFrom(label)
-    decided.policy_set = made.policy_set
-    decided.peer_checkpoint_hash = made.peer_checkpoint_hash
     decided.trace_keys.extend(trace_keys)
     return _bytes(entry)
+
+
+def decided_of(made: Made) -> entry_pb2.Decided:
+    """A decision and all that made it, before anything leaves."""
+    return entry_pb2.Decided(
+        signed=bare_signed(made.signed),
+        peer=made.peer,
+        facts=facts_to_proto(made.facts, made.statement.question.received_for),
+        decision=decision_to_proto(made.decision),
+        policy_set=made.policy_set,
+        peer_checkpoint_hash=made.peer_checkpoint_hash,
+    )
 
 
 def received_entry(

@@ -31,7 +31,7 @@ class Replayed:
 
     Attributes:
         index: Of the entry.
-        kind: `decided` or `change_told`.
+        kind: `decided`, `change_told`, or `study_step`, which may hold several.
         differs: What the entry says and the law does not answer, `entry / again`; empty: the same.
     """
 
@@ -143,6 +143,15 @@ def _question_of(raw: bytes) -> tuple[str, bytes]:
     return statement.purpose, question
 
 
+def decisions_of(entry: entry_pb2.Entry) -> list[entry_pb2.Entry]:
+    """The decisions that a study step holds, each as a `decided` entry of its time."""
+    time = entry.entry_time_ms
+    return [
+        entry_pb2.Entry(version=entry.version, entry_time_ms=time, decided=one)
+        for one in entry.study_step.decided
+    ]
+
+
 def replay(
     entries: Iterable[tuple[int, bytes]],
     set_of: Callable[[bytes], PolicySet],
@@ -171,6 +180,8 @@ def replay(
             place = places.get(entry.change_told.statement_hash[:_PREFIX])
             decided = None if place is None else parse_entry(entry_at(place))
             yield Replayed(index, kind, again.told(entry, decided))
+        for one in decisions_of(entry):
+            yield Replayed(index, "study_step", again.decided(one))
 
 
 def _difference(again: Callable[[], tuple[Decision, Decision]]) -> str:

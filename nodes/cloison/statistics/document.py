@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from cloison.statistics.budget import Loss
 from cloison.statistics.cube import Axis, Level
 from cloison.statistics.deciles import decile_widths, read_distribution
 from cloison.statistics.declared import Question, cost_of
-from cloison.statistics.intervals import COVERAGE, leaf_errors
+from cloison.statistics.hierarchy import Floats
+from cloison.statistics.intervals import COVERAGE, Simulation
 from cloison.statistics.means import Means, may_dominate, read_means
 from cloison.statistics.noise import MechanismKind, partner_epsilon
 from cloison.statistics.plan import Plan
@@ -188,12 +190,10 @@ def _distributions(question: Question, plan: Plan, leaves: Figures) -> list[dict
         return []
     shape, threshold = (-1, len(axes[-1].keys)), question.table.threshold
     counts, rounded = leaves.unrounded.reshape(shape), leaves.rounded.reshape(shape)
-    errors = leaf_errors(plan, question.cube)
-    errors = errors.reshape(len(errors), *shape)
+    widths = _group_widths(Simulation.of(plan, question.cube), shape[-1])
     found: list[dict[str, Any]] = []
     for place, group in enumerate(Level("groups", axes[:-1]).keys()):
-        widths = decile_widths(errors[:, place], COVERAGE)
-        read = read_distribution(counts[place], axes[-1].edges, widths)
+        read = read_distribution(counts[place], axes[-1].edges, widths[place])
         if read is None or rounded[place].sum() < threshold:
             found.append({"keys": group, "deciles": None, "bounds": None, "shares": None})
             continue
@@ -204,6 +204,14 @@ def _distributions(question: Question, plan: Plan, leaves: Figures) -> list[dict
         told = {"deciles": read.deciles, "bounds": read.bounds, "shares": shares}
         found.append({"keys": group, **told})
     return found
+
+
+@lru_cache(16)
+def _group_widths(simulation: Simulation, brackets: int) -> tuple[Floats, ...]:
+    """As `decile_widths`, of each group; kept, for the draws take seconds."""
+    errors = simulation.errors()[-1]
+    groups = errors.reshape(len(errors), -1, brackets)
+    return tuple(decile_widths(groups[:, place], COVERAGE) for place in range(groups.shape[1]))
 
 
 def read_document(data: bytes) -> Mapping[str, Any]:

@@ -7,8 +7,9 @@ squares, and the interval is an order statistic on the safe side. It is drawn by
 published is never made of these draws.
 """
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -31,53 +32,58 @@ def half_widths(plan: Plan, cube: Cube, coverage: float = COVERAGE) -> list[Floa
         # Half a unit more: discrete noise is a little wider than its density says.
         normal = NormalDist().inv_cdf((1 + coverage) / 2)
         return [normal * np.sqrt(level) + 0.5 for level in plan.variances]
-    scales = tuple(mechanism.scale for mechanism in plan.mechanisms)
-    raw = tuple(plan.noise_variances)
-    cells = tuple(level.cells for level in cube.levels)
-    parents = tuple(one.tobytes() for one in cube.parents)
-    weight = float(plan.sharing.weight)
-    return list(_drawn(scales, raw, cells, parents, coverage, weight))
+    return list(_half_widths(Simulation.of(plan, cube), coverage))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """All that the noise of a plan is drawn again and again from: the same for the same plan.
+
+    Attributes:
+        raw: Variance of a figure's noise, one a level.
+        weight: Of how many mechanisms' noise a figure has, in variance.
+    """
+
+    kind: MechanismKind
+    scales: tuple[float, ...]
+    raw: tuple[float, ...]
+    cells: tuple[int, ...]
+    parents: tuple[bytes, ...]
+    weight: float
+
+    @classmethod
+    def of(cls, plan: Plan, cube: Cube) -> "Simulation":
+        """Of a plan over its cells."""
+        return cls(
+            plan.kind,
+            tuple(mechanism.scale for mechanism in plan.mechanisms),
+            tuple(plan.noise_variances),
+            tuple(level.cells for level in cube.levels),
+            tuple(one.tobytes() for one in cube.parents),
+            float(plan.sharing.weight),
+        )
+
+    def errors(self) -> list[Floats]:
+        """Noise after least squares, by level; shape (draws, cells)."""
+        draws = max(_LEAST_DRAWS, min(_DRAWS, _MOST_FIGURES // sum(self.cells)))
+        random = np.random.default_rng(_SEED)
+        draw = _laplace if self.kind is MechanismKind.LAPLACE else _gaussian
+        noise = [
+            draw(random, (draws, count), scale, self.weight)
+            for scale, count in zip(self.scales, self.cells, strict=True)
+        ]
+        parents: list[Places] = [np.frombuffer(one, np.int64) for one in self.parents]
+        return estimate(noise, self.raw, parents)
 
 
 @lru_cache(64)
-def _drawn(
-    scales: tuple[float, ...],
-    raw: tuple[float, ...],
-    cells: tuple[int, ...],
-    parents: tuple[bytes, ...],
-    coverage: float,
-    weight: float,
-) -> tuple[Floats, ...]:
-    packed = [np.frombuffer(one, np.int64) for one in parents]
-    noises = [partial(_laplace, scale=scale, weight=weight) for scale in scales]
-    errors = _errors(noises, raw, cells, packed)
-    return tuple(upper_quantile(np.abs(level), coverage) for level in errors)
+def _half_widths(simulation: Simulation, coverage: float) -> tuple[Floats, ...]:
+    return tuple(upper_quantile(np.abs(level), coverage) for level in simulation.errors())
 
 
 def leaf_errors(plan: Plan, cube: Cube) -> Floats:
     """Noise of the leaves after least squares, drawn again and again; shape (draws, leaves)."""
-    pure, weight = plan.kind is MechanismKind.LAPLACE, float(plan.sharing.weight)
-    noises = [
-        partial(_laplace, scale=mechanism.scale, weight=weight)
-        if pure
-        else partial(_gaussian, scale=mechanism.scale * weight**0.5)
-        for mechanism in plan.mechanisms
-    ]
-    return _errors(
-        noises, plan.noise_variances, [level.cells for level in cube.levels], cube.parents
-    )[-1]
-
-
-def _errors(
-    noises: Sequence[Callable[[np.random.Generator, Sequence[int]], Floats]],
-    raw: Sequence[float],
-    cells: Sequence[int],
-    parents: Sequence[Places],
-) -> list[Floats]:
-    draws = max(_LEAST_DRAWS, min(_DRAWS, _MOST_FIGURES // sum(cells)))
-    random = np.random.default_rng(_SEED)
-    noise = [draw(random, (draws, count)) for draw, count in zip(noises, cells, strict=True)]
-    return estimate(noise, raw, parents)
+    return Simulation.of(plan, cube).errors()[-1]
 
 
 def _laplace(
@@ -92,8 +98,10 @@ def _laplace(
     return (random.geometric(stop, shape) - random.geometric(stop, shape)).astype(np.float64)
 
 
-def _gaussian(random: np.random.Generator, shape: Sequence[int], scale: float) -> Floats:
-    return np.rint(random.normal(0, scale, shape))
+def _gaussian(
+    random: np.random.Generator, shape: Sequence[int], scale: float, weight: float
+) -> Floats:
+    return np.rint(random.normal(0, scale * weight**0.5, shape))
 
 
 def upper_quantile(errors: Floats, coverage: float) -> Floats:

@@ -964,28 +964,38 @@ class StudyStep(_message.Message):
     STUDY_FIELD_NUMBER: _builtins.int
     SEALING_KEY_FIELD_NUMBER: _builtins.int
     SEALED_HASHES_FIELD_NUMBER: _builtins.int
-    ROWS_FIELD_NUMBER: _builtins.int
     TABLE_FIELD_NUMBER: _builtins.int
     PERIOD_FIELD_NUMBER: _builtins.int
     ACTIVITY_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """`opened`: took part, with a key drawn for this study alone; `named`: listed its persons to the key
-    holder, and sealed its columns; `coded`: gave each a pseudonym, its key gone since; `given`: sealed
-    its columns under pseudonyms; `destroyed`: joined, counted, and kept nothing of the rows or the key.
+    """`opened`: took part, with a key drawn for this study alone; `refused`: did not, by law; `repeated`:
+    gave the table that was published; `named`: listed a part of its persons to the key holder, and
+    sealed its columns; `coded`: gave each a pseudonym; `given`: sealed its columns under pseudonyms;
+    `destroyed`: joined, counted, and kept nothing of the rows or the key. Never how many rows.
     """
     question_hash: _builtins.bytes
     study: _builtins.bytes
     """SHA-256 over the question and every participant's `opened` entry; empty in those."""
     sealing_key: _builtins.bytes
     """Of an `opened` entry: HPKE public key (X25519, then ML-KEM-768) of this participant."""
-    rows: _builtins.int
-    """Rows it named, coded, gave or joined."""
     table: _builtins.str
     period: _builtins.str
     activity: _builtins.str
+    part: _builtins.int
+    """Of messages: their place, from 0; and whether none follows."""
+    last: _builtins.bool
     @_builtins.property
     def sealed_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """SHA-256 of each sealed message about to leave."""
+
+    @_builtins.property
+    def decided(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decided]:
+        """Of who joins and of the key holder, who hold no rows: what they decided on each statement of the
+        study, before they took part. Who gives rows has its own decisions in its traces.
+        """
 
     def __init__(
         self,
@@ -995,14 +1005,16 @@ class StudyStep(_message.Message):
         study: _builtins.bytes = ...,
         sealing_key: _builtins.bytes = ...,
         sealed_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
-        rows: _builtins.int = ...,
         table: _builtins.str = ...,
         period: _builtins.str = ...,
         activity: _builtins.str = ...,
+        part: _builtins.int = ...,
+        last: _builtins.bool = ...,
+        decided: _abc.Iterable[Global___Decided] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "period", b"period", "question_hash", b"question_hash", "rows", b"rows", "sealed_hashes", b"sealed_hashes", "sealing_key", b"sealing_key", "step", b"step", "study", b"study", "table", b"table"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "decided", b"decided", "last", b"last", "part", b"part", "period", b"period", "question_hash", b"question_hash", "sealed_hashes", b"sealed_hashes", "sealing_key", b"sealing_key", "step", b"step", "study", b"study", "table", b"table"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

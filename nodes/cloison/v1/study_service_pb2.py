@@ -27,7 +27,7 @@ from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 from cloison.v1 import statement_pb2 as cloison_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/study_service.proto\x12\ncloison.v1\x1a\x19\x63loison/v1/decision.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"?\n\nSealedPart\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\x12!\n\x04step\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Receipt\"?\n\x10OpenStudyRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\"e\n\x11OpenStudyResponse\x12#\n\x06opened\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12+\n\x04kept\x18\x02 \x01(\x0b\x32\x1d.cloison.v1.JoinStudyResponse\"\x97\x01\n\x12NamePersonsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12/\n\nstatements\x18\x03 \x03(\x0b\x32\x1b.cloison.v1.SignedStatement\"\xb4\x01\n\x13NamePersonsResponse\x12$\n\x07\x64\x65\x63ided\x18\x01 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.cloison.v1.Decision\x12\'\n\x07to_keys\x18\x03 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12\'\n\x07to_join\x18\x04 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"\x8d\x01\n\x12\x43odePersonsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x05named\x18\x03 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"j\n\x13\x43odePersonsResponse\x12\'\n\x07to_join\x18\x01 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12*\n\nto_holders\x18\x02 \x03(\x0b\x32\x16.cloison.v1.SealedPart\"\xbe\x01\n\x12GiveColumnsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12/\n\nstatements\x18\x03 \x03(\x0b\x32\x1b.cloison.v1.SignedStatement\x12%\n\x05\x63oded\x18\x04 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"\x8b\x01\n\x13GiveColumnsResponse\x12$\n\x07\x64\x65\x63ided\x18\x01 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.cloison.v1.Decision\x12\'\n\x07to_join\x18\x03 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"\xd9\x01\n\x10JoinStudyRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12%\n\x05named\x18\x03 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12%\n\x05\x63oded\x18\x04 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12%\n\x05given\x18\x05 \x03(\x0b\x32\x16.cloison.v1.SealedPart\"\x9c\x01\n\x11JoinStudyResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12%\n\x08reserved\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tpublished\x18\x03 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tdestroyed\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt\"6\n\tStudyRows\x12)\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x17.cloison.v1.DatasetRows\",\n\x0b\x44\x61tasetRows\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x32\x92\x03\n\x0cStudyService\x12H\n\tOpenStudy\x12\x1c.cloison.v1.OpenStudyRequest\x1a\x1d.cloison.v1.OpenStudyResponse\x12N\n\x0bNamePersons\x12\x1e.cloison.v1.NamePersonsRequest\x1a\x1f.cloison.v1.NamePersonsResponse\x12N\n\x0b\x43odePersons\x12\x1e.cloison.v1.CodePersonsRequest\x1a\x1f.cloison.v1.CodePersonsResponse\x12N\n\x0bGiveColumns\x12\x1e.cloison.v1.GiveColumnsRequest\x1a\x1f.cloison.v1.GiveColumnsResponse\x12H\n\tJoinStudy\x12\x1c.cloison.v1.JoinStudyRequest\x1a\x1d.cloison.v1.JoinStudyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63loison/v1/study_service.proto\x12\ncloison.v1\x1a\x19\x63loison/v1/decision.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"?\n\nSealedPart\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\x12!\n\x04step\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Receipt\"p\n\x10OpenStudyRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12/\n\nstatements\x18\x02 \x03(\x0b\x32\x1b.cloison.v1.SignedStatement\"\x8c\x01\n\x11OpenStudyResponse\x12#\n\x06opened\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12+\n\x04kept\x18\x02 \x01(\x0b\x32\x1d.cloison.v1.JoinStudyResponse\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x14.cloison.v1.Decision\"t\n\x12NamePersonsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04part\x18\x03 \x01(\r\"u\n\x13NamePersonsResponse\x12\'\n\x07to_keys\x18\x01 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12\'\n\x07to_join\x18\x02 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\xa9\x01\n\x12\x43odePersonsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12%\n\x05named\x18\x05 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"j\n\x13\x43odePersonsResponse\x12\'\n\x07to_join\x18\x01 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12*\n\nto_holders\x18\x02 \x03(\x0b\x32\x16.cloison.v1.SealedPart\"\xa9\x01\n\x12GiveColumnsRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12%\n\x05\x63oded\x18\x05 \x01(\x0b\x32\x16.cloison.v1.SealedPart\">\n\x13GiveColumnsResponse\x12\'\n\x07to_join\x18\x01 \x01(\x0b\x32\x16.cloison.v1.SealedPart\"\xf5\x01\n\x10JoinStudyRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.cloison.v1.TableQuestion\x12#\n\x06opened\x18\x02 \x03(\x0b\x32\x13.cloison.v1.Receipt\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12%\n\x05named\x18\x05 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12%\n\x05\x63oded\x18\x06 \x01(\x0b\x32\x16.cloison.v1.SealedPart\x12%\n\x05given\x18\x07 \x03(\x0b\x32\x16.cloison.v1.SealedPart\"\x9c\x01\n\x11JoinStudyResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12%\n\x08reserved\x18\x02 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tpublished\x18\x03 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12&\n\tdestroyed\x18\x04 \x01(\x0b\x32\x13.cloison.v1.Receipt\"6\n\tStudyRows\x12)\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x17.cloison.v1.DatasetRows\",\n\x0b\x44\x61tasetRows\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x32\x92\x03\n\x0cStudyService\x12H\n\tOpenStudy\x12\x1c.cloison.v1.OpenStudyRequest\x1a\x1d.cloison.v1.OpenStudyResponse\x12N\n\x0bNamePersons\x12\x1e.cloison.v1.NamePersonsRequest\x1a\x1f.cloison.v1.NamePersonsResponse\x12N\n\x0b\x43odePersons\x12\x1e.cloison.v1.CodePersonsRequest\x1a\x1f.cloison.v1.CodePersonsResponse\x12N\n\x0bGiveColumns\x12\x1e.cloison.v1.GiveColumnsRequest\x1a\x1f.cloison.v1.GiveColumnsResponse\x12H\n\tJoinStudy\x12\x1c.cloison.v1.JoinStudyRequest\x1a\x1d.cloison.v1.JoinStudyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,29 +37,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALEDPART']._serialized_start=127
   _globals['_SEALEDPART']._serialized_end=190
   _globals['_OPENSTUDYREQUEST']._serialized_start=192
-  _globals['_OPENSTUDYREQUEST']._serialized_end=255
-  _globals['_OPENSTUDYRESPONSE']._serialized_start=257
-  _globals['_OPENSTUDYRESPONSE']._serialized_end=358
-  _globals['_NAMEPERSONSREQUEST']._serialized_start=361
-  _globals['_NAMEPERSONSREQUEST']._serialized_end=512
-  _globals['_NAMEPERSONSRESPONSE']._serialized_start=515
-  _globals['_NAMEPERSONSRESPONSE']._serialized_end=695
-  _globals['_CODEPERSONSREQUEST']._serialized_start=698
-  _globals['_CODEPERSONSREQUEST']._serialized_end=839
-  _globals['_CODEPERSONSRESPONSE']._serialized_start=841
-  _globals['_CODEPERSONSRESPONSE']._serialized_end=947
-  _globals['_GIVECOLUMNSREQUEST']._serialized_start=950
-  _globals['_GIVECOLUMNSREQUEST']._serialized_end=1140
-  _globals['_GIVECOLUMNSRESPONSE']._serialized_start=1143
-  _globals['_GIVECOLUMNSRESPONSE']._serialized_end=1282
-  _globals['_JOINSTUDYREQUEST']._serialized_start=1285
-  _globals['_JOINSTUDYREQUEST']._serialized_end=1502
-  _globals['_JOINSTUDYRESPONSE']._serialized_start=1505
-  _globals['_JOINSTUDYRESPONSE']._serialized_end=1661
-  _globals['_STUDYROWS']._serialized_start=1663
-  _globals['_STUDYROWS']._serialized_end=1717
-  _globals['_DATASETROWS']._serialized_start=1719
-  _globals['_DATASETROWS']._serialized_end=1763
-  _globals['_STUDYSERVICE']._serialized_start=1766
-  _globals['_STUDYSERVICE']._serialized_end=2168
+  _globals['_OPENSTUDYREQUEST']._serialized_end=304
+  _globals['_OPENSTUDYRESPONSE']._serialized_start=307
+  _globals['_OPENSTUDYRESPONSE']._serialized_end=447
+  _globals['_NAMEPERSONSREQUEST']._serialized_start=449
+  _globals['_NAMEPERSONSREQUEST']._serialized_end=565
+  _globals['_NAMEPERSONSRESPONSE']._serialized_start=567
+  _globals['_NAMEPERSONSRESPONSE']._serialized_end=684
+  _globals['_CODEPERSONSREQUEST']._serialized_start=687
+  _globals['_CODEPERSONSREQUEST']._serialized_end=856
+  _globals['_CODEPERSONSRESPONSE']._serialized_start=858
+  _globals['_CODEPERSONSRESPONSE']._serialized_end=964
+  _globals['_GIVECOLUMNSREQUEST']._serialized_start=967
+  _globals['_GIVECOLUMNSREQUEST']._serialized_end=1136
+  _globals['_GIVECOLUMNSRESPONSE']._serialized_start=1138
+  _globals['_GIVECOLUMNSRESPONSE']._serialized_end=1200
+  _globals['_JOINSTUDYREQUEST']._serialized_start=1203
+  _globals['_JOINSTUDYREQUEST']._serialized_end=1448
+  _globals['_JOINSTUDYRESPONSE']._serialized_start=1451
+  _globals['_JOINSTUDYRESPONSE']._serialized_end=1607
+  _globals['_STUDYROWS']._serialized_start=1609
+  _globals['_STUDYROWS']._serialized_end=1663
+  _globals['_DATASETROWS']._serialized_start=1665
+  _globals['_DATASETROWS']._serialized_end=1709
+  _globals['_STUDYSERVICE']._serialized_start=1712
+  _globals['_STUDYSERVICE']._serialized_end=2114
 # @@protoc_insertion_point(module_scope)

@@ -51,16 +51,24 @@ class OpenStudyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUESTION_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def question(self) -> _statement_pb2.TableQuestion: ...
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.SignedStatement]:
+        """Of who gives rows: a signed statement for each dataset it holds, in the table's order. Who joins
+        and the key holder, who hold none: the very same statements, of every dataset.
+        """
+
     def __init__(
         self,
         *,
         question: _statement_pb2.TableQuestion | None = ...,
+        statements: _abc.Iterable[_statement_pb2.SignedStatement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question", "statements", b"statements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,21 +80,25 @@ class OpenStudyResponse(_message.Message):
 
     OPENED_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def opened(self) -> _receipt_pb2.Receipt:
-        """Register entry `study_step`."""
+        """Register entry `study_step`; there unless refused."""
 
     @_builtins.property
     def kept(self) -> Global___JoinStudyResponse: ...
+    @_builtins.property
+    def refusal(self) -> _decision_pb2.Decision: ...
     def __init__(
         self,
         *,
         opened: _receipt_pb2.Receipt | None = ...,
         kept: Global___JoinStudyResponse | None = ...,
+        refusal: _decision_pb2.Decision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "opened", b"opened"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "opened", b"opened", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "opened", b"opened"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "opened", b"opened", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -98,25 +110,24 @@ class NamePersonsRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
-    STATEMENTS_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
     @_builtins.property
     def question(self) -> _statement_pb2.TableQuestion: ...
     @_builtins.property
     def opened(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]:
         """`opened` entries of all participants, in the table's order."""
 
-    @_builtins.property
-    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.SignedStatement]: ...
     def __init__(
         self,
         *,
         question: _statement_pb2.TableQuestion | None = ...,
         opened: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
-        statements: _abc.Iterable[_statement_pb2.SignedStatement] | None = ...,
+        part: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "question", b"question", "statements", b"statements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "part", b"part", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -126,14 +137,10 @@ Global___NamePersonsRequest: _TypeAlias = NamePersonsRequest  # noqa: Y015
 class NamePersonsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    DECIDED_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
     TO_KEYS_FIELD_NUMBER: _builtins.int
     TO_JOIN_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def decided(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]: ...
-    @_builtins.property
-    def refusal(self) -> _decision_pb2.Decision: ...
+    LAST_FIELD_NUMBER: _builtins.int
+    last: _builtins.bool
     @_builtins.property
     def to_keys(self) -> Global___SealedPart: ...
     @_builtins.property
@@ -141,14 +148,13 @@ class NamePersonsResponse(_message.Message):
     def __init__(
         self,
         *,
-        decided: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
-        refusal: _decision_pb2.Decision | None = ...,
         to_keys: Global___SealedPart | None = ...,
         to_join: Global___SealedPart | None = ...,
+        last: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "to_join", b"to_join", "to_keys", b"to_keys"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to_join", b"to_join", "to_keys", b"to_keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided", b"decided", "refusal", b"refusal", "to_join", b"to_join", "to_keys", b"to_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "to_join", b"to_join", "to_keys", b"to_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,7 +166,11 @@ class CodePersonsRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     NAMED_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    last: _builtins.bool
     @_builtins.property
     def question(self) -> _statement_pb2.TableQuestion: ...
     @_builtins.property
@@ -172,11 +182,13 @@ class CodePersonsRequest(_message.Message):
         *,
         question: _statement_pb2.TableQuestion | None = ...,
         opened: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
+        part: _builtins.int = ...,
+        last: _builtins.bool = ...,
         named: Global___SealedPart | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["named", b"named", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["named", b"named", "opened", b"opened", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "named", b"named", "opened", b"opened", "part", b"part", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,14 +226,15 @@ class GiveColumnsRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
-    STATEMENTS_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     CODED_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    last: _builtins.bool
     @_builtins.property
     def question(self) -> _statement_pb2.TableQuestion: ...
     @_builtins.property
     def opened(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]: ...
-    @_builtins.property
-    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.SignedStatement]: ...
     @_builtins.property
     def coded(self) -> Global___SealedPart: ...
     def __init__(
@@ -229,12 +242,13 @@ class GiveColumnsRequest(_message.Message):
         *,
         question: _statement_pb2.TableQuestion | None = ...,
         opened: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
-        statements: _abc.Iterable[_statement_pb2.SignedStatement] | None = ...,
+        part: _builtins.int = ...,
+        last: _builtins.bool = ...,
         coded: Global___SealedPart | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "opened", b"opened", "question", b"question", "statements", b"statements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "last", b"last", "opened", b"opened", "part", b"part", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,25 +258,17 @@ Global___GiveColumnsRequest: _TypeAlias = GiveColumnsRequest  # noqa: Y015
 class GiveColumnsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    DECIDED_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
     TO_JOIN_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def decided(self) -> _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Receipt]: ...
-    @_builtins.property
-    def refusal(self) -> _decision_pb2.Decision: ...
     @_builtins.property
     def to_join(self) -> Global___SealedPart: ...
     def __init__(
         self,
         *,
-        decided: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
-        refusal: _decision_pb2.Decision | None = ...,
         to_join: Global___SealedPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "to_join", b"to_join"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to_join", b"to_join"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided", b"decided", "refusal", b"refusal", "to_join", b"to_join"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["to_join", b"to_join"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -274,9 +280,13 @@ class JoinStudyRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     NAMED_FIELD_NUMBER: _builtins.int
     CODED_FIELD_NUMBER: _builtins.int
     GIVEN_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    last: _builtins.bool
     @_builtins.property
     def question(self) -> _statement_pb2.TableQuestion: ...
     @_builtins.property
@@ -294,13 +304,15 @@ class JoinStudyRequest(_message.Message):
         *,
         question: _statement_pb2.TableQuestion | None = ...,
         opened: _abc.Iterable[_receipt_pb2.Receipt] | None = ...,
+        part: _builtins.int = ...,
+        last: _builtins.bool = ...,
         named: Global___SealedPart | None = ...,
         coded: Global___SealedPart | None = ...,
         given: _abc.Iterable[Global___SealedPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "named", b"named", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "given", b"given", "named", b"named", "opened", b"opened", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded", b"coded", "given", b"given", "last", b"last", "named", b"named", "opened", b"opened", "part", b"part", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,6 +320,8 @@ Global___JoinStudyRequest: _TypeAlias = JoinStudyRequest  # noqa: Y015
 
 @_typing.final
 class JoinStudyResponse(_message.Message):
+    """Empty but for the last part."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
@@ -342,7 +356,10 @@ Global___JoinStudyResponse: _TypeAlias = JoinStudyResponse  # noqa: Y015
 
 @_typing.final
 class StudyRows(_message.Message):
-    """What is sealed: rows of each dataset as Arrow IPC streams of one record batch."""
+    """What is sealed: rows of each dataset as Arrow IPC streams of one record batch.
+    Before them their length, 4 bytes, big end first; after them zeros, up to a multiple of 128 KiB: who
+    carries the messages is not told how many rows there are.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -29,6 +29,9 @@ class StudyServiceStub:
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     def __init__(self, channel):
@@ -68,38 +71,42 @@ class StudyServiceServicer:
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     def OpenStudy(self, request, context):
-        """Takes part: a fresh key, entered. Where the table was published before: as kept, free.
+        """Takes part: decided, then a fresh key, both entered. Where the table was published before, and is
+        permitted still: as kept, free.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def NamePersons(self, request, context):
-        """Holder that keeps numbers: decided; its persons to the key holder, its columns to who joins.
+        """Holder that keeps numbers: a part of its persons to the key holder, of its columns to who joins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CodePersons(self, request, context):
-        """Key holder: a pseudonym for each index; the key is gone when this returns.
+        """Key holder: a pseudonym for each index; the key is gone when the last part returns.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GiveColumns(self, request, context):
-        """Another holder: decided; its columns under the pseudonyms.
+        """Another holder: its columns of those listed, under the pseudonyms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def JoinStudy(self, request, context):
-        """Who joins: counted, paid, published; rows and key destroyed, and entered so.
+        """Who joins: with the last part counted, paid, published; rows and key destroyed, and entered so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +152,9 @@ class StudyService:
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     @staticmethod

@@ -30,6 +30,9 @@ class StudyServiceStub:
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     @_typing.overload
@@ -37,39 +40,49 @@ class StudyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StudyServiceAsyncStub: ...
     OpenStudy: _grpc.UnaryUnaryMultiCallable[_study_service_pb2.OpenStudyRequest, _study_service_pb2.OpenStudyResponse]
-    """Takes part: a fresh key, entered. Where the table was published before: as kept, free."""
+    """Takes part: decided, then a fresh key, both entered. Where the table was published before, and is
+    permitted still: as kept, free.
+    """
     NamePersons: _grpc.UnaryUnaryMultiCallable[_study_service_pb2.NamePersonsRequest, _study_service_pb2.NamePersonsResponse]
-    """Holder that keeps numbers: decided; its persons to the key holder, its columns to who joins."""
+    """Holder that keeps numbers: a part of its persons to the key holder, of its columns to who joins."""
     CodePersons: _grpc.UnaryUnaryMultiCallable[_study_service_pb2.CodePersonsRequest, _study_service_pb2.CodePersonsResponse]
-    """Key holder: a pseudonym for each index; the key is gone when this returns."""
+    """Key holder: a pseudonym for each index; the key is gone when the last part returns."""
     GiveColumns: _grpc.UnaryUnaryMultiCallable[_study_service_pb2.GiveColumnsRequest, _study_service_pb2.GiveColumnsResponse]
-    """Another holder: decided; its columns under the pseudonyms."""
+    """Another holder: its columns of those listed, under the pseudonyms."""
     JoinStudy: _grpc.UnaryUnaryMultiCallable[_study_service_pb2.JoinStudyRequest, _study_service_pb2.JoinStudyResponse]
-    """Who joins: counted, paid, published; rows and key destroyed, and entered so."""
+    """Who joins: with the last part counted, paid, published; rows and key destroyed, and entered so."""
 
 @_typing.type_check_only
 class StudyServiceAsyncStub(StudyServiceStub):
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenStudy: _aio.UnaryUnaryMultiCallable[_study_service_pb2.OpenStudyRequest, _study_service_pb2.OpenStudyResponse]  # type: ignore[assignment]
-    """Takes part: a fresh key, entered. Where the table was published before: as kept, free."""
+    """Takes part: decided, then a fresh key, both entered. Where the table was published before, and is
+    permitted still: as kept, free.
+    """
     NamePersons: _aio.UnaryUnaryMultiCallable[_study_service_pb2.NamePersonsRequest, _study_service_pb2.NamePersonsResponse]  # type: ignore[assignment]
-    """Holder that keeps numbers: decided; its persons to the key holder, its columns to who joins."""
+    """Holder that keeps numbers: a part of its persons to the key holder, of its columns to who joins."""
     CodePersons: _aio.UnaryUnaryMultiCallable[_study_service_pb2.CodePersonsRequest, _study_service_pb2.CodePersonsResponse]  # type: ignore[assignment]
-    """Key holder: a pseudonym for each index; the key is gone when this returns."""
+    """Key holder: a pseudonym for each index; the key is gone when the last part returns."""
     GiveColumns: _aio.UnaryUnaryMultiCallable[_study_service_pb2.GiveColumnsRequest, _study_service_pb2.GiveColumnsResponse]  # type: ignore[assignment]
-    """Another holder: decided; its columns under the pseudonyms."""
+    """Another holder: its columns of those listed, under the pseudonyms."""
     JoinStudy: _aio.UnaryUnaryMultiCallable[_study_service_pb2.JoinStudyRequest, _study_service_pb2.JoinStudyResponse]  # type: ignore[assignment]
-    """Who joins: counted, paid, published; rows and key destroyed, and entered so."""
+    """Who joins: with the last part counted, paid, published; rows and key destroyed, and entered so."""
 
 class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
     """A body's part in a table made of several bodies' rows, after the pattern of the code statistique non
     significatif: an index goes to the key holder with the number, and only index and code come back. The
     program carries the messages; each is sealed to a key that the addressee drew for this study alone.
+
+    Rows travel in parts of at most 10,000 persons, from 0 on without a gap, each sealed to its place; a
+    step that is cut, repeated or out of order ends the study there, and a new one is opened.
     """
 
     @_abc_1.abstractmethod
@@ -78,7 +91,9 @@ class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _study_service_pb2.OpenStudyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_study_service_pb2.OpenStudyResponse, _abc.Awaitable[_study_service_pb2.OpenStudyResponse]]:
-        """Takes part: a fresh key, entered. Where the table was published before: as kept, free."""
+        """Takes part: decided, then a fresh key, both entered. Where the table was published before, and is
+        permitted still: as kept, free.
+        """
 
     @_abc_1.abstractmethod
     def NamePersons(
@@ -86,7 +101,7 @@ class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _study_service_pb2.NamePersonsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_study_service_pb2.NamePersonsResponse, _abc.Awaitable[_study_service_pb2.NamePersonsResponse]]:
-        """Holder that keeps numbers: decided; its persons to the key holder, its columns to who joins."""
+        """Holder that keeps numbers: a part of its persons to the key holder, of its columns to who joins."""
 
     @_abc_1.abstractmethod
     def CodePersons(
@@ -94,7 +109,7 @@ class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _study_service_pb2.CodePersonsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_study_service_pb2.CodePersonsResponse, _abc.Awaitable[_study_service_pb2.CodePersonsResponse]]:
-        """Key holder: a pseudonym for each index; the key is gone when this returns."""
+        """Key holder: a pseudonym for each index; the key is gone when the last part returns."""
 
     @_abc_1.abstractmethod
     def GiveColumns(
@@ -102,7 +117,7 @@ class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _study_service_pb2.GiveColumnsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_study_service_pb2.GiveColumnsResponse, _abc.Awaitable[_study_service_pb2.GiveColumnsResponse]]:
-        """Another holder: decided; its columns under the pseudonyms."""
+        """Another holder: its columns of those listed, under the pseudonyms."""
 
     @_abc_1.abstractmethod
     def JoinStudy(
@@ -110,6 +125,6 @@ class StudyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _study_service_pb2.JoinStudyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_study_service_pb2.JoinStudyResponse, _abc.Awaitable[_study_service_pb2.JoinStudyResponse]]:
-        """Who joins: counted, paid, published; rows and key destroyed, and entered so."""
+        """Who joins: with the last part counted, paid, published; rows and key destroyed, and entered so."""
 
 def add_StudyServiceServicer_to_server(servicer: StudyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

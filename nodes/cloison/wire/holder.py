@@ -140,10 +140,20 @@ class Holder:
         statement = self._addressed(call, signed)
         return Heard(statement, signed, (), self._check_activity(statement, signed))
 
+    def hear_beside(self, call: Call, signed: statement_pb2.SignedStatement) -> Heard:
+        """A statement for another holder, which this node takes a part in answering.
+
+        Raises:
+            InputError, PeerError: as `hear`, but for whom it is for and whether it was heard.
+        """
+        statement = _of_peer(call, signed)
+        keys = self._check_activity(statement, signed)
+        check_time(statement, call.now)
+        check_persons(statement.person_digests, ())
+        return Heard(statement, signed, (), keys)
+
     def _addressed(self, call: Call, signed: statement_pb2.SignedStatement) -> Statement:
-        statement = parse_statement(signed.statement)  # 2
-        if statement.requester != call.peer:
-            raise PeerError("NOT_YOURS", "statement: made for another requester than this peer")
+        statement = _of_peer(call, signed)
         if statement.holder != self._node.body:
             raise PeerError("WRONG_HOLDER", f"statement: for `{statement.holder}`, not this node")
         return statement
@@ -373,6 +383,13 @@ class Holder:
                 now,
             )
         )
+
+
+def _of_peer(call: Call, signed: statement_pb2.SignedStatement) -> Statement:
+    statement = parse_statement(signed.statement)  # 2
+    if statement.requester != call.peer:
+        raise PeerError("NOT_YOURS", "statement: made for another requester than this peer")
+    return statement
 
 
 def _require_single(statement: Statement) -> None:

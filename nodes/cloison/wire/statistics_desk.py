@@ -204,7 +204,9 @@ class StatisticsDesk:
         plan, held = await self.ready(question)
         reserved = self.account.reserve(question, plan, activity, admitted.statements)
         levels = await asyncio.to_thread(measure, question, plan, held)
-        document = build_document(question, plan, levels, admitted.policy.hash)
+        document = await asyncio.to_thread(
+            build_document, question, plan, levels, admitted.policy.hash
+        )
         self.keep(question, document)
         return self.account.publish(question, reserved, sha256(document).digest(), activity)
 

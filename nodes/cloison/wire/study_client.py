@@ -1,6 +1,6 @@
 """A statistical program's client of a study: it carries what is sealed, and reads the table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from cloison.identity import ActivityKeys
 from cloison.law.records import Activity
 from cloison.ledger.note import NoteVerifier
 from cloison.statistics.declared import Question
-from cloison.v1 import statement_pb2, study_service_pb2_grpc
+from cloison.v1 import receipt_pb2, statement_pb2, study_service_pb2_grpc
 from cloison.v1 import study_service_pb2 as wire
 from cloison.wire.holder_channels import HolderChannels
 from cloison.wire.refusal import told
@@ -104,46 +104,25 @@ class StudyClient:
     def publish(self, question: Question, record: Activity, now: datetime) -> TableReply:
         """The table, of all participants or of none. Raises as the nodes say."""
         asked = table_question(_asked(question))
-        joins, keys, names, *others = self._parts
-        first = self._parts[joins].open_study(wire.OpenStudyRequest(question=asked))
-        if first.HasField("kept"):
-            return self._reply(first.kept, joins, kept=True)
-        opened = [first.opened]
-        for body in (keys, names, *others):
-            reply = self._parts[body].open_study(wire.OpenStudyRequest(question=asked))
+        joins, _, names, *others = self._parts
+        signed = {
+            body: build_statements(self._keys, body, question.whole, _asked(question), record, now)
+            for body in (names, *others)
+        }
+        opened = []
+        for body in self._parts:
+            statements = signed.get(body) or _in_order(question, signed)
+            request = wire.OpenStudyRequest(question=asked, statements=statements)
+            reply = self._parts[body].open_study(request)
+            if reply.HasField("refusal"):
+                return TableReply(None, decision_from_proto(reply.refusal), kept=False)
+            if reply.HasField("kept"):
+                return self._reply(reply.kept, joins, kept=True)
             opened.append(reply.opened)
-
-        def statements(body: BodyId) -> list[statement_pb2.SignedStatement]:
-            return build_statements(self._keys, body, question.whole, _asked(question), record, now)
-
-        named = self._parts[names].name_persons(
-            wire.NamePersonsRequest(question=asked, opened=opened, statements=statements(names))
-        )
-        if named.HasField("refusal"):
-            return TableReply(None, decision_from_proto(named.refusal), kept=False)
-        coded = self._parts[keys].code_persons(
-            wire.CodePersonsRequest(question=asked, opened=opened, named=named.to_keys)
-        )
-        given = []
-        for body, part in zip(others, coded.to_holders, strict=True):
-            one = self._parts[body].give_columns(
-                wire.GiveColumnsRequest(
-                    question=asked, opened=opened, statements=statements(body), coded=part
-                )
-            )
-            if one.HasField("refusal"):
-                return TableReply(None, decision_from_proto(one.refusal), kept=False)
-            given.append(one.to_join)
-        joined = self._parts[joins].join_study(
-            wire.JoinStudyRequest(
-                question=asked,
-                opened=opened,
-                named=named.to_join,
-                coded=coded.to_join,
-                given=given,
-            )
-        )
-        return self._reply(joined, joins, kept=False)
+        part = _Carried(self._parts, asked, opened)
+        while not part.carry():
+            pass
+        return self._reply(part.joined, joins, kept=False)
 
     def _reply(self, found: wire.JoinStudyResponse, joins: BodyId, *, kept: bool) -> TableReply:
         publication = Publication.verified(
@@ -155,6 +134,69 @@ class StudyClient:
         """Closes the channels."""
         for channel in self._channels:
             channel.close()
+
+
+class _Carried:
+    """A study's rows, part by part, from hand to hand: no more than one part is here at a time."""
+
+    def __init__(
+        self,
+        participants: Mapping[BodyId, Participant],
+        asked: statement_pb2.TableQuestion,
+        opened: Sequence[receipt_pb2.Receipt],
+    ) -> None:
+        self._joins, self._keys, self._names, *self._others = participants.values()
+        self._asked, self._opened, self._part = asked, opened, 0
+        self.joined = wire.JoinStudyResponse()
+
+    def carry(self) -> bool:
+        """Carries the next part; whether it was the last."""
+        question, opened, part = self._asked, self._opened, self._part
+        named = self._names.name_persons(
+            wire.NamePersonsRequest(question=question, opened=opened, part=part)
+        )
+        last = named.last
+        coded = self._keys.code_persons(
+            wire.CodePersonsRequest(
+                question=question, opened=opened, part=part, last=last, named=named.to_keys
+            )
+        )
+        given = [
+            holder.give_columns(
+                wire.GiveColumnsRequest(
+                    question=question, opened=opened, part=part, last=last, coded=numbers
+                )
+            ).to_join
+            for holder, numbers in zip(self._others, coded.to_holders, strict=True)
+        ]
+        self.joined = self._joins.join_study(
+            wire.JoinStudyRequest(
+                question=question,
+                opened=opened,
+                part=part,
+                last=last,
+                named=named.to_join,
+                coded=coded.to_join,
+                given=given,
+            )
+        )
+        self._part += 1
+        return last
+
+
+def _in_order(
+    question: Question, signed: Mapping[BodyId, Sequence[statement_pb2.SignedStatement]]
+) -> list[statement_pb2.SignedStatement]:
+    """Every holder's statements, in the order of the table's sources."""
+    link = question.whole.link
+    if link is None:
+        return []
+    found = {
+        (body, dataset): one
+        for body, statements in signed.items()
+        for dataset, one in zip(question.whole.held_by(body), statements, strict=True)
+    }
+    return [found[BodyId(one.holder), one.dataset] for one in link.sources]
 
 
 def _asked(question: Question) -> TableQuestion:

@@ -1,18 +1,18 @@
 """A body's part in a table made of several bodies' rows, joined under study pseudonyms.
 
-* Who gives rows decides the question as any other and enters it; nobody else looks at rows.
+* Every participant decides by law before it takes part, and enters it: who gives rows, each of its
+  statements as any other; who joins and who makes pseudonyms, all statements that move rows.
 * Messages are sealed to keys drawn for the study, and each is named by an entry of its sender: the
   program that carries them opens none, and puts in none of its own.
+* Rows travel in parts, each sealed to its place: no body holds more than columns, and one part.
 * INVARIANT: a participant's key serves one step and is dropped; a study is not taken up again.
 * The body that makes pseudonyms sees numbers and no column; who joins sees columns and no number.
-* INVARIANT: budget is reserved on disk before rows are joined. Rows live in memory alone, and the
-  `destroyed` entry is written once they are gone.
+* INVARIANT: budget is reserved on disk before joined rows are counted. Rows live in memory alone,
+  and the `destroyed` entry is written once they are gone, whatever became of the study.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
 
 import pyarrow as pa
@@ -21,139 +21,147 @@ import pyarrow.compute as pc
 from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
 from cloison.exchange.entries import entry_of
-from cloison.exchange.receipt import Checked, verify_receipt
 from cloison.exchange.statement import read_table_question
 from cloison.exchange.values import decision_to_proto
-from cloison.identity import Nir, Peer, parse_nir
-from cloison.identity.study_keys import StudyKey, seal_to
-from cloison.ledger.checkpoint import verify_checkpoint
+from cloison.identity import Peer, parse_nir
+from cloison.identity.study_keys import StudyKey
+from cloison.law.question import Decision
 from cloison.ledger.note import NoteVerifier
 from cloison.statistics.declared import Question, cost_of
 from cloison.statistics.document import build_document
-from cloison.statistics.encoding import SUBJECT, columns_of
-from cloison.statistics.held import Held
-from cloison.v1 import entry_pb2, receipt_pb2, statement_pb2
+from cloison.statistics.encoding import columns_of
+from cloison.statistics.table import Link
+from cloison.v1 import entry_pb2, statement_pb2
 from cloison.v1 import study_service_pb2 as wire
+from cloison.wire.holder import Holder
 from cloison.wire.node import Node
-from cloison.wire.statistics_desk import Admitted, StatisticsDesk, measure
+from cloison.wire.statistics_desk import StatisticsDesk, measure
+from cloison.wire.study_decisions import decide_beside, hashes_of, refusal_of
 from cloison.wire.study_rows import (
     CODE,
     INDEX,
     NUMBER,
+    Joining,
+    Listed,
     Rows,
-    as_held,
     held_rows,
     keyed,
     pack,
     unpack,
 )
+from cloison.wire.study_session import PART_PERSONS, Place, Study, StudySessions
 
-STUDY_FOR = timedelta(minutes=10)
-_STUDY_MS = STUDY_FOR.total_seconds() * 1000
-_STUDY = b"cloison/v1 study\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A study as all its participants opened it, verified.
-
-    Attributes:
-        opened: Every participant's `opened` entry, by body.
-        key: This body's; of no further use.
-    """
-
-    question: Question
-    id: bytes
-    opened: Mapping[str, Checked]
-    key: StudyKey
-    activity: str
-
-    def seal(self, to: str, plain: bytes, step: str) -> bytes:
-        """For one participant, as a step of this study."""
-        return seal_to(self.opened[to].entry.study_step.sealing_key, plain, self.id, step)
+_OWN_ROWS = 2
+"""Of a study's participants, the first two give no rows: who joins, and who holds the key."""
 
 
 class StudyDesk:
     """This node's part in studies; `registers` are the verifier keys of each body's register."""
 
     def __init__(
-        self, node: Node, desk: StatisticsDesk, registers: Mapping[BodyId, NoteVerifier]
+        self,
+        node: Node,
+        desk: StatisticsDesk,
+        registers: Mapping[BodyId, NoteVerifier],
+        part_persons: int = PART_PERSONS,
     ) -> None:
-        self._node, self._desk, self._registers = node, desk, registers
-        self._keys: dict[int, tuple[StudyKey, str]] = {}
-        self._used: set[int] = set()
+        self._node, self._desk, self._holder = node, desk, Holder(node)
+        self._sessions = StudySessions(node, registers, self._drop)
+        self._part_persons = part_persons
 
     async def open(self, peer: Peer, request: wire.OpenStudyRequest) -> wire.OpenStudyResponse:
-        """A key for this study, entered; or, at who joins, what was published before.
+        """Decided; then a key for this study, entered, or what was published before.
 
         Raises:
-            InputError: as `StatisticsDesk.question`; `BAD_HOLDERS`: not a table of several's rows.
+            InputError: as `StatisticsDesk.question` and `StatisticsDesk.admit`; `BAD_HOLDERS`: not
+                a table of several's rows; `MALFORMED`: not the study's statements.
+            PeerError: as `Holder.hear`; `NOT_YOURS`.
             BudgetExceeded: at who joins, `BUDGET_EXCEEDED`.
         """
+        self._sessions.forget_late()
         question = self._question(request.question)
+        step = entry_pb2.StudyStep(step="opened", activity=peer.activity or "")
+        refusal, statements = self._decide(peer, request.statements, question, step)
+        if refusal is not None:
+            step.step = "refused"
+            self._enter(step, question)
+            return wire.OpenStudyResponse(refusal=decision_to_proto(refusal))
         if question.table.holder == self._node.body:
             if self._desk.account.published(question.hash) is not None:
+                step.step = "repeated"
+                self._enter(step, question)
                 return wire.OpenStudyResponse(kept=self._published(question))
             plan = await asyncio.to_thread(question.plan)
             self._desk.account.accounts.after(question.grant, cost_of(plan))
         key = StudyKey()
-        activity = peer.activity or ""
-        step = entry_pb2.StudyStep(step="opened", sealing_key=key.public, activity=activity)
+        step.sealing_key = key.public
         index = self._enter(step, question)
-        self._keys[index] = key, activity
+        self._sessions.add(index, key, step.activity, statements)
         return wire.OpenStudyResponse(opened=self._desk.account.receipt(index))
 
+    def _decide(
+        self,
+        peer: Peer,
+        signed: Sequence[statement_pb2.SignedStatement],
+        question: Question,
+        step: entry_pb2.StudyStep,
+    ) -> tuple[Decision | None, list[bytes]]:
+        """The refusal, if any, and what was decided; where no rows are given, put into `step`."""
+        if self._node.body in question.whole.participants()[_OWN_ROWS:]:
+            admitted = self._desk.admit(peer, signed, "linked")
+            if admitted.question.hash != question.hash:
+                raise InputError("MALFORMED", "statements: of another question")
+            return admitted.refusal, admitted.statements
+        step.decided.extend(decide_beside(self._holder, peer, signed, question))
+        return refusal_of(step.decided), hashes_of(step.decided)
+
     async def name(self, peer: Peer, request: wire.NamePersonsRequest) -> wire.NamePersonsResponse:
-        """The persons by index and number to the key holder; the columns by index to who joins.
+        """A part of the persons, by index and number, to the key holder; of columns, to who joins.
 
         Raises:
-            InputError, PeerError: as `_take` and `StatisticsDesk.admit`. InputError: `NOT_LOADED`.
+            InputError, PeerError: as `StudySessions.take`. InputError: `NOT_LOADED`, `TOO_LARGE`.
         """
-        question = self._question(request.question)
-        link = question.whole.link
-        if link is None or link.names != self._node.body:
+        question, link = self._asked(request.question)
+        if link.names != self._node.body:
             raise _not_ours()
-        study = self._take(peer, question, request.opened)
-        admitted = self._desk.admit(peer, request.statements, "linked")
-        if admitted.refusal is not None:
-            refusal = decision_to_proto(admitted.refusal)
-            return wire.NamePersonsResponse(decided=admitted.decided, refusal=refusal)
-        rows = await self._rows(admitted)
-        # All of its rows' persons, whatever the rows say: others learn of none what is counted.
-        subjects = {one for found in rows.values() for one in found[SUBJECT].to_pylist()}
-        kept = {one: self._node.store.number(one) for one in sorted(subjects)}
-        numbers = {one: number for one, number in kept.items() if number is not None}
-        places = {one: place for place, one in enumerate(numbers)}
+        study = self._sessions.take(peer, question, request.opened, request.part)
+        if study.listed is None:
+            rows = await self._rows(question)
+            study.listed = await asyncio.to_thread(self._list, question, rows)
+        place = Place(request.part, last=request.part + 1 >= study.listed.parts)
+        kept = {
+            at: self._node.store.number(k) for at, k in study.listed.persons(place.part).items()
+        }
+        numbers = {at: number for at, number in kept.items() if number is not None}
         listed = pa.table(
             {
-                INDEX: pa.array(list(places.values()), pa.uint32()),
-                NUMBER: pa.array([numbers[one] for one in places], pa.string()),
+                INDEX: pa.array(list(numbers), pa.uint32()),
+                NUMBER: pa.array(list(numbers.values()), pa.string()),
             }
         )
-        columns = _counted(question, rows, places, INDEX)
+        columns = study.listed.columns(place.part, list(numbers))
         sealed = [
-            study.seal(link.keys, pack({"": listed}), "named"),
-            study.seal(question.table.holder, pack(columns), "columns"),
+            study.seal(link.keys, pack({"": listed}), place, "named"),
+            study.seal(question.table.holder, pack(columns), place, "columns"),
         ]
-        receipt = self._sent(study, "named", sealed, len(listed))
-        return wire.NamePersonsResponse(
-            decided=admitted.decided,
-            to_keys=wire.SealedPart(sealed=sealed[0], step=receipt),
-            to_join=wire.SealedPart(sealed=sealed[1], step=receipt),
-        )
+        parts = self._sent(study, "named", place, sealed)
+        return wire.NamePersonsResponse(to_keys=parts[0], to_join=parts[1], last=place.last)
+
+    def _list(self, question: Question, rows: Rows) -> Listed:
+        return Listed(rows, _counted(question, rows), self._part_persons)
 
     async def code(self, peer: Peer, request: wire.CodePersonsRequest) -> wire.CodePersonsResponse:
         """A pseudonym for each index; to other holders, the number beside it.
 
         Raises:
-            InputError, PeerError, IntegrityError: as `_take` and `_opened`.
+            InputError, PeerError, IntegrityError: as `StudySessions.take` and `_opened`.
         """
-        question = self._question(request.question)
-        link = question.whole.link
-        if link is None or link.keys != self._node.body:
+        question, link = self._asked(request.question)
+        if link.keys != self._node.body:
             raise _not_ours()
-        study = self._take(peer, question, request.opened)
-        plain = self._opened(study, request.named, link.names, "named", "named")
+        study = self._sessions.take(peer, question, request.opened, request.part)
+        place = Place(request.part, request.last)
+        plain = self._opened(study, request.named, link.names, place, ("named", "named"))
         listed = unpack(plain, {"": (INDEX, NUMBER)})[""]
         nirs = [parse_nir(number) for number in listed[NUMBER].to_pylist()]
         codes = pa.array(study.key.pseudonyms(study.id, nirs), pa.binary())
@@ -161,11 +169,10 @@ class StudyDesk:
         numbered = pa.table({CODE: codes, NUMBER: listed[NUMBER]})
         others = question.whole.participants()[3:]
         sealed = [
-            study.seal(question.table.holder, pack({"": indexed}), "coded"),
-            *(study.seal(other, pack({"": numbered}), "numbers") for other in others),
+            study.seal(question.table.holder, pack({"": indexed}), place, "coded"),
+            *(study.seal(other, pack({"": numbered}), place, "numbers") for other in others),
         ]
-        receipt = self._sent(study, "coded", sealed, len(listed))
-        parts = [wire.SealedPart(sealed=one, step=receipt) for one in sealed]
+        parts = self._sent(study, "coded", place, sealed)
         return wire.CodePersonsResponse(to_join=parts[0], to_holders=parts[1:])
 
     async def give(self, peer: Peer, request: wire.GiveColumnsRequest) -> wire.GiveColumnsResponse:
@@ -174,54 +181,101 @@ class StudyDesk:
         Raises:
             InputError, PeerError, IntegrityError: as `name` and `code`.
         """
-        question = self._question(request.question)
-        link = question.whole.link
-        if link is None or self._node.body not in question.whole.participants()[3:]:
+        question, link = self._asked(request.question)
+        if self._node.body not in question.whole.participants()[3:]:
             raise _not_ours()
-        study = self._take(peer, question, request.opened)
-        plain = self._opened(study, request.coded, link.keys, "coded", "numbers")
-        admitted = self._desk.admit(peer, request.statements, "linked")
-        if admitted.refusal is not None:
-            refusal = decision_to_proto(admitted.refusal)
-            return wire.GiveColumnsResponse(decided=admitted.decided, refusal=refusal)
-        listed = unpack(plain, {"": (CODE, NUMBER)})[""].to_pylist()
-        keys = {self._row_key(one[NUMBER]): one[CODE] for one in listed}
-        rows = await self._rows(admitted)
-        columns = _counted(question, rows, keys, CODE)
-        sealed = study.seal(question.table.holder, pack(columns), "given")
-        receipt = self._sent(study, "given", [sealed], sum(map(len, columns.values())))
-        return wire.GiveColumnsResponse(
-            decided=admitted.decided, to_join=wire.SealedPart(sealed=sealed, step=receipt)
-        )
+        study = self._sessions.take(peer, question, request.opened, request.part)
+        place = Place(request.part, request.last)
+        plain = self._opened(study, request.coded, link.keys, place, ("coded", "numbers"))
+        listed = unpack(plain, {"": (CODE, NUMBER)})[""]
+        numbers, codes = listed[NUMBER].to_pylist(), listed[CODE].combine_chunks()
+        keys = pa.array([self._node.row_key(parse_nir(one)) for one in numbers], pa.binary())
+        if study.rows is None:
+            study.rows = _counted(question, await self._rows(question))
+        columns = {name: keyed(rows, keys, codes) for name, rows in study.rows.items()}
+        sealed = study.seal(question.table.holder, pack(columns), place, "given")
+        return wire.GiveColumnsResponse(to_join=self._sent(study, "given", place, [sealed])[0])
 
     async def join(self, peer: Peer, request: wire.JoinStudyRequest) -> wire.JoinStudyResponse:
-        """The table: paid, joined, counted, published; then rows and key are gone, and entered so.
+        """A part, joined; with the last, the table: paid, counted, published.
+
+        Then rows and key are gone, and entered so.
 
         Raises:
-            InputError, PeerError, IntegrityError: as `_take` and `_opened`.
+            InputError, PeerError, IntegrityError: as `StudySessions.take` and `_opened`.
             BudgetExceeded: `BUDGET_EXCEEDED`. StorageError: a disk refused; nothing leaves.
         """
-        question = self._question(request.question)
+        question, _ = self._asked(request.question)
         if question.table.holder != self._node.body:
             raise _not_ours()
-        study = self._take(peer, question, request.opened)
-        sealed = self._received(study, request)
+        study = self._sessions.take(peer, question, request.opened, request.part)
+        try:
+            self._add(study, request)
+            if not request.last:
+                self._sessions.put(study)
+                return wire.JoinStudyResponse()
+            await self._publish(study)
+        except BaseException:
+            self._drop(study)
+            raise
+        destroyed = self._destroy(study)
+        response = self._published(question)
+        response.destroyed.CopyFrom(self._desk.account.receipt(destroyed))
+        return response
+
+    def _add(self, study: Study, request: wire.JoinStudyRequest) -> None:
+        """The columns by index, the pseudonyms, and each other holder's columns; opened, joined."""
+        whole, place = study.question.whole, Place(request.part, request.last)
+        bodies = whole.participants()
+        if len(request.given) != len(bodies) - 3:
+            raise InputError("MALFORMED", "study: not the columns of each holder")
+        named = self._opened(study, request.named, bodies[2], place, ("named", "columns"))
+        coded = self._opened(study, request.coded, bodies[1], place, ("coded", "coded"))
+        given = []
+        for body, part in zip(bodies[3:], request.given, strict=True):
+            plain = self._opened(study, part, body, place, ("given", "given"))
+            fields = whole.held_by(body)
+            given.append(unpack(plain, {name: (CODE, *fields[name]) for name in fields}))
+        fields = whole.held_by(bodies[2])
+        study.joining = study.joining or Joining()
+        study.joining.add(
+            unpack(named, {name: (INDEX, *fields[name]) for name in fields}),
+            unpack(coded, {"": (INDEX, CODE)})[""],
+            given,
+        )
+
+    async def _publish(self, study: Study) -> None:
+        question = study.question
         async with self._desk.drawing:
             plan = await asyncio.to_thread(question.plan)
             reserved = self._desk.account.reserve(question, plan, study.activity, [])
-            held, rows = _joined(study, sealed)
+            held = study.joining.held() if study.joining else {}
             levels = await asyncio.to_thread(measure, question, plan, held)
-            document = build_document(question, plan, levels, self._node.policy.hash)
+            document = await asyncio.to_thread(
+                build_document, question, plan, levels, self._node.policy.hash
+            )
             self._desk.keep(question, document)
             hashed = sha256(document).digest()
             self._desk.account.publish(question, reserved, hashed, study.activity)
-        del held, sealed
-        step = entry_pb2.StudyStep(
-            step="destroyed", study=study.id, rows=rows, activity=study.activity
-        )
-        response = self._published(question)
-        response.destroyed.CopyFrom(self._desk.account.receipt(self._enter(step, question)))
-        return response
+
+    def _destroy(self, study: Study) -> int:
+        """Drops what was joined, and enters it; the entry's place."""
+        study.joining = None
+        step = entry_pb2.StudyStep(step="destroyed", study=study.id, activity=study.activity)
+        return self._enter(step, study.question)
+
+    def _drop(self, study: Study) -> None:
+        """Of a study that ends before its last part; where rows were joined, that is entered."""
+        if study.joining is not None:
+            self._destroy(study)
+
+    def _asked(self, asked: statement_pb2.TableQuestion) -> tuple[Question, Link]:
+        """The question of a step, and how its table is made."""
+        self._sessions.forget_late()
+        question = self._question(asked)
+        if question.whole.link is None:
+            raise _not_ours()
+        return question, question.whole.link
 
     def _question(self, asked: statement_pb2.TableQuestion) -> Question:
         question = self._desk.question(read_table_question(asked))
@@ -229,104 +283,56 @@ class StudyDesk:
             raise InputError("BAD_HOLDERS", f"table `{question.table.id}`: joins no rows")
         return question
 
-    def _take(
-        self, peer: Peer, question: Question, receipts: Sequence[receipt_pb2.Receipt]
-    ) -> Study:
-        """The study all participants opened; this body's key for it, which no later call finds.
-
-        Raises:
-            PeerError: `STUDY_KEY_REUSED`, `NO_STUDY_KEY`: never drawn here, or of a process that
-                ended; `BAD_STUDY`, `STUDY_STALE`, `BAD_RECEIPT`, `UNKNOWN_PEER`.
-            InputError: `MALFORMED`.
-        """
-        bodies = question.whole.participants()
-        if len(receipts) != len(bodies):
-            raise InputError("MALFORMED", "study: not an entry of each participant")
-        opened = {
-            body: self._verified(body, receipt, question, "opened")
-            for body, receipt in zip(bodies, receipts, strict=True)
-        }
-        own = opened[self._node.body]
-        for body, one in opened.items():
-            if abs(one.entry.entry_time_ms - own.entry.entry_time_ms) > _STUDY_MS:
-                raise PeerError("STUDY_STALE", f"study: `{body}` opened it at another time")
-        if own.leaf_index in self._used:
-            raise PeerError(
-                "STUDY_KEY_REUSED", "study: this key has served its step", "open a new study"
-            )
-        key, activity = self._keys.get(own.leaf_index, (None, ""))
-        if key is None or activity != peer.activity:
-            raise PeerError(
-                "NO_STUDY_KEY", "study: no key of this program is held here", "open a new study"
-            )
-        del self._keys[own.leaf_index]
-        self._used.add(own.leaf_index)
-        leaves = b"".join(one.leaf_hash for one in opened.values())
-        study = sha256(_STUDY + question.hash + leaves).digest()
-        return Study(question, study, opened, key, activity)
-
-    def _verified(
-        self, body: str, receipt: receipt_pb2.Receipt, question: Question, step: str
-    ) -> Checked:
-        verifier = self._registers.get(BodyId(body))
-        if verifier is None:
-            raise PeerError("UNKNOWN_PEER", f"body `{body}`: its register's key is unknown here")
-        checked = verify_receipt(receipt, lambda note: verify_checkpoint(note, verifier))
-        said = checked.entry.study_step
-        if checked.entry.WhichOneof("kind") != "study_step" or (said.step, said.question_hash) != (
-            step,
-            question.hash,
-        ):
-            raise PeerError("BAD_STUDY", f"study: `{body}` entered something else")
-        return checked
-
     def _opened(
-        self, study: Study, part: wire.SealedPart, sender: str, step: str, sealed_as: str
+        self,
+        study: Study,
+        part: wire.SealedPart,
+        sender: str,
+        place: Place,
+        steps: tuple[str, str],
     ) -> bytes:
-        """What a participant sealed to this one, and entered that it did.
+        """What a participant sealed to this one at this place, and entered that it did.
+
+        Args:
+            study: The study.
+            part: What came.
+            sender: The participant.
+            place: Where it must stand.
+            steps: As what the sender entered it, and as what it sealed this message of it.
 
         Raises:
             PeerError: `BAD_STUDY`, `BAD_RECEIPT`. IntegrityError: `BAD_SEAL`.
         """
-        said = self._verified(sender, part.step, study.question, step).entry.study_step
-        if said.study != study.id or sha256(part.sealed).digest() not in said.sealed_hashes:
+        entered, sealed_as = steps
+        checked = self._sessions.verified(sender, part.step, study.question, entered)
+        said = checked.entry.study_step
+        if (said.study, said.part, said.last) != (study.id, place.part, place.last) or sha256(
+            part.sealed
+        ).digest() not in said.sealed_hashes:
             raise PeerError("BAD_STUDY", f"study: not what `{sender}` entered for it")
-        return study.key.open(part.sealed, study.id, sealed_as)
+        return study.open(part.sealed, place, sealed_as)
 
-    def _received(self, study: Study, request: wire.JoinStudyRequest) -> list[bytes]:
-        """The columns by index, the pseudonyms, and each other holder's columns; opened."""
-        bodies = study.question.whole.participants()
-        if len(request.given) != len(bodies) - 3:
-            raise InputError("MALFORMED", "study: not the columns of each holder")
-        return [
-            self._opened(study, request.named, bodies[2], "named", "columns"),
-            self._opened(study, request.coded, bodies[1], "coded", "coded"),
-            *(
-                self._opened(study, part, body, "given", "given")
-                for body, part in zip(bodies[3:], request.given, strict=True)
-            ),
-        ]
-
-    async def _rows(self, admitted: Admitted) -> dict[str, pa.Table]:
-        held = await self._desk.columns(admitted.question)
-        fields = admitted.question.whole.held_by(self._node.body)
+    async def _rows(self, question: Question) -> dict[str, pa.Table]:
+        held = await self._desk.columns(question)
+        fields = question.whole.held_by(self._node.body)
         return {name: held_rows(held[name], fields[name]) for name in fields}
 
-    def _row_key(self, number: str) -> bytes:
-        nir: Nir = parse_nir(number)
-        return self._node.row_key(nir)
-
     def _sent(
-        self, study: Study, step: str, sealed: Sequence[bytes], rows: int
-    ) -> receipt_pb2.Receipt:
+        self, study: Study, step: str, place: Place, sealed: Sequence[bytes]
+    ) -> list[wire.SealedPart]:
+        """Entered, then handed over; the next part may come, unless this was the last."""
         entry = entry_pb2.StudyStep(
             step=step,
             study=study.id,
             sealed_hashes=[sha256(one).digest() for one in sealed],
-            rows=rows,
+            part=place.part,
+            last=place.last,
             activity=study.activity,
         )
-        return self._desk.account.receipt(self._enter(entry, study.question))
+        receipt = self._desk.account.receipt(self._enter(entry, study.question))
+        if not place.last:
+            self._sessions.put(study)
+        return [wire.SealedPart(sealed=one, step=receipt) for one in sealed]
 
     def _enter(self, step: entry_pb2.StudyStep, question: Question) -> int:
         step.question_hash, step.period = question.hash, question.period
@@ -346,32 +352,16 @@ class StudyDesk:
         )
 
 
-def _counted(
-    question: Question, rows: Rows, keys: Mapping[bytes, int | bytes], name: str
-) -> dict[str, pa.Table]:
-    """Of each dataset the rows that may be counted, under their keys: nothing else need be told."""
+def _counted(question: Question, rows: Rows) -> dict[str, pa.Table]:
+    """Of each dataset the rows that may be counted: nothing else need be told."""
     found = {}
     for dataset, held in rows.items():
         columns = columns_of(question.table, question.cube, dataset)
         chosen = held
         for field, axis in zip(columns.fields, columns.axes, strict=True):
             chosen = chosen.filter(pc.is_in(chosen[field], value_set=pa.array(axis.keys)))
-        found[dataset] = keyed(chosen, keys, name)
+        found[dataset] = chosen
     return found
-
-
-def _joined(study: Study, sealed: Sequence[bytes]) -> tuple[Held, int]:
-    """Every dataset's rows under pseudonyms, and how many persons have one."""
-    whole = study.question.whole
-    bodies = whole.participants()
-    named = {name: (INDEX, *fields) for name, fields in whole.held_by(bodies[2]).items()}
-    columns, coded = unpack(sealed[0], named), unpack(sealed[1], {"": (INDEX, CODE)})[""]
-    codes = dict(zip(coded[INDEX].to_pylist(), coded[CODE].to_pylist(), strict=True))
-    rows = {name: keyed(found, codes, CODE) for name, found in columns.items()}
-    for body, plain in zip(bodies[3:], sealed[2:], strict=True):
-        given = {name: (CODE, *fields) for name, fields in whole.held_by(body).items()}
-        rows |= unpack(plain, given)
-    return {name: as_held(found) for name, found in rows.items()}, len(codes)
 
 
 def _not_ours() -> InputError:

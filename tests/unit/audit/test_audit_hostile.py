@@ -157,6 +157,25 @@ def test_rows_given_to_a_study_are_paid_for_by_who_joins_them(world: World) -> N
     assert ["TABLE_WITHOUT_BUDGET" in one for one in codes] == [True, False]
 
 
+def test_study_decision_that_the_law_does_not_give_is_found(world: World) -> None:
+    """Who gives no rows to a study has its decisions in its register; they are made again too."""
+    honest = world.ledgers()
+    (decided, *_) = (one for one in honest.traces[CNAV] if one.entry.HasField("decided"))
+    first = next(iter(honest.register[CNAV]))
+
+    def differing(outcome: decision_pb2.Outcome.ValueType) -> int:
+        step = entry_pb2.StudyStep(step="opened", decided=[decided.entry.decided])
+        step.decided[0].decision.outcome = outcome
+        entry = entry_pb2.Entry(
+            version=1, entry_time_ms=decided.entry.entry_time_ms, study_step=step
+        )
+        register = {**honest.register, CNAV: [first, replace(first, entry=entry)]}
+        return audit(world, Ledgers(honest.traces, register)).replayed.differing
+
+    said = decided.entry.decided.decision.outcome
+    assert (differing(said), differing(decision_pb2.OUTCOME_DENY)) == (0, 1)
+
+
 def _ask_table(said: statement_pb2.Statement, period: str) -> None:
     if said.holder == CNAV:
         said.table.table, said.table.period = "cnav-income", period

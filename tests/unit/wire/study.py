@@ -15,6 +15,7 @@ from cloison.identity import load_activity_keys
 from cloison.statistics.declared import Question
 from cloison.v1 import entry_pb2
 from cloison.v1 import study_service_pb2 as wire
+from cloison.v1.receipt_pb2 import Receipt
 from cloison.wire.holder import Holder
 from cloison.wire.settings import known_ledgers
 from cloison.wire.statistics_client import TableReply
@@ -22,6 +23,7 @@ from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.study_client import StudyClient
 from cloison.wire.study_desk import StudyDesk
 from cloison.wire.study_servicers import Studies
+from cloison.wire.study_session import PART_PERSONS
 
 TABLE = "rsa-income"
 ORDER = (DGFIP, MSA, CAF, CNAV)
@@ -31,10 +33,11 @@ ORDER = (DGFIP, MSA, CAF, CNAV)
 class UnsafeParticipant:
     """A body's part, in this process; `before` changes a request on its way, by the call's name."""
 
-    def __init__(self, federation: Federation, body: BodyId) -> None:
-        self.federation, self.body = federation, body
+    def __init__(self, federation: Federation, body: BodyId, part_persons: int) -> None:
+        self.federation, self.body, self.part_persons = federation, body, part_persons
         self.before: dict[str, Callable[[Any], None]] = {}
         self.sent: dict[str, list[Any]] = {}
+        self.opened: list[Receipt] = []
         self.start()
 
     def start(self) -> None:
@@ -42,7 +45,8 @@ class UnsafeParticipant:
         node = self.federation.node(self.body)
         self.single = StatisticsDesk(node, Holder(node))
         registers = known_ledgers(self.federation.keys, "register")
-        self.service = Studies(node, StudyDesk(node, self.single, registers))
+        desk = StudyDesk(node, self.single, registers, self.part_persons)
+        self.service = Studies(node, desk)
 
     def restart(self) -> None:
         self.federation.restart(self.body)
@@ -60,7 +64,9 @@ class UnsafeParticipant:
             raise PeerError(error.reason, error.details) from error
 
     def open_study(self, request: wire.OpenStudyRequest) -> Any:
-        return self.call("OpenStudy", request)
+        reply = self.call("OpenStudy", request)
+        self.opened.append(reply.opened)
+        return reply
 
     def name_persons(self, request: wire.NamePersonsRequest) -> Any:
         return self.call("NamePersons", request)
@@ -83,9 +89,9 @@ class UnsafeParticipant:
 class Studying:
     """A statistical program and the four bodies."""
 
-    def __init__(self, federation: Federation) -> None:
+    def __init__(self, federation: Federation, part_persons: int = PART_PERSONS) -> None:
         self.federation = federation
-        self.parts = {body: UnsafeParticipant(federation, body) for body in ORDER}
+        self.parts = {body: UnsafeParticipant(federation, body, part_persons) for body in ORDER}
         self.keys = load_activity_keys(federation.keys / DREES / "activities" / ACTIVITY)
         self.registers = known_ledgers(federation.keys, "register")
 

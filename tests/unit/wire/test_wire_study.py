@@ -1,19 +1,25 @@
 """A table of several bodies' rows: sealed from hand to hand, counted once, then destroyed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from tests.federation import ANNE, BRUNO, CAF, CNAV, DENIS, DGFIP, ELSA, MSA, Federation
+from tests.federation import ANNE, BRUNO, CAF, CNAV, DENIS, DGFIP, ELSA, MSA, ROOT, Federation
 from tests.unit.wire.across import load
-from tests.unit.wire.study import ORDER, Studying
+from tests.unit.wire.study import ORDER, Studying, UnsafeParticipant
 
 from cloison.bodies import BodyId
+from cloison.cli.root import read_policy
 from cloison.errors import CloisonError, IntegrityError
 from cloison.exchange.entries import parse_entry
+from cloison.exchange.replay import replay
 from cloison.identity.study_keys import StudyKey, seal_to
+from cloison.law import PolicySet
 from cloison.statistics.noise import Mechanism
 from cloison.v1 import study_service_pb2 as wire
+from cloison.v1.receipt_pb2 import Receipt
+from cloison.v1.statement_pb2 import SignedStatement, Statement
 from cloison.wire import study_desk
 
 STEPS = {MSA: "CodePersons", CAF: "NamePersons", CNAV: "GiveColumns", DGFIP: "JoinStudy"}
@@ -44,6 +50,19 @@ def test_publish_counts_recipients_with_their_incomes_and_destroys_the_rows(
     assert studying.spent == "1"
     decided = [len(studying.federation.entries(body, "decided")) for body in ORDER]
     assert decided == [0, 0, 2, 1]
+    # Who holds no rows decides the very statements of those who do.
+    for body in (DGFIP, MSA):
+        opened = studying.parts[body].steps()[0]
+        asked = [Statement.FromString(one.signed.statement) for one in opened.decided]
+        assert [(one.holder, one.selection.dataset) for one in asked] == [
+            ("cnav", "monthly_resources"),
+            ("caf", "households"),
+            ("caf", "payments"),
+        ]
+        register = studying.federation.node(body).register
+        entries = enumerate(register.entries(0, register.size))
+        again = list(replay(entries, lambda _: studying.federation.policy, register.entry))
+        assert [(one.kind, one.differs) for one in again] == [("study_step", "")] * 3
 
 
 def test_publish_again_is_the_kept_table_free_and_opens_no_rows(studying: Studying) -> None:
@@ -54,6 +73,16 @@ def test_publish_again_is_the_kept_table_free_and_opens_no_rows(studying: Studyi
     assert second.kept
     assert studying.spent == "1"
     assert len(studying.parts[CAF].sent["NamePersons"]) == 1
+    again = studying.parts[DGFIP].steps()[-1]
+    assert (again.step, len(again.decided)) == ("repeated", 3)
+
+
+def test_publish_again_is_decided_before_the_kept_table_is_given(studying: Studying) -> None:
+    studying.publish()
+    reply = studying.publish(purposes=("control-targeting",))
+    assert reply.publication is None
+    assert reply.refusal is not None
+    assert studying.parts[DGFIP].steps()[-1].step == "refused"
 
 
 def test_each_body_sees_only_its_part(studying: Studying, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,21 +121,26 @@ def test_registers_hold_no_number_and_no_row(studying: Studying) -> None:
                 assert text.hex().encode() not in raw
 
 
-@pytest.mark.parametrize("body", STEPS)
-def test_study_key_of_a_process_that_ended_is_refused(studying: Studying, body: BodyId) -> None:
-    part = studying.parts[body]
-    part.before[STEPS[body]] = lambda _: part.restart()
-    assert studying.refused() == "NO_STUDY_KEY"
+def _restart(part: UnsafeParticipant, _: Any) -> None:
+    part.restart()
+
+
+def test_study_key_of_a_process_that_ended_is_refused(studying: Studying) -> None:
+    for body, step in STEPS.items():
+        part = studying.parts[body]
+        part.before[step] = partial(_restart, part)
+        assert studying.refused() == "NO_STUDY_KEY", body
+        part.before.clear()
     assert studying.spent == "0"
 
 
-@pytest.mark.parametrize("body", STEPS)
-def test_study_key_that_served_its_step_is_refused(studying: Studying, body: BodyId) -> None:
+def test_study_key_that_served_its_step_is_refused(studying: Studying) -> None:
     studying.publish()
-    part, step = studying.parts[body], STEPS[body]
-    with pytest.raises(CloisonError) as refusal:
-        part.call(step, part.sent[step][0])
-    assert refusal.value.reason == "STUDY_KEY_REUSED"
+    for body, step in STEPS.items():
+        part = studying.parts[body]
+        with pytest.raises(CloisonError) as refusal:
+            part.call(step, part.sent[step][0])
+        assert refusal.value.reason == "STUDY_KEY_REUSED", body
     assert studying.spent == "1"
 
 
@@ -125,17 +159,13 @@ def _fewer(request: Any) -> None:
     del request.opened[3]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [(_own_key, "BAD_RECEIPT"), (_others_place, "BAD_RECEIPT"), (_fewer, "MALFORMED")],
-)
 @pytest.mark.parametrize("body", [CAF, CNAV])
-def test_columns_go_to_no_key_that_its_body_did_not_enter(
-    studying: Studying, body: BodyId, spoil: Callable[[Any], None], reason: str
-) -> None:
-    studying.parts[body].before[STEPS[body]] = spoil
-    assert studying.refused() == reason
-    assert [one.step for one in studying.parts[body].steps()] == ["opened"]
+def test_columns_go_to_no_key_that_its_body_did_not_enter(studying: Studying, body: BodyId) -> None:
+    tries = {_own_key: "BAD_RECEIPT", _others_place: "BAD_RECEIPT", _fewer: "MALFORMED"}
+    for spoil, reason in tries.items():
+        studying.parts[body].before[STEPS[body]] = spoil
+        assert studying.refused() == reason
+    assert {one.step for one in studying.parts[body].steps()} == {"opened"}
 
 
 def test_message_that_its_sender_did_not_enter_is_refused(studying: Studying) -> None:
@@ -150,9 +180,143 @@ def test_message_that_its_sender_did_not_enter_is_refused(studying: Studying) ->
 
 
 def test_study_opened_at_another_time_is_refused(studying: Studying) -> None:
-    clock = studying.federation.clock
-    studying.parts[CAF].before["OpenStudy"] = lambda _: clock.advance(minutes=11)
+    old = _opened_before(studying)
+    studying.federation.clock.advance(minutes=11)
+    studying.parts[CAF].before["NamePersons"] = partial(_put, 1, old[1])
     assert studying.refused() == "STUDY_STALE"
+
+
+def _opened_before(studying: Studying) -> list[Receipt]:
+    """What the participants entered of a study that then came to nothing."""
+    studying.parts[CAF].before["NamePersons"] = _fewer
+    assert studying.refused() == "MALFORMED"
+    return [part.opened[-1] for part in studying.parts.values()]
+
+
+def test_columns_go_to_nobody_who_decided_other_statements(studying: Studying) -> None:
+    old = _opened_before(studying)
+    for place in (0, 1):
+        studying.parts[CAF].before["NamePersons"] = partial(_put, place, old[place])
+        assert studying.refused() == "STUDY_NOT_DECIDED"
+    assert {one.step for one in studying.parts[CAF].steps()} == {"opened"}
+
+
+def _put(place: int, receipt: Receipt, request: Any) -> None:
+    request.opened[place].CopyFrom(receipt)
+
+
+def _without_last(request: wire.OpenStudyRequest) -> None:
+    del request.statements[-1]
+
+
+def _turned(request: wire.OpenStudyRequest) -> None:
+    first, *others = map(SignedStatement.FromString, map(_bytes, request.statements))
+    request.ClearField("statements")
+    request.statements.extend([*others, first])
+
+
+def _forged(request: wire.OpenStudyRequest) -> None:
+    request.statements[0].signature = bytes(64)
+
+
+def _another_loss(request: wire.OpenStudyRequest) -> None:
+    request.question.epsilon = "1/2"
+
+
+def _bytes(message: SignedStatement) -> bytes:
+    return message.SerializeToString()
+
+
+@pytest.mark.parametrize("body", [DGFIP, MSA])
+def test_open_on_other_statements_than_the_studys_draws_no_key(
+    studying: Studying, body: BodyId
+) -> None:
+    tries = {
+        _without_last: "MALFORMED",
+        _turned: "MALFORMED",
+        _another_loss: "MALFORMED",
+        _forged: "BAD_SIGNATURE",
+    }
+    for spoil, reason in tries.items():
+        studying.parts[body].before["OpenStudy"] = spoil
+        assert studying.refused() == reason
+    assert studying.parts[body].steps() == []
+
+
+def test_study_in_parts_is_the_study_in_one(
+    studying: Studying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mechanism, "draw", lambda _, exact: list(exact))
+    parted = Studying(studying.federation, part_persons=1)
+    reply = parted.publish()
+    assert reply.publication is not None
+    assert [one["total"] for one in reply.publication.content["levels"]] == [2, 2, 2]
+    for body, step in STEPS.items():
+        assert [one.part for one in parted.parts[body].sent[step]] == [0, 1, 2]
+    steps = [(one.step, one.part, one.last) for one in parted.parts[CAF].steps()[1:]]
+    assert steps == [("named", 0, False), ("named", 1, False), ("named", 2, True)]
+
+
+def test_messages_of_a_study_tell_its_carrier_no_number_of_rows(studying: Studying) -> None:
+    """Who is paid two benefits has more lines than who is paid one or none; sealed, all alike."""
+    parted = Studying(studying.federation, part_persons=1)
+    parted.publish()
+    sealed = [
+        len(part.sealed)
+        for request in parted.parts[DGFIP].sent["JoinStudy"]
+        for part in (request.named, request.coded, *request.given)
+    ]
+    assert len(sealed) == 9
+    assert len(set(sealed)) == 1
+
+
+def _skip(request: Any) -> None:
+    request.part += 1
+
+
+def _repeat(request: Any) -> None:
+    request.part = 0
+
+
+def _end(request: Any) -> None:
+    request.last = True
+
+
+@pytest.mark.parametrize("body", STEPS)
+def test_part_that_is_cut_repeated_or_out_of_order_ends_the_study(
+    studying: Studying, body: BodyId
+) -> None:
+    parted = Studying(studying.federation, part_persons=1)
+    part, step = parted.parts[body], STEPS[body]
+    tries = {_skip: "STUDY_PART", _repeat: "STUDY_PART", _end: "BAD_STUDY"}
+    if body == CAF:  # it says itself which part is the last
+        del tries[_end]
+    for spoil, reason in tries.items():
+        part.before[step] = partial(_second, spoil)
+        assert parted.refused() == reason
+        with pytest.raises(CloisonError) as refusal:
+            part.call(step, part.sent[step][-2])
+        assert refusal.value.reason == "STUDY_KEY_REUSED"
+        last = parted.parts[DGFIP].steps()[-1].step
+        assert last == ("destroyed" if body == DGFIP else "opened")
+    assert parted.spent == "0"
+
+
+def test_study_nobody_comes_back_for_is_dropped_and_entered_so(studying: Studying) -> None:
+    parted = Studying(studying.federation, part_persons=1)
+    parted.parts[CAF].before["NamePersons"] = partial(_second, _skip)
+    assert parted.refused() == "STUDY_PART"
+    assert [one.step for one in parted.parts[DGFIP].steps()] == ["opened"]
+    parted.federation.clock.advance(minutes=11)
+    parted.parts[CAF].before.clear()
+    parted.publish()
+    steps = [one.step for one in parted.parts[DGFIP].steps()]
+    assert steps == ["opened", "destroyed", "opened", "destroyed"]
+
+
+def _second(spoil: Callable[[Any], None], request: Any) -> None:
+    if request.part == 1:
+        spoil(request)
 
 
 def test_publish_past_the_grant_is_refused_before_any_row_is_read(studying: Studying) -> None:
@@ -165,8 +329,34 @@ def test_publish_refused_by_the_law_is_entered_and_nothing_is_named(studying: St
     assert reply.refusal is not None
     assert reply.refusal.reason == "PURPOSE_NOT_DECLARED"
     assert studying.spent == "0"
-    assert [one.step for one in studying.parts[CAF].steps()] == ["opened"]
-    assert len(studying.federation.entries(CAF, "decided")) == 2
+    assert [one.step for one in studying.parts[DGFIP].steps()] == ["refused"]
+    assert [studying.parts[body].steps() for body in (MSA, CAF, CNAV)] == [[], [], []]
+
+
+def _read_less(policy: PolicySet) -> PolicySet:
+    """A set in which the activity's record has no incomes."""
+    files = dict(read_policy(ROOT))
+    name = "activities/drees-statistics.toml"
+    files[name] = files[name].replace(b'"nature", "mns", "net_paid"', b'"nature"')
+    found = PolicySet.parse(files)
+    assert found.hash != policy.hash
+    return found
+
+
+def test_who_gives_no_rows_takes_no_part_in_what_its_own_law_refuses(
+    studying: Studying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = _read_less(studying.federation.policy)
+    for body in (DGFIP, MSA):
+        with monkeypatch.context() as patch:
+            patch.setattr(studying.federation.node(body), "policy", other)
+            reply = studying.publish()
+            studying.federation.check_decisions()
+        assert reply.refusal is not None
+        assert reply.refusal.reason == "FIELD_NOT_IN_RECORD"
+        assert studying.parts[body].steps()[-1].step == "refused"
+    assert "NamePersons" not in studying.parts[CAF].sent
+    assert studying.spent == "0"
 
 
 def test_join_that_fails_after_the_reservation_wastes_budget_and_publishes_nothing(
@@ -178,7 +368,7 @@ def test_join_that_fails_after_the_reservation_wastes_budget_and_publishes_nothi
     monkeypatch.setattr(study_desk, "measure", fail)
     assert studying.refused() == "BAD_CELLS"
     assert studying.spent == "1"
-    assert [one.step for one in studying.parts[DGFIP].steps()] == ["opened"]
+    assert [one.step for one in studying.parts[DGFIP].steps()] == ["opened", "destroyed"]
 
 
 def test_pseudonyms_of_two_studies_have_nothing_in_common() -> None:
