@@ -103,7 +103,9 @@ def _partner(plan: Plan) -> str:
     """ε towards one of the holders; where none was reckoned with, rounded up."""
     if plan.sharing.colluders:
         return str(plan.cost)
-    loss = sum(partner_epsilon(one.scale, one.sensitivity, plan.sharing) for one in plan.mechanisms)
+    vectors = (plan,) if plan.sums is None else (plan, plan.sums)
+    mechanisms = [one for vector in vectors for one in vector.mechanisms]
+    loss = sum(partner_epsilon(one.scale, one.sensitivity, plan.sharing) for one in mechanisms)
     return f"{math.ceil(loss * 10_000) / 10_000:.4f}"
 
 

@@ -99,15 +99,35 @@ def draw_share(exact: ExactCells, plan: Plan, cube: Cube) -> list[int]:
     INVARIANT: as `release`; and what is drawn for a reservation leaves once, masked.
 
     Privacy: person, add or remove; `plan.cost` once the honest holders' shares are added, nothing
-    alone. Each level is one draw of one share, in the order of the plan, whatever the data are.
+    alone. Each level is one draw of one share, in the order of the plan, whatever the data are;
+    sums come after persons.
     """
+    persons = _with_shares(plan, exact.levels(cube))
+    return persons if plan.sums is None else persons + _with_shares(plan.sums, exact.euros(cube))
+
+
+def _with_shares(plan: Plan, levels: Sequence[Sequence[int]]) -> list[int]:
     shares: Sequence[Mechanism | NoiseShare] = plan.shares or plan.mechanisms
-    levels = zip(shares, exact.levels(cube), strict=True)
-    return [figure for share, level in levels for figure in share.draw(level)]
+    drawn = zip(shares, levels, strict=True)
+    return [figure for share, level in drawn for figure in share.draw(level)]
 
 
-def parted(figures: Sequence[int], cube: Cube) -> list[list[int]]:
-    """Level after level, as `draw_share` has them, by level again."""
+def shared_figures(plan: Plan, cube: Cube) -> int:
+    """How many figures `draw_share` gives."""
+    return cube.cells * (1 if plan.sums is None else 2)
+
+
+def settle_shared(figures: Sequence[int], plan: Plan, cube: Cube) -> list[Figures]:
+    """What all holders' figures, as `draw_share` has them, add up to; as `release` gives it."""
+    persons = settle(_parted(figures[: cube.cells], cube), plan, cube)
+    if plan.sums is None:
+        return persons
+    euros = settle(_parted(figures[cube.cells :], cube), plan.sums, cube)
+    return [replace(one, sums=other) for one, other in zip(persons, euros, strict=True)]
+
+
+def _parted(figures: Sequence[int], cube: Cube) -> list[list[int]]:
+    """Level after level, by level again."""
     ends = np.cumsum([level.cells for level in cube.levels]).tolist()
     return [
         list(figures[end - level.cells : end]) for end, level in zip(ends, cube.levels, strict=True)

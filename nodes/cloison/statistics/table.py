@@ -229,8 +229,6 @@ class Table(Part):
             raise ValueError("`also`: holders in order, each once, each of a population of its own")
         if self.link is not None:
             self._check_link(self.link)
-        if self.also and self.measure.kind != "count":
-            raise ValueError("`also`: several holders' cells are counts")
         return self
 
     def _check_split(self, split: tuple[str, ...]) -> None:

@@ -35,7 +35,7 @@ from cloison.statistics.declared import Question
 from cloison.statistics.document import build_document
 from cloison.statistics.masks import MaskKey, add_masked, session_of
 from cloison.statistics.plan import Plan
-from cloison.statistics.release import parted, settle
+from cloison.statistics.release import settle_shared, shared_figures
 from cloison.v1 import across_service_pb2 as wire
 from cloison.v1 import entry_pb2, receipt_pb2, statement_pb2
 from cloison.wire.node import Node
@@ -295,5 +295,5 @@ class AcrossDesk:
 def _document(question: Question, policy_set: bytes, masked: Sequence[bytes]) -> bytes:
     """The document of a masked sum: the same from the same vectors, whoever makes it."""
     plan, cube = question.plan(), question.cube
-    figures = parted(add_masked(masked, cube.cells), cube)
-    return build_document(question, plan, settle(figures, plan, cube), policy_set)
+    figures = add_masked(masked, shared_figures(plan, cube))
+    return build_document(question, plan, settle_shared(figures, plan, cube), policy_set)

@@ -19,6 +19,7 @@ def test_stats_list_names_tables_and_cells(capsys: pytest.CaptureFixture[str]) -
         ("cnav-income", "cnav", 64),
         ("cnav-income-tree", "cnav", 272),
         ("cnav-pensions", "cnav", 3),
+        ("amounts", "caf, msa", 360),
         ("beneficiaries", "caf, msa", 360),
         ("rsa-income", "dgfip", 7680),
     }

@@ -11,8 +11,13 @@ from scipy.special import chdtrc
 from scipy.stats import nbinom
 
 from cloison.errors import InputError, IntegrityError
+from cloison.statistics.declared import Declared
+from cloison.statistics.masks import MaskKey, add_masked, session_of
 from cloison.statistics.noise import MechanismKind, Sharing, gaussian, laplace, share_of, shares
 from cloison.statistics.noise import opendp_adapter as opendp
+from cloison.statistics.noise.mechanism import LARGEST
+from cloison.statistics.noise.shares import MOST_HOLDERS
+from cloison.statistics.plan import make_plan
 
 FALSE_ALARM = 1e-6
 DRAWS = 20_000
@@ -130,6 +135,60 @@ def test_share_figure_or_noise_past_what_a_sum_holds_is_refused(
     with pytest.raises(IntegrityError) as refusal:
         far.draw([0])
     assert refusal.value.reason == "MASK_OVERFLOW"
+
+
+@pytest.mark.parametrize("delta", [Fraction(0), Fraction(1, 10**6)])
+@pytest.mark.parametrize("colluders", [0, 1])
+def test_shares_of_a_sum_cost_no_more_than_is_charged_by_their_exact_map(
+    declared: Declared, delta: Fraction, colluders: int
+) -> None:
+    """The clip is the distance: of euros as of persons, level by level, adding up to the charge."""
+    table, cube = declared.tables["amounts"], declared.cubes["amounts"]
+    plan = make_plan(table, cube, Fraction(1), delta, sharing(3, colluders))
+    assert plan.sums is not None
+    cost = Fraction(0)
+    for vector, clip in ((plan, 1), (plan.sums, table.measure.clip or 0)):
+        for level, share, mechanism in zip(
+            cube.levels, vector.shares, vector.mechanisms, strict=True
+        ):
+            if delta:
+                squared = mechanism.sensitivity
+                assert squared % clip**2 == 0
+                cost += shares.gaussian_cost(share.scale, share.honest, squared, level.cells)
+            else:
+                assert mechanism.sensitivity == table.measure.most_cells * clip
+                cost += Fraction(mechanism.sensitivity) / Fraction(share.scale)
+    assert Fraction(999, 1000) * plan.cost < cost <= plan.cost
+
+
+@pytest.mark.parametrize("delta", [Fraction(0), Fraction(1, 10**6)])
+def test_sum_of_shares_of_clipped_euros_has_the_variance_the_plan_says(
+    declared: Declared, delta: Fraction
+) -> None:
+    """Two holders, one colluder: what `amounts` is published with."""
+    table, cube = declared.tables["amounts"], declared.cubes["amounts"]
+    plan = make_plan(table, cube, Fraction(1), delta, sharing(2, 1))
+    assert plan.sums is not None
+    share, due = plan.sums.shares[0], plan.sums.noise_variances[0]
+    total = np.sum([share.draw([0] * (DRAWS // 4)) for _ in range(2)], axis=0)
+    assert np.var(total) == pytest.approx(due, rel=5 * math.sqrt(5 / (DRAWS // 4)))
+    assert due == pytest.approx(2 * plan.sums.mechanisms[0].variance, rel=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, MOST_HOLDERS])
+def test_masked_sums_of_the_largest_euros_wrap_round_to_the_exact_total(count: int) -> None:
+    """Each vector is a residue modulo 2⁶⁴; the total is within it, of either sign."""
+    names = [f"h{place:02d}" for place in range(count)]
+    keys = {name: MaskKey() for name in names}
+    figures = [shares.LARGEST_SHARE, -shares.LARGEST_SHARE, LARGEST]
+    session = session_of(b"\x01" * 32, [b"\x02" * 32])
+    vectors = [
+        keys[name].mask(
+            name, {one: keys[one].public for one in names if one != name}, session, figures
+        )
+        for name in names
+    ]
+    assert add_masked(vectors, 3) == [count * one for one in figures]
 
 
 def test_partner_epsilon_is_the_exact_worst_shift_rounded_up() -> None:

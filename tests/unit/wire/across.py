@@ -140,16 +140,16 @@ class UnsafePart:
 
 
 class Analysts:
-    """A statistical program and the two holders."""
+    """A statistical program and the two holders of a table."""
 
-    def __init__(self, federation: Federation) -> None:
-        self.federation = federation
+    def __init__(self, federation: Federation, table: str = TABLE) -> None:
+        self.federation, self.table = federation, table
         self.parts = {body: UnsafePart(federation, body) for body in HOLDERS}
         self.keys = load_activity_keys(federation.keys / DREES / "activities" / ACTIVITY)
         self.registers = known_ledgers(federation.keys, "register")
 
     def question(self, epsilon: str = "1", holders: Sequence[str] = HOLDERS) -> Question:
-        return self.federation.policy.statistics.question(TABLE, "2026-03", epsilon, holders)
+        return self.federation.policy.statistics.question(self.table, "2026-03", epsilon, holders)
 
     def client(self, holders: Sequence[BodyId] = HOLDERS) -> AcrossClient:
         parts = {body: self.parts[body] for body in holders}

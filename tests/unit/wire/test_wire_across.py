@@ -93,6 +93,25 @@ def test_publish_collector_sees_random_vectors_whose_sum_is_the_total(
     assert len(total) == CELLS
 
 
+def test_publish_sum_of_holders_is_of_persons_and_clipped_euros_with_their_mean(
+    analysts: Analysts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent(monkeypatch)
+    both = Analysts(analysts.federation, "amounts")
+    reply = both.publish()
+    assert reply.publication is not None
+    content = reply.publication.content
+    # Four persons of ppa, three of rsa, none of al; 100 € each, at whichever of the two.
+    (top, *_) = content["levels"]
+    assert (top["total"], top["sum"]["total"]) == (7, 700)
+    assert content["privacy"]["mechanism"] == "discrete-gaussian"
+    assert content["privacy"]["shares"]["partner_rho"] == content["privacy"]["cost_rho"]
+    vectors = [vector(one.seen["share"][0].masked).view(np.uint64) for one in both.parts.values()]
+    total = np.sum(vectors, axis=0).view(np.int64)
+    assert len(total) == 2 * CELLS
+    assert (total[:3].tolist(), total[CELLS : CELLS + 3].tolist()) == ([4, 3, 0], [400, 300, 0])
+
+
 def test_publish_document_is_the_same_at_each_and_free_again_after_a_restart(
     analysts: Analysts,
 ) -> None:

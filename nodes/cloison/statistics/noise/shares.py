@@ -139,7 +139,7 @@ def _polya(scale: float, shares: int) -> Iterator[int]:
 
 def _kept(value: int, shares: int) -> bool:
     """True with chance Π ((i − 1) m + 1) / (i m) over i = 1 … `value`, m = `shares`, exactly."""
-    return all(
+    return shares == 1 or all(
         secrets.randbelow(place * shares) < (place - 1) * shares + 1
         for place in range(1, value + 1)
     )
