@@ -3,17 +3,13 @@
 INVARIANT: as of one holder's tables, answers leave on a beat counted from when the question came.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from cloison.exchange.values import decision_to_proto
 from cloison.v1 import across_service_pb2 as wire
 from cloison.v1 import across_service_pb2_grpc
 from cloison.wire.across_desk import AcrossDesk
 from cloison.wire.calls import Context, answered
 from cloison.wire.node import Node
-from cloison.wire.statistics_servicers import BEAT_SECONDS, recorded_program, seconds_to_beat
+from cloison.wire.statistics_servicers import BEAT_SECONDS, on_beat, recorded_program
 
 
 class Across(across_service_pb2_grpc.AcrossServiceServicer):
@@ -25,7 +21,7 @@ class Across(across_service_pb2_grpc.AcrossServiceServicer):
     @answered
     async def Reserve(self, request: wire.ReserveRequest, context: Context) -> wire.ReserveResponse:
         """Decided, entered, reserved; or as kept."""
-        async with self._on_beat():
+        async with on_beat(self._beat):
             found = await self._desk.reserve(
                 recorded_program(self._node, context), request.statements
             )
@@ -39,7 +35,7 @@ class Across(across_service_pb2_grpc.AcrossServiceServicer):
     @answered
     async def Share(self, request: wire.ShareRequest, context: Context) -> wire.ShareResponse:
         """Masked cells, once."""
-        async with self._on_beat():
+        async with on_beat(self._beat):
             return await self._desk.share(recorded_program(self._node, context), request)
 
     @answered
@@ -53,12 +49,3 @@ class Across(across_service_pb2_grpc.AcrossServiceServicer):
         """Given up, and entered so."""
         peer = recorded_program(self._node, context)
         return wire.AbandonResponse(abandoned=self._desk.abandon(peer, request))
-
-    @asynccontextmanager
-    async def _on_beat(self) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        try:
-            yield
-        finally:
-            await asyncio.sleep(seconds_to_beat(loop.time() - begin, self._beat))

@@ -6,7 +6,8 @@ and drawing took shows only in whole beats.
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from cloison.errors import PeerError
 from cloison.exchange.statement import read_table_question
@@ -80,12 +81,8 @@ class Statistics(statistics_service_pb2_grpc.StatisticsServiceServicer):
     @answered
     async def Publish(self, request: wire.PublishRequest, context: Context) -> wire.PublishResponse:
         """The table, once drawn the same for ever."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        try:
+        async with on_beat(self._beat):
             answer = await self._desk.publish(self._program(context), request.statements)
-        finally:
-            await asyncio.sleep(seconds_to_beat(loop.time() - begin, self._beat))
         response = wire.PublishResponse(
             decided=answer.decided, document=answer.document, kept=answer.kept
         )
@@ -160,6 +157,17 @@ def _planned(question: Question) -> tuple[Plan, list[Floats], list[Floats]]:
     plan = question.plan()
     sums = half_widths(plan.sums, question.cube) if plan.sums else []
     return plan, half_widths(plan, question.cube), sums
+
+
+@asynccontextmanager
+async def on_beat(seconds: float) -> AsyncIterator[None]:
+    """What is done within takes a whole number of beats, whether it ends well or not."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    try:
+        yield
+    finally:
+        await asyncio.sleep(seconds_to_beat(loop.time() - begin, seconds))
 
 
 def seconds_to_beat(elapsed: float, beat: float) -> float:

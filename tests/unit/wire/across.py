@@ -77,6 +77,7 @@ class UnsafePart:
         self.down = ""
         self.before: dict[str, Callable[[Any], None]] = {}
         self.seen: dict[str, list[Any]] = {}
+        self.speaker: tuple[BodyId, str] = (DREES, ACTIVITY)
         self._stopped = False
         self.start()
 
@@ -106,7 +107,7 @@ class UnsafePart:
         if name in self.before:
             self.before[name](sent)
         try:
-            found = asyncio.run(method(sent, self.federation.context(DREES, ACTIVITY)))
+            found = asyncio.run(method(sent, self.federation.context(*self.speaker)))
         except Aborted as error:
             raise _FAULTS.get(error.code, PeerError)(error.reason, error.details) from error
         answer = type(found).FromString(found.SerializeToString())

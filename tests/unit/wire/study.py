@@ -38,6 +38,7 @@ class UnsafeParticipant:
         self.before: dict[str, Callable[[Any], None]] = {}
         self.sent: dict[str, list[Any]] = {}
         self.opened: list[Receipt] = []
+        self.speaker: tuple[BodyId, str] = (DREES, ACTIVITY)
         self.start()
 
     def start(self) -> None:
@@ -46,7 +47,7 @@ class UnsafeParticipant:
         self.single = StatisticsDesk(node, Holder(node))
         registers = known_ledgers(self.federation.keys, "register")
         desk = StudyDesk(node, self.single, registers, self.part_persons)
-        self.service = Studies(node, desk)
+        self.service = Studies(node, desk, beat_seconds=0, part_beat_seconds=0)
 
     def restart(self) -> None:
         self.federation.restart(self.body)
@@ -59,7 +60,7 @@ class UnsafeParticipant:
         self.sent.setdefault(name, []).append(sent)
         method = getattr(self.service, name)
         try:
-            return asyncio.run(method(sent, self.federation.context(DREES, ACTIVITY)))
+            return asyncio.run(method(sent, self.federation.context(*self.speaker)))
         except Aborted as error:
             raise PeerError(error.reason, error.details) from error
 

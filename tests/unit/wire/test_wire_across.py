@@ -12,10 +12,12 @@ from tests.unit.wire.across import ACTIVITY, DREES, Analysts, load
 
 from cloison.errors import CloisonError, IntegrityError
 from cloison.exchange.entries import parse_entry
+from cloison.identity import load_activity_keys
 from cloison.statistics import cells
 from cloison.statistics.noise.shares import NoiseShare
 from cloison.v1 import across_service_pb2 as wire
 from cloison.v1.statistics_service_pb2 import PublishRequest
+from cloison.wire.across_client import AcrossClient
 from cloison.wire.publication_file import parse_publication, print_publication
 from cloison.wire.statistics_client import Publication
 
@@ -306,6 +308,24 @@ def test_publish_too_dear_at_one_reserves_at_none(analysts: Analysts) -> None:
     analysts.publish("3", holders=(MSA,))
     assert analysts.refused("2") == "BUDGET_EXCEEDED"
     assert analysts.spent == ["0", "3"]
+
+
+def test_publish_by_an_analyst_whose_activity_is_no_statistics_is_refused(
+    analysts: Analysts,
+) -> None:
+    """One that reads incomes to compute a benefit; then one with the statements of another."""
+    other, record = "caf-ppa", analysts.federation.policy.activities["caf-ppa"]
+    for part in analysts.parts.values():
+        part.speaker = CAF, other
+    keys = load_activity_keys(analysts.federation.keys / CAF / "activities" / other)
+    client = AcrossClient(keys, analysts.parts, analysts.registers.__getitem__)
+    reply = client.publish(analysts.question(), record, analysts.federation.clock())
+    assert reply.refusal is not None
+    assert not reply.refusal.permitted
+    for part in analysts.parts.values():
+        part.speaker = CAF, "caf-outreach"
+    assert analysts.refused() == "NOT_YOURS"
+    assert analysts.spent == ["0", "0"]
 
 
 def test_publish_refused_by_the_law_is_entered_and_costs_nothing(analysts: Analysts) -> None:

@@ -14,6 +14,7 @@ from cloison.cli.root import read_policy
 from cloison.errors import CloisonError, IntegrityError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.replay import replay
+from cloison.identity import load_activity_keys
 from cloison.identity.study_keys import StudyKey, seal_to
 from cloison.law import PolicySet
 from cloison.statistics.noise import Mechanism
@@ -21,6 +22,7 @@ from cloison.v1 import study_service_pb2 as wire
 from cloison.v1.receipt_pb2 import Receipt
 from cloison.v1.statement_pb2 import SignedStatement, Statement
 from cloison.wire import study_desk
+from cloison.wire.study_client import StudyClient
 
 STEPS = {MSA: "CodePersons", CAF: "NamePersons", CNAV: "GiveColumns", DGFIP: "JoinStudy"}
 PEOPLE = (ANNE, BRUNO, DENIS, ELSA)
@@ -331,6 +333,24 @@ def test_publish_refused_by_the_law_is_entered_and_nothing_is_named(studying: St
     assert studying.spent == "0"
     assert [one.step for one in studying.parts[DGFIP].steps()] == ["refused"]
     assert [studying.parts[body].steps() for body in (MSA, CAF, CNAV)] == [[], [], []]
+
+
+def test_publish_by_an_analyst_whose_activity_is_no_statistics_is_refused(
+    studying: Studying,
+) -> None:
+    other, record = "caf-ppa", studying.federation.policy.activities["caf-ppa"]
+    for part in studying.parts.values():
+        part.speaker = CAF, other
+    keys = load_activity_keys(studying.federation.keys / CAF / "activities" / other)
+    client = StudyClient(keys, studying.parts, studying.registers.__getitem__)
+    reply = client.publish(studying.question(), record, studying.federation.clock())
+    assert reply.refusal is not None
+    assert not reply.refusal.permitted
+    assert [one.step for one in studying.parts[DGFIP].steps()] == ["refused"]
+    for part in studying.parts.values():
+        part.speaker = CAF, "caf-outreach"
+    assert studying.refused() == "NOT_YOURS"
+    assert studying.parts[MSA].steps() == []
 
 
 def _read_less(policy: PolicySet) -> PolicySet:
