@@ -104,13 +104,14 @@ class StudyClient:
     def publish(self, question: Question, record: Activity, now: datetime) -> TableReply:
         """The table, of all participants or of none. Raises as the nodes say."""
         asked = table_question(_asked(question))
-        joins, _, names, *others = self._parts
+        joins, keys, names, *others = self._parts
         signed = {
             body: build_statements(self._keys, body, question.whole, _asked(question), record, now)
             for body in (names, *others)
         }
-        opened = []
-        for body in self._parts:
+        opened = {}
+        # Who gives rows first: what the law refuses is refused, and shown, as of any question.
+        for body in (names, *others, keys, joins):
             statements = signed.get(body) or _in_order(question, signed)
             request = wire.OpenStudyRequest(question=asked, statements=statements)
             reply = self._parts[body].open_study(request)
@@ -118,8 +119,8 @@ class StudyClient:
                 return TableReply(None, decision_from_proto(reply.refusal), kept=False)
             if reply.HasField("kept"):
                 return self._reply(reply.kept, joins, kept=True)
-            opened.append(reply.opened)
-        part = _Carried(self._parts, asked, opened)
+            opened[body] = reply.opened
+        part = _Carried(self._parts, asked, [opened[body] for body in self._parts])
         while not part.carry():
             pass
         return self._reply(part.joined, joins, kept=False)

@@ -84,7 +84,8 @@ def test_publish_again_is_decided_before_the_kept_table_is_given(studying: Study
     reply = studying.publish(purposes=("control-targeting",))
     assert reply.publication is None
     assert reply.refusal is not None
-    assert studying.parts[DGFIP].steps()[-1].step == "refused"
+    assert studying.parts[CAF].steps()[-1].step == "refused"
+    assert studying.parts[DGFIP].steps()[-1].step == "destroyed"
 
 
 def test_each_body_sees_only_its_part(studying: Studying, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,8 +332,9 @@ def test_publish_refused_by_the_law_is_entered_and_nothing_is_named(studying: St
     assert reply.refusal is not None
     assert reply.refusal.reason == "PURPOSE_NOT_DECLARED"
     assert studying.spent == "0"
-    assert [one.step for one in studying.parts[DGFIP].steps()] == ["refused"]
-    assert [studying.parts[body].steps() for body in (MSA, CAF, CNAV)] == [[], [], []]
+    assert [one.step for one in studying.parts[CAF].steps()] == ["refused"]
+    assert len(studying.federation.entries(CAF, "decided")) == 2
+    assert [studying.parts[body].steps() for body in (MSA, DGFIP, CNAV)] == [[], [], []]
 
 
 def test_publish_by_an_analyst_whose_activity_is_no_statistics_is_refused(
@@ -346,7 +348,7 @@ def test_publish_by_an_analyst_whose_activity_is_no_statistics_is_refused(
     reply = client.publish(studying.question(), record, studying.federation.clock())
     assert reply.refusal is not None
     assert not reply.refusal.permitted
-    assert [one.step for one in studying.parts[DGFIP].steps()] == ["refused"]
+    assert [one.step for one in studying.parts[CAF].steps()] == ["refused"]
     for part in studying.parts.values():
         part.speaker = CAF, "caf-outreach"
     assert studying.refused() == "NOT_YOURS"
