@@ -598,6 +598,46 @@ def _halves(parts: frozenset[str], name: str, place: int) -> Callable[[World, Sp
     return sow
 
 
+def lost_often(world: World, span: Span, count: int) -> None:
+    """Answers that were used, and are said to be lost."""
+
+    def one(number: int) -> None:
+        person = _persons("lost often", count)[number]
+        case = world.open("msa-ppa", "review", span.last, [person])
+        cut = Asking(parts=frozenset({"asked", "decided"}))
+        answer = world.ask("msa-ppa", "dgfip", "tax_notices", case, [person], cut)
+        world.lose(MSA, "dgfip", answer)
+        world.deposit(case, [])
+        world.close(case, "decided")
+
+    _spread(world, _day(span, 6), count, one)
+
+
+def unwitnessed(world: World, span: Span, count: int) -> None:
+    """A holder answers controls for minutes without a witness; a later decision says since when."""
+    start = _day(span, 3)
+
+    def one(number: int) -> None:
+        person = _persons("unwitnessed", count)[number]
+        case = world.open(CONTROL, "control-file", span.last, [person])
+        how = Asking(agent=AGENTS[number % 4])
+        answer = world.ask(CONTROL, "dgfip", "tax_notices", case, [person], how)
+        world.tell(case, "content-and-origin", how.agent)
+        world.deposit(case, [answer.leaf])
+        world.at(world.now + timedelta(days=3), lambda: world.close(case, "concluded"))
+
+    def after() -> None:
+        person = _persons("after unwitnessed", 1)[0]
+        case = world.open(PPA, "review", span.last, [person])
+        how = Asking(own_seconds=900)
+        answer = world.ask(PPA, "dgfip", "tax_notices", case, [person], how)
+        world.deposit(case, [answer.leaf])
+        world.close(case, "decided")
+
+    _spread(world, start, count, one)
+    world.at(start + timedelta(minutes=12), after)
+
+
 def twice(world: World, span: Span, count: int) -> None:
     """The same decision, entered again."""
 
@@ -746,6 +786,8 @@ _AFTER = (
         Scale(1, 10),
         _halves(frozenset({"decided", "received"}), "unasked", 2),
     ),
+    Plant("ANSWERS_LOST_OFTEN", Scale(25, 60), lost_often, frozenset({"OUTPUT_WITHOUT_RECEIPTS"})),
+    Plant("RECEIPT_NOT_WITNESSED", Scale(1, 10), unwitnessed),
     Plant("NOT_DECIDED", Scale(1, 10), _halves(_NEVER, "undecided question", 3)),
     Plant("NOT_RECEIVED", Scale(1, 10), _halves(frozenset({"asked", "decided"}), "unreceived", 4)),
     Plant(

@@ -307,11 +307,17 @@ def contest(world: World, days: int | None) -> None:
 
 
 def outages(world: World, month: Month) -> None:
-    """A node is away a moment: some calls fail, of no consequence."""
+    """A node is away a moment: some calls fail, an answer is lost and asked for again."""
     day = working_days(month)[3]
 
     def fail() -> None:
         counts = [("STATEMENT_TOO_OLD", 3)]
         world.enter(CNAV, failures_entry("caf", world.now, counts, world.now))
+        person = 4_000_000 + month.index
+        case = world.open("caf-ppa", "review", month, [person])
+        cut = Asking(parts=frozenset({"asked", "decided"}))
+        answer = world.ask("caf-ppa", "cnav", MONTHLY, case, [person], cut)
+        world.lose(CAF, "cnav", answer)
+        decide(world, case, [world.ask("caf-ppa", "cnav", MONTHLY, case, [person])], aside=False)
 
     world.at(night(day, 9500), fail)

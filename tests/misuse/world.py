@@ -93,6 +93,7 @@ class Asking:
     parts: frozenset[str] = frozenset({"asked", "decided", "received"})
     received_sealed: bytes = b""
     holder_ahead: timedelta = timedelta(0)
+    own_seconds: int = 1
 
 
 @dataclass(slots=True)
@@ -329,10 +330,19 @@ class World:
         # The ledger's head was seen in the second; the case's some seconds to minutes ago.
         seconds = self.random.randrange(1, 300)
         seen = Witnessing(
-            quorum_none=False, own_seconds=1, case_seconds=None if found is None else seconds
+            quorum_none=False,
+            own_seconds=how.own_seconds,
+            case_seconds=None if found is None else seconds,
         )
         named = how.agent != BATCH
         return Facts(found, False, named, how.same_set, persons, how.hindrance, seen)
+
+    def lose(self, body: BodyId, holder: str, answer: Answer) -> None:
+        """A body says that an answer never came."""
+        said = entry_pb2.Lost(
+            holder=holder, reason="PEER_UNAVAILABLE", statement_hashes=[answer.statement_hash]
+        )
+        self.enter(body, entries.entry_of(said, self.now))
 
     def ledgers(self) -> Ledgers:
         """As an audit reads them, without a disk."""

@@ -25,10 +25,13 @@ class Witnessed:
 
     Attributes:
         entries: Under the newest head that enough peers and every overseer cosigned.
+        answerable: Under the newest head that enough witnesses cosigned for answers to rest on it;
+            None where the trust policy asks for none, or nothing is known.
     """
 
     ledger: str
     entries: int
+    answerable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def read_witnessed(directory: Path, verifier: NoteVerifier, trust: TrustPolicy) 
     """
     path = directory / WITNESSED
     if not path.exists():
-        return Witnessed(verifier.name, 0)
+        return Witnessed(verifier.name, 0, 0 if trust.asks else None)
     with guard_reads(f"`{path}`"):
         data = path.read_bytes()
     head, note = verify_checkpoint(data, verifier), parse_note(data)
@@ -64,7 +67,9 @@ def read_witnessed(directory: Path, verifier: NoteVerifier, trust: TrustPolicy) 
     def seen(name: str) -> bool:
         return trust.witnesses[name].verifier.seen(note) is not None
 
-    return Witnessed(verifier.name, head.size if trust.met(seen, AUDITED) else 0)
+    enough = head.size if trust.met(seen) else 0
+    audited = head.size if trust.met(seen, AUDITED) else 0
+    return Witnessed(verifier.name, audited, enough if trust.asks else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from cloison.audit.lines import Line
 from cloison.audit.rows import (
+    NOT_SAID,
     Asked,
     Cited,
     Closed,
@@ -16,6 +17,7 @@ from cloison.audit.rows import (
     Deposit,
     Failure,
     Gone,
+    Lost,
     Objection,
     Opened,
     Part,
@@ -36,6 +38,7 @@ _PERMITS = (decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGA
 _GRANULARITIES = {number: one.value for one, number in GRANULARITY_NUMBERS.items()}
 _MONTHS_A_YEAR = 12
 _NUMBER = 100
+_SECOND_MS = 1000
 _MOST = (1 << 63) - 1
 """What a column holds; a count above it is no count."""
 
@@ -166,7 +169,18 @@ def _question(
         hash(decided.sealed_hash),
         hash(line.leaf),
         decided.label.until_ms,
+        _seen(facts, place.time),
     )
+
+
+def _seen(facts: decision_pb2.Facts, time_ms: int) -> int:
+    """When enough witnesses had last seen the ledger of a decision."""
+    said = facts.witnessing
+    if not facts.HasField("witnessing") or said.quorum_none:
+        return NOT_SAID
+    if not said.HasField("own_seconds"):
+        return 0
+    return max(0, time_ms - min(said.own_seconds * _SECOND_MS, _MOST))
 
 
 def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
@@ -186,6 +200,13 @@ def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
             received.label.until_ms,
         )
     )
+
+
+def _lost(tables: Tables, line: Line, lost: entry_pb2.Lost) -> None:
+    for statement in lost.statement_hashes:
+        tables.lost.add(
+            Lost(line.ledger, line.index, line.entry.entry_time_ms, hash(statement), line.body)
+        )
 
 
 def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
@@ -306,6 +327,7 @@ _TAKES: Mapping[str, Callable[[Tables, Line, Any], None]] = {
     "asked": _asked,
     "decided": _decided,
     "received": _received,
+    "lost": _lost,
     "cohort_part": _part,
     "case_opened": _opened,
     "case_renewed": _renewed,

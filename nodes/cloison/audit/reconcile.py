@@ -1,7 +1,8 @@
 """Asked = decided = received: both ends of every exchange, held against each other.
 
 By statement hash, by the hash of the sealed answer, and by the leaf hash each side cites of the
-other. What a ledger that is not given would say is not guessed.
+other. An answer that did not come is `lost` where its requester said so, `missing` where nobody
+did. What a ledger that is not given would say is not guessed.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloison.audit.findings import Finding, Severity
+from cloison.audit.findings import Finding, Grade, Severity
 from cloison.audit.gathering import TRACEABILITY, Gathering, Kind
 from cloison.audit.period import Period
 from cloison.audit.rows import Asked, Part, Question, Received
@@ -19,12 +20,19 @@ from cloison.exchange.statement import to_milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How much was looked at."""
+    """How much was looked at.
+
+    Attributes:
+        lost: Questions whose requester said that no answer came, and to which none came later.
+        missing: Answers that left, or questions that were sent, of which nobody says any more.
+    """
 
     asked: int
     decided: int
     received: int
     batches: int
+    lost: int
+    missing: int
 
 
 _KINDS = {
@@ -64,17 +72,30 @@ _KINDS = {
         Severity.MEDIUM,
         TRACEABILITY,
         "{n} réponse(s) autorisée(s) de {holder} ne sont pas au registre de {requester}.",
-        "Une coupure après l'envoi l'explique; le demandeur dit si la réponse est arrivée.",
+        "Une coupure après l'envoi l'explique, mais le nœud du demandeur l'aurait inscrite comme"
+        " perdue : ses réponses reçues, sur place, disent si elle est arrivée.",
+        Grade.STORE,
+    ),
+    "ANSWER_LOST": Kind(
+        "ANSWER_LOST",
+        Severity.LOW,
+        TRACEABILITY,
+        "{requester} déclare perdue(s) {n} réponse(s) autorisée(s) de {holder} : parties, jamais"
+        " arrivées.",
+        "Le journal des deux nœuds à cette minute ; les réponses reçues du demandeur, sur place.",
+        Grade.STORE,
     ),
     "NOT_DECIDED": Kind(
         "NOT_DECIDED",
         Severity.LOW,
         TRACEABILITY,
-        "{n} demande(s) de {requester} à {holder} n'ont ni décision ni réponse.",
+        "{n} demande(s) de {requester} à {holder} n'ont ni décision, ni réponse, ni déclaration de"
+        " perte.",
         "Un échec avant la décision est compté, par minute et par cause, au registre du détenteur.",
     ),
 }
 
+_MISSING = frozenset({"NOT_RECEIVED", "NOT_DECIDED"})
 _HELD = ("requester", "at", "leaf_key", "outcome", "sealed_key")
 _Found = tuple[str, Asked | Question | Received | Part]
 
@@ -91,16 +112,17 @@ def reconcile(tables: Tables, period: Period, due: datetime) -> tuple[list[Findi
         One finding a code, pair of bodies and activity, gravest first; and what was looked at.
     """
     exchanges = _Exchanges(tables, to_milliseconds(due))
-    gathering = Gathering(tables)
+    gathering, missing = Gathering(tables), 0
     for code, row in exchanges.compare():
         if period.holds(row.time):
+            missing += code in _MISSING
             requester, holder, activity = exchanges.between(row)
             words = {"requester": requester, "holder": holder}
             gathering.add(_KINDS[code], activity, row, **words)
     order = list(_KINDS)
     findings = gathering.findings()
     findings.sort(key=lambda one: (order.index(one.code), one.activity, one.sentence))
-    return findings, _checked(tables, period)
+    return findings, _checked(tables, period, exchanges.lost_for_good(period), missing)
 
 
 class _Exchanges:
@@ -115,6 +137,7 @@ class _Exchanges:
         self._asked: dict[int, int] = {}
         self._decided: dict[int, int] = {}
         self._received: dict[int, int] = {}
+        self._lost = {hash((one.statement_key, one.body)) for one in tables.lost}
         self._parts: dict[int, dict[tuple[str, int, int], int]] = defaultdict(dict)
         for place, asked in enumerate(tables.asked):
             self._asked.setdefault(asked.statement_key, place)
@@ -159,15 +182,16 @@ class _Exchanges:
                     yield "DECIDED_NOT_ASKED", one
                 # A cohort's answer leaves batch by batch, its decision with the header.
                 elif one.permitted and not arrived and self._due(one.time):
-                    yield "NOT_RECEIVED", one
+                    yield self._not_come(one.statement_key, one.requester), one
 
     def _compare_asked(self) -> Iterator[_Found]:
         for place, one in enumerate(self._tables.asked):
             key = one.statement_key
             if key in self._decided or self._asked[key] != place or not self._due(one.time):
                 continue
-            arrived = hash((key, one.requester)) in self._received
-            if one.holder in self._tables.bodies and not arrived:
+            own = hash((key, one.requester))
+            told = own in self._received or own in self._lost
+            if one.holder in self._tables.bodies and not told:
                 yield "NOT_DECIDED", one
 
     def _compare_receipts(self) -> Iterator[_Found]:
@@ -195,9 +219,24 @@ class _Exchanges:
             if left is None and came is not None:
                 yield "RECEIVED_NOT_DECIDED", came
             elif came is None and left is not None and self._due(left.time):
-                yield "NOT_RECEIVED", left
+                yield self._not_come(key, requester), left
             elif left is not None and came is not None and _part_differs(left, came):
                 yield "ANSWER_DIFFERS", came
+
+    def lost_for_good(self, period: Period) -> int:
+        """Questions of the period declared lost, of which the decision did not come either."""
+        return len(
+            {
+                own
+                for one in self._tables.lost
+                if period.holds(one.time)
+                and (own := hash((one.statement_key, one.body))) not in self._received
+            }
+        )
+
+    def _not_come(self, key: int, requester: str) -> str:
+        """What is not there was lost, if who asked says so itself."""
+        return "ANSWER_LOST" if hash((key, requester)) in self._lost else "NOT_RECEIVED"
 
     def _part(self, place: int | None) -> Part | None:
         return None if place is None else self._tables.parts[place]
@@ -215,7 +254,7 @@ def _part_differs(left: Part, came: Part) -> bool:
     )
 
 
-def _checked(tables: Tables, period: Period) -> Checked:
+def _checked(tables: Tables, period: Period, lost: int, missing: int) -> Checked:
     def count(times: Iterator[int]) -> int:
         return sum(map(period.holds, times))
 
@@ -224,4 +263,6 @@ def _checked(tables: Tables, period: Period) -> Checked:
         count(one.time for one in tables.questions),
         count(one.time for one in tables.received),
         len({(one.statement_key, one.batch) for one in tables.parts if period.holds(one.time)}),
+        lost,
+        missing,
     )

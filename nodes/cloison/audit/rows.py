@@ -6,6 +6,9 @@ equal where the digests do, and say nothing else. Months are `Month.index`.
 
 from typing import NamedTuple, Protocol
 
+NOT_SAID = -1
+"""Of `Question.seen`: the entry does not say it, or its federation asks for no witness."""
+
 
 class Placed(Protocol):
     """Any row: `at` is the entry's index in `ledger`."""
@@ -83,6 +86,8 @@ class Question(NamedTuple):
     sealed_key: int
     leaf_key: int
     label_until: int
+    seen: int
+    """When enough witnesses had last seen this ledger, as known then; 0: never; or `NOT_SAID`."""
 
 
 class Asked(NamedTuple):
@@ -128,6 +133,16 @@ class Received(NamedTuple):
     outcome: int
     sealed_key: int
     label_until: int
+
+
+class Lost(NamedTuple):
+    """A question its requester says it has no answer to, or not the whole."""
+
+    ledger: str
+    at: int
+    time: int
+    statement_key: int
+    body: str
 
 
 class Part(NamedTuple):

@@ -18,6 +18,7 @@ from cloison.audit.over_time import accesses_over_time
 from cloison.audit.period import Period
 from cloison.audit.persons import find_persons
 from cloison.audit.policies import find_policies
+from cloison.audit.receipts import find_lost, find_receipts
 from cloison.audit.reconcile import reconcile
 from cloison.audit.scene import Scene
 from cloison.audit.series import Series
@@ -40,6 +41,7 @@ FAMILIES: tuple[Callable[[Scene], list[Finding]], ...] = (
     find_policies,
     find_budgets,
     find_clocks,
+    find_lost,
 )
 _UNDER_WAY = timedelta(minutes=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
@@ -106,6 +108,7 @@ def examine(
     findings, matched = reconcile(tables, period, period.until - _UNDER_WAY)
     duties, unmet = find_obligations(scene)
     findings += [*again.findings, *unmet]
+    findings += find_receipts(tables, policy.witnesses, ledgers.witnessed, period)
     for family in FAMILIES:
         findings += family(scene)
     drifting, drift = find_drift(scene)

@@ -16,6 +16,7 @@ from cloison.audit.rows import (
     Deposit,
     Failure,
     Gone,
+    Lost,
     Objection,
     Opened,
     Part,
@@ -62,6 +63,7 @@ class Tables:
         self.asked = Columns(Asked, words)
         self.sights = Columns(Sight, words)
         self.received = Columns(Received, words)
+        self.lost = Columns(Lost, words)
         self.parts = Columns(Part, words)
         self.opened = Columns(Opened, words)
         self.renewed = Columns(Renewed, words)

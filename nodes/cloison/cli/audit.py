@@ -9,6 +9,7 @@ import typer
 
 from cloison.audit import Period, examine, reconcile
 from cloison.audit.again import read_traces
+from cloison.audit.receipts import find_receipts
 from cloison.audit.run import replay
 from cloison.cli.audit_ledgers import Addresses, Node, open_ledgers
 from cloison.cli.audit_report import print_report, write_report
@@ -126,7 +127,9 @@ def reconcile_(
 ) -> None:
     """Check that what was asked was decided, and what was decided received; exit 1 on a finding.
 
-    Every entry of every ledger is read and held to its signed head first.
+    What did not come is `lost` where its requester declared so, `missing` where nobody did.
+    Receipts whose entry no quorum of witnesses saw in time are found too. Every entry of every
+    ledger is read and held to its signed head first.
 
     Example: cloison audit reconcile
     """
@@ -134,8 +137,11 @@ def reconcile_(
     due = parse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
         ledgers = opened.ledgers()
-        findings, checked = reconcile(read_traces(ledgers), Period.always(), due)
-    findings = [*opened.refused, *findings]
+        tables = read_traces(ledgers)
+        findings, checked = reconcile(tables, Period.always(), due)
+        limits = load_policy(place.root).witnesses
+        late = find_receipts(tables, limits, ledgers.witnessed, Period.up_to(due))
+    findings = [*opened.refused, *findings, *late]
     print_reconciled(findings, checked, list(ledgers.traces), as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)

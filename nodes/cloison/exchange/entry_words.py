@@ -114,4 +114,5 @@ _OUTCOMES: Mapping[str, Callable[[Any], tuple[str, str]]] = {
     "case_closed": lambda part: (part.outcome, ""),
     "destroyed": lambda part: ("destroyed", part.why),
     "failures": _of_failures,
+    "lost": lambda part: ("lost", part.reason),
 }

@@ -53,6 +53,10 @@ def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
         yield "notice_owed", received.label.received_by.encode()
 
 
+def _lost_terms(lost: entry_pb2.Lost) -> Iterator[Term]:
+    yield from (("lost", statement) for statement in lost.statement_hashes)
+
+
 def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
     place = part_key(part.statement_hash, part.batch_index)
     yield ("came" if part.received else "left"), place
@@ -130,6 +134,7 @@ _OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
     "asked": _asked_terms,
     "decided": _decided_terms,
     "received": _received_terms,
+    "lost": _lost_terms,
     "cohort_part": _part_terms,
     "case_renewed": _renewed_terms,
     "case_closed": _closed_terms,

@@ -28,6 +28,8 @@ class Alarms(FileShape):
     ordinary_refusals_percent: Threshold
     ordinary_refusals_least: Threshold
     failures_a_day: Threshold
+    lost_answers_percent: Threshold
+    lost_answers_least: Threshold
     # Sweeps.
     named_file_persons_a_day: Threshold
     control_persons_a_day: Threshold

@@ -48,6 +48,7 @@ class Entry(_message.Message):
     BUDGET_RESERVED_FIELD_NUMBER: _builtins.int
     TABLE_PUBLISHED_FIELD_NUMBER: _builtins.int
     NOTICE_GIVEN_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
     CONTESTATION_ANSWERED_FIELD_NUMBER: _builtins.int
     CONTESTATIONS_TOLD_FIELD_NUMBER: _builtins.int
@@ -101,6 +102,8 @@ class Entry(_message.Message):
     @_builtins.property
     def notice_given(self) -> Global___NoticeGiven: ...
     @_builtins.property
+    def lost(self) -> Global___Lost: ...
+    @_builtins.property
     def contested(self) -> Global___Contested: ...
     @_builtins.property
     def contestation_answered(self) -> Global___ContestationAnswered: ...
@@ -149,6 +152,7 @@ class Entry(_message.Message):
         budget_reserved: Global___BudgetReserved | None = ...,
         table_published: Global___TablePublished | None = ...,
         notice_given: Global___NoticeGiven | None = ...,
+        lost: Global___Lost | None = ...,
         contested: Global___Contested | None = ...,
         contestation_answered: Global___ContestationAnswered | None = ...,
         contestations_told: Global___ContestationsTold | None = ...,
@@ -163,11 +167,11 @@ class Entry(_message.Message):
         table_abandoned: Global___TableAbandoned | None = ...,
         study_step: Global___StudyStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "failures", b"failures", "kind", b"kind", "lost", b"lost", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_contest_answered", b"access_contest_answered", "access_contested", b"access_contested", "asked", b"asked", "budget_reserved", b"budget_reserved", "case_closed", b"case_closed", "case_opened", b"case_opened", "case_renewed", b"case_renewed", "change_heard", b"change_heard", "change_told", b"change_told", "cohort_part", b"cohort_part", "contestation_answered", b"contestation_answered", "contestations_told", b"contestations_told", "contested", b"contested", "day_closed", b"day_closed", "decided", b"decided", "deposited", b"deposited", "destroyed", b"destroyed", "entry_sealed", b"entry_sealed", "entry_time_ms", b"entry_time_ms", "failures", b"failures", "kind", b"kind", "lost", b"lost", "notice_given", b"notice_given", "objected", b"objected", "person_read", b"person_read", "policy_loaded", b"policy_loaded", "received", b"received", "started", b"started", "study_step", b"study_step", "table_abandoned", b"table_abandoned", "table_published", b"table_published", "table_shared", b"table_shared", "trace_key_erased", b"trace_key_erased", "traces_pruned", b"traces_pruned", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "contested", "contestation_answered", "contestations_told", "day_closed", "person_read", "access_contested", "access_contest_answered", "entry_sealed", "trace_key_erased", "traces_pruned", "table_shared", "table_abandoned", "study_step"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["asked", "decided", "received", "case_opened", "case_renewed", "case_closed", "cohort_part", "failures", "deposited", "started", "objected", "destroyed", "change_told", "change_heard", "policy_loaded", "budget_reserved", "table_published", "notice_given", "lost", "contested", "contestation_answered", "contestations_told", "day_closed", "person_read", "access_contested", "access_contest_answered", "entry_sealed", "trace_key_erased", "traces_pruned", "table_shared", "table_abandoned", "study_step"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -411,6 +415,39 @@ class CaseClosed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaseClosed: _TypeAlias = CaseClosed  # noqa: Y015
+
+@_typing.final
+class Lost(_message.Message):
+    """The requester's node asked these, and has no answer to them: none came, or none that holds. Another
+    attempt with the same bytes may still bring one; `received` then says so.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STATEMENT_HASHES_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    reason: _builtins.str
+    """`PEER_UNAVAILABLE`, `BAD_RECEIPT`, … ; `STOPPED`: the node stopped meanwhile."""
+    @_builtins.property
+    def statement_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of each statement, at most 64."""
+
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        statement_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "reason", b"reason", "statement_hashes", b"statement_hashes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lost: _TypeAlias = Lost  # noqa: Y015
 
 @_typing.final
 class CohortPart(_message.Message):

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import grpc
 
-from cloison.errors import CloisonError, InputError, PeerError
+from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import (
     asked_entry,
@@ -32,6 +32,7 @@ from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import (
     Holder,
 )
+from cloison.wire.losses import enter_lost
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
 from cloison.wire.requester import (
@@ -74,14 +75,18 @@ class CohortRequester:
             answers = self._local(passing, first.header, requests)
         else:
             answers = self._remote(passing, first.header, requests)
-        async for answer in answers:
-            if answer.WhichOneof("part") == "header":
-                passing.receive_header(answer.header)
-            else:
-                passing.receive(answer.batch)
-            yield answer
-        if not passing.done:
-            raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
+        try:
+            async for answer in answers:
+                if answer.WhichOneof("part") == "header":
+                    passing.receive_header(answer.header)
+                else:
+                    passing.receive(answer.batch)
+                yield answer
+            passing.require_done()
+        except (InputError, IntegrityError, PeerError) as error:
+            lost = {statement.hash: error.reason}
+            enter_lost(self._node, statement.holder, lost, parts=True)
+            raise
 
     async def _local(
         self,
@@ -163,6 +168,11 @@ class Passing:
         self._label = release_pb2.Label()
         self._objections = False
         self._verify = node.heads.of(statement.holder)
+
+    def require_done(self) -> None:
+        """Every batch was answered, or none was permitted. Raises `PeerError` (`COHORT_CUT`)."""
+        if not self.done:
+            raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
     def send(self, batch: gateway_service_pb2.CohortBatch) -> None:
         """Checks a batch, proves its cases and keeps who is in it, before it leaves.

@@ -38,6 +38,7 @@ from cloison.wire.coalescer import Coalescer
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import BATCH
 from cloison.wire.holder import Holder
+from cloison.wire.losses import enter_lost
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
 from cloison.wire.refusal import refusal_of
@@ -165,6 +166,12 @@ class Requester:
         except (PeerError, IntegrityError) as error:  # its head or answer contradicts an earlier
             self._node.failures.add(holder, error.reason, now)
             checked = [(fail(error), None) for _ in fresh]
+        lost = {
+            one.statement.hash: answer.failure.reason
+            for one, (answer, receipt) in zip(fresh, checked, strict=True)
+            if receipt is None
+        }
+        enter_lost(self._node, holder, lost, parts=False)
         checked = [self._withhold(one, found) for one, found in zip(fresh, checked, strict=True)]
         by_hash = refused | {
             one.statement.hash: answer for one, (answer, _) in zip(fresh, checked, strict=True)

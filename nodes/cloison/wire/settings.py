@@ -31,6 +31,7 @@ from cloison.ledger.witness import Witness
 from cloison.store import Store, load_catalogue, load_nodes
 from cloison.wire.days import DayBook
 from cloison.wire.destruction import DestructionDesk
+from cloison.wire.losses import enter_stopped
 from cloison.wire.node import Clock, Heads, Node
 from cloison.wire.policy_desk import check_set, require_promise_signer, told_of
 from cloison.wire.policy_sets import PolicySets, read_signed
@@ -175,6 +176,7 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         node.last_day = day_number(traces.entry(traces.size - 1))
     node.register.append_many([started_entry(SOFTWARE, policy.hash, clock())])
     DayBook(node).close_all()
+    enter_stopped(node)
     DestructionDesk(node).finish()
     RetentionDesk(node).daily()
     return node

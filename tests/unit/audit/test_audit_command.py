@@ -64,7 +64,8 @@ def test_run_says_what_it_found_and_what_it_looked_at(
     assert set(said) == {"findings", "checked"}
     codes = {one["code"] for one in said["findings"] if one["severity"] != "low"}
     # No witness saw these ledgers: nobody ran any.
-    assert codes == {"REFUSED_ATTEMPT", "EXPIRED_TEXT_INVOKED", "WITNESS_GAP"}
+    unseen = {"WITNESS_GAP", "RECEIPT_NOT_WITNESSED"}
+    assert codes == {"REFUSED_ATTEMPT", "EXPIRED_TEXT_INVOKED"} | unseen
     (one,) = (one for one in said["findings"] if one["code"] == "REFUSED_ATTEMPT")
     assert {"code", "severity", "activity", "article", "sentence", "evidence"} <= set(one)
     assert one["evidence"][0]["grade"] == "ledger"
@@ -98,7 +99,7 @@ def test_only_one_body_is_not_held_against_those_not_given(
 ) -> None:
     assert place.audit("run", "--only", "dgfip", "--json", "--until", UNTIL) == 1
     codes = {one["code"] for one in found(capsys)["findings"]}
-    assert codes == {"PROVISIONAL_TEXT_RELIED_ON", "WITNESS_GAP"}
+    assert codes == {"PROVISIONAL_TEXT_RELIED_ON", "WITNESS_GAP", "RECEIPT_NOT_WITNESSED"}
 
 
 def test_index_beside_the_log_is_not_read(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

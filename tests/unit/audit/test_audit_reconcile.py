@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from tests.federation import ANNE, CAF, CNAV, NOW, Federation
+from tests.federation import ANNE, CAF, CNAV, NOW, ROOT, Federation
 
 from cloison.audit import Finding, Line, Period, Severity, reconcile
+from cloison.audit.heads import Witnessed
 from cloison.audit.reading import take
+from cloison.audit.receipts import find_receipts
 from cloison.audit.reconcile import Checked
 from cloison.audit.tables import Tables
 from cloison.bodies import BodyId
-from cloison.exchange.entries import cohort_part_entry, parse_entry
+from cloison.cli.policy import load_policy
+from cloison.exchange.entries import cohort_part_entry, entry_of, parse_entry
 from cloison.ledger.tree import leaf_hash
+from cloison.v1 import entry_pb2
 
 Ledgers = dict[BodyId, list[Line]]
 UNTIL = NOW + timedelta(days=1)
@@ -99,6 +104,92 @@ def test_question_without_decision_is_a_light_finding(ledgers: Ledgers) -> None:
     (one,) = findings(ledgers)
     assert (one.code, one.severity, one.count) == ("NOT_DECIDED", Severity.LOW, 3)
     assert len(one.evidence) == 3
+
+
+def test_answer_declared_lost_is_told_apart_from_a_missing_one(federation: Federation) -> None:
+    """Both left; of the first the requester said that it never came."""
+    program = federation.program("caf-ppa")
+    link = federation.link(CAF, CNAV)
+    link.after = lambda _: setattr(link, "down", True)
+    program.put(program.item(program.question(program.open_case())))
+    link.after, link.down = None, False
+    program.put(program.item(program.question(program.open_case(), purpose="eligibility")))
+    ledgers = {body: lines_of(federation, body) for body in (CAF, CNAV)}
+    ledgers[CAF] = without(ledgers[CAF], *kinds(ledgers[CAF], "received"))
+    clean, checked = reconciled(ledgers)
+    codes = [(one.code, one.severity, one.count) for one in clean]
+    assert codes == [
+        ("NOT_RECEIVED", Severity.MEDIUM, 1),
+        ("ANSWER_LOST", Severity.LOW, 1),
+    ]
+    assert (checked.lost, checked.missing) == (1, 1)
+
+
+def test_answer_declared_lost_that_came_after_all_is_no_finding(federation: Federation) -> None:
+    program = federation.program("caf-ppa")
+    link = federation.link(CAF, CNAV)
+    item = program.item(program.question(program.open_case()))
+    link.down = True
+    program.put(item)
+    link.down = False
+    program.put(item)
+    ledgers = {body: lines_of(federation, body) for body in (CAF, CNAV)}
+    assert len(kinds(ledgers[CAF], "lost")) == 1
+    assert reconciled(ledgers)[0] == []
+
+
+def test_question_declared_lost_that_was_never_decided_agrees(federation: Federation) -> None:
+    program = federation.program("caf-ppa")
+    federation.link(CAF, CNAV).down = True
+    program.put(program.item(program.question(program.open_case())))
+    ledgers = {body: lines_of(federation, body) for body in (CAF, CNAV)}
+    clean, checked = reconciled(ledgers)
+    assert (clean, checked.lost, checked.missing) == ([], 1, 0)
+
+
+def test_loss_of_anothers_question_counts_for_nobody(ledgers: Ledgers) -> None:
+    """A holder cannot say for its requester that its answer was lost."""
+    ledgers[CAF] = without(ledgers[CAF], *kinds(ledgers[CAF], "received"))
+    said = entry_pb2.Lost(
+        holder=CNAV,
+        reason="STOPPED",
+        statement_hashes=[
+            sha256(one.entry.asked.signed.statement).digest()
+            for one in kinds(ledgers[CAF], "asked")
+        ],
+    )
+    ledgers[CNAV].append(line(CNAV, "cnav.cloison.local/traces", 99, entry_of(said, NOW)))
+    assert [one.code for one in findings(ledgers)] == ["NOT_RECEIVED"]
+
+
+def test_receipts_no_quorum_saw_in_time_are_found(ledgers: Ledgers) -> None:
+    """By the head witnesses saw; and by a later decision that still knew of none."""
+    tables = Tables(frozenset(ledgers))
+    for one in (*ledgers[CAF], *ledgers[CNAV]):
+        # As of a federation that asks for witnesses: this one's nodes do not.
+        if one.entry.WhichOneof("kind") == "decided":
+            said = one.entry.decided.facts.witnessing
+            said.quorum_none, said.own_seconds = False, 1
+        take(tables, one)
+    limits = load_policy(ROOT).witnesses
+    permits = [one for one in tables.questions if one.permitted]
+    origin = permits[0].ledger
+
+    def late(head: int | None, until: datetime) -> list[tuple[str, int]]:
+        seen = [Witnessed(origin, 0, head)]
+        found = find_receipts(tables, limits, seen, Period.up_to(until))
+        return [(one.code, one.count) for one in found]
+
+    tomorrow = UNTIL + timedelta(days=1)
+    assert late(None, tomorrow) == []
+    assert late(permits[-1].at + 1, tomorrow) == []
+    assert late(permits[-1].at, tomorrow) == [("RECEIPT_NOT_WITNESSED", 1)]
+    assert late(0, NOW + timedelta(minutes=1)) == []
+    day_ms = 24 * 60 * 60 * 1000
+    tables.questions.add(
+        permits[-1]._replace(permitted=0, time=permits[-1].time + day_ms + 1, seen=0)
+    )
+    assert late(None, tomorrow) == [("RECEIPT_NOT_WITNESSED", 1)] * 2  # one a purpose
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,9 @@ def made_of_questions() -> list[bytes]:
             bytes(32), 5, [bytes(32)], TRACE, b"sealed", BodyId("caf"), NOW, last=True
         ),
         entries.failures_entry("caf", NOW, [("BAD_NIR", 2)], NOW),
+        entries.entry_of(
+            entry_pb2.Lost(holder="cnav", reason="STOPPED", statement_hashes=[STATEMENT.hash]), NOW
+        ),
     ]
 
 
@@ -296,7 +299,7 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     made = made_entries()
     found = {name: dict(index_terms(raw)) for name, raw in made.items()}
     assert found["asked"]["asked"] == found["decided"]["decided"] == STATEMENT.hash
-    assert found["received"]["received"] == STATEMENT.hash
+    assert found["received"]["received"] == found["lost"]["lost"] == STATEMENT.hash
     assert found["decided"]["case"] == b"\x07" * 32
     assert found["case_opened"]["opened"] == leaf_hash(made["case_opened"])
     assert found["cohort_part"]["left"] == bytes(32) + (5).to_bytes(8, "big")

@@ -265,6 +265,8 @@ def test_ask_many_peer_killed_in_the_middle_is_an_error_and_what_came_stands_ent
     federation.link(CAF, CNAV).dies_after = 2  # the decision and one batch
     assert refused(cohort, cohort.plain()) == "PEER_UNAVAILABLE"
     assert parts(federation) == (1, 1)
+    (said,) = federation.entries(CAF, "lost")
+    assert said.lost.reason == "PEER_UNAVAILABLE"
 
 
 def test_ask_many_peer_that_ends_early_is_an_error_never_an_end(

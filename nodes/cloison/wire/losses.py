@@ -1,0 +1,76 @@
+"""What this node asked and has no answer to: said in its own ledger, where it happens.
+
+A holder's permit without a `received` entry is either an answer that never came or one that is
+hidden: an audit can only tell them apart where the requester said so in time.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
+
+from cloison.bodies import BodyId
+from cloison.exchange import limits
+from cloison.exchange.entries import entry_of, parse_entry
+from cloison.exchange.statement import parse_statement
+from cloison.v1 import entry_pb2
+from cloison.wire.node import Node
+
+STOPPED = "STOPPED"
+_REASON = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
+_OTHER = "OTHER"
+_UNDER_WAY_MS = timedelta(minutes=1) // timedelta(milliseconds=1)
+"""No call lasts longer: what was asked earlier came to its end, and was entered, before a stop."""
+_STEP_ENTRIES = 512
+
+
+def enter_lost(node: Node, holder: BodyId, lost: Mapping[bytes, str], *, parts: bool) -> None:
+    """Enters, once each, that these statements have no answer, by hash with the reason.
+
+    Args:
+        node: Who asked.
+        holder: Whom.
+        lost: The reason by statement hash.
+        parts: Of a cohort: its decision may have come, and batches be missing all the same.
+
+    Raises:
+        StorageError: as `Node.enter`.
+    """
+    known = ("lost",) if parts else ("lost", "received")
+    by_reason: dict[str, list[bytes]] = defaultdict(list)
+    for statement, reason in lost.items():
+        if all(node.index.first(kind, statement) is None for kind in known):
+            # Some reasons are a peer's own words, and a ledger holds nobody's.
+            by_reason[reason if _REASON.fullmatch(reason) else _OTHER].append(statement)
+    most = limits.ITEMS_PER_CALL
+    new = [
+        entry_pb2.Lost(holder=holder, reason=reason, statement_hashes=hashes[at : at + most])
+        for reason, hashes in sorted(by_reason.items())
+        for at in range(0, len(hashes), most)
+    ]
+    if new:
+        now = node.clock()
+        node.enter([entry_of(one, now) for one in new])
+
+
+def enter_stopped(node: Node) -> None:
+    """Enters what was on its way when this node last stopped. Raises as `enter_lost`."""
+    by_holder: dict[BodyId, dict[bytes, str]] = defaultdict(dict)
+    end, latest = node.traces.size, 0
+    while end > node.traces.minimum:
+        start = max(end - _STEP_ENTRIES, node.traces.minimum)
+        for data in reversed(list(node.traces.entries(start, end - start))):
+            entry = parse_entry(data)
+            latest = max(latest, entry.entry_time_ms)
+            if entry.entry_time_ms < latest - _UNDER_WAY_MS:
+                end = node.traces.minimum
+                break
+            if entry.WhichOneof("kind") == "asked":
+                statement = parse_statement(entry.asked.signed.statement)
+                digest = sha256(entry.asked.signed.statement).digest()
+                by_holder[statement.holder][digest] = STOPPED
+        else:
+            end = start
+    for holder, lost in by_holder.items():
+        enter_lost(node, holder, lost, parts=False)
