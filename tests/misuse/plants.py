@@ -11,7 +11,9 @@ from hashlib import sha256
 
 from tests.misuse.traffic import (
     AGENTS,
+    CAF,
     CNAV,
+    DGFIP,
     MONTHLY,
     MSA,
     Span,
@@ -638,6 +640,24 @@ def unwitnessed(world: World, span: Span, count: int) -> None:
     world.at(start + timedelta(minutes=12), after)
 
 
+def never_closed(world: World, _span: Span, _count: int) -> None:
+    """A node that closes no day: nobody can show a person that nothing was left out."""
+    world.unclosed.add(MSA)
+
+
+def no_longer_closed(world: World, span: Span, count: int) -> None:
+    """A node that stops closing its days, for some of the last ones."""
+    days = working_days(span.last)
+    world.at(night(days[-1 - count], 30_000), lambda: world.unclosed.add(CAF))
+
+
+def hidden(world: World, span: Span, count: int) -> None:
+    """A node that leaves a person out of each day's map."""
+    days = working_days(span.last)
+    world.at(night(days[5], 30_000), lambda: world.hiding.add(DGFIP))
+    world.at(night(days[5 + count], 30_000), lambda: world.hiding.discard(DGFIP))
+
+
 def twice(world: World, span: Span, count: int) -> None:
     """The same decision, entered again."""
 
@@ -786,6 +806,9 @@ _AFTER = (
         Scale(1, 10),
         _halves(frozenset({"decided", "received"}), "unasked", 2),
     ),
+    Plant("DAYS_NEVER_CLOSED", Scale(1, 1), never_closed),
+    Plant("DAY_MISSING", Scale(2, 9), no_longer_closed),
+    Plant("DAY_MAP_WRONG", Scale(1, 5), hidden),
     Plant("ANSWERS_LOST_OFTEN", Scale(25, 60), lost_often, frozenset({"OUTPUT_WITHOUT_RECEIPTS"})),
     Plant("RECEIPT_NOT_WITNESSED", Scale(1, 10), unwitnessed),
     Plant("NOT_DECIDED", Scale(1, 10), _halves(_NEVER, "undecided question", 3)),

@@ -8,7 +8,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -27,10 +27,12 @@ from cloison.exchange.statement import (
     parse_statement,
     to_milliseconds,
 )
+from cloison.exchange.traced import day_number, traced_keys
 from cloison.identity import ledger_origin, load_secret, trace_key
 from cloison.law import CaseFacts, Decision, Facts, PolicySet
 from cloison.law.question import Granularity, Witnessing
 from cloison.law.records import Reads
+from cloison.ledger.day_map import DayMap
 from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner
 from cloison.ledger.tree import leaf_hash
@@ -41,6 +43,7 @@ BODIES = tuple(map(BodyId, ("caf", "cnav", "dgfip", "msa")))
 LOGS = ("traces", "register")
 BATCH = "batch"
 _GROUP = 4096
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class World:
     Attributes:
         now: What every clock shows; events move it.
         logs: Entries by body and log.
+        unclosed: Bodies whose days nobody closes.
+        hiding: Bodies whose maps leave out a person each day.
     """
 
     policy: PolicySet
@@ -110,8 +115,11 @@ class World:
     now: datetime
     logs: dict[tuple[BodyId, str], list[bytes]] = field(init=False)
     random: Random = field(init=False)
+    unclosed: set[BodyId] = field(default_factory=set)
+    hiding: set[BodyId] = field(default_factory=set)
     _events: list[tuple[datetime, int, Callable[[], object]]] = field(default_factory=list)
     _questions: Counter[tuple[bytes, BodyId]] = field(default_factory=Counter)
+    _open: dict[BodyId, tuple[int, int, dict[bytes, list[int]]]] = field(default_factory=dict)
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -132,9 +140,37 @@ class World:
 
     def enter(self, body: BodyId, data: bytes, log: str = "traces") -> tuple[int, bytes]:
         """Writes an entry: its index and leaf hash."""
+        if log == "traces":
+            self._close_days(body, data)
         entries_of = self.logs[body, log]
         entries_of.append(data)
         return len(entries_of) - 1, leaf_hash(data)
+
+    def _close_days(self, body: BodyId, data: bytes) -> None:
+        """Every day before that of the new entry gets its map, as nodes do."""
+        log, day = self.logs[body, "traces"], day_number(data)
+        if body in self.unclosed:
+            return
+        open_day, first, keys = self._open.setdefault(body, (day, len(log), {}))
+        while open_day < day:
+            if body in self.hiding and keys:
+                keys.popitem()
+            made, end = DayMap(keys), len(log)
+            closed = entry_pb2.DayClosed(
+                day=(_EPOCH + timedelta(days=open_day)).isoformat(),
+                first_index=first,
+                end_index=end,
+                map_root=made.root,
+                map_rows=made.size,
+            )
+            open_day, first, keys = open_day + 1, end, {}
+            midnight = datetime.combine(_EPOCH + timedelta(days=open_day), time(), UTC)
+            log.append(entries.entry_of(closed, midnight))
+        for key in traced_keys(parse_entry(data)):
+            places = keys.setdefault(key, [])
+            if places[-1:] != [len(log)]:
+                places.append(len(log))
+        self._open[body] = open_day, first, keys
 
     def traces(self, body: BodyId, persons: Sequence[int]) -> list[bytes]:
         """Trace keys of persons today, at a node."""

@@ -19,6 +19,8 @@ _ARTICLE = "CRPA, art. R114-9-7 (traces mises à la disposition de la personne)"
 _SENTENCES = {
     "DAY_MAP_WRONG": "{body} a clos {n} jour(s) par une carte qui n'est pas la leur.",
     "DAY_MISSING": "{body} n'a pas clos tous les jours : {n} manque(nt) ou se suivent mal.",
+    "DAYS_NEVER_CLOSED": "{body} écrit sans clore aucun jour : rien ne prouve à une personne que"
+    " ses accès lui sont tous montrés.",
 }
 _SETTLES = "Refaire la carte de ces jours depuis le registre, par un autre programme."
 _NEXT = timedelta(days=1)
@@ -49,7 +51,8 @@ class DayWatch:
         time = line.entry.entry_time_ms
         overdue = self._overdue(time)
         if overdue and not self._told:
-            self._found["DAY_MISSING"].append(line)
+            code = "DAYS_NEVER_CLOSED" if self._after is None else "DAY_MISSING"
+            self._found[code].append(line)
         self._told = overdue
         day = time // DAY_MS
         self._waiting.append((line.index, day, list(traced_keys(line.entry))))
@@ -72,9 +75,9 @@ class DayWatch:
     def _overdue(self, time_ms: int) -> bool:
         """A day ended a while before this was written, and nothing closed it.
 
-        A ledger in which no day was ever closed is of a program before there were day maps.
+        By entries alone: a node that stopped closes its last day as it starts again.
         """
-        if self._after is None or not self._waiting:
+        if not self._waiting:
             return False
         return time_ms >= (self._waiting[0][1] + 1) * DAY_MS + _GRACE_MS
 

@@ -16,6 +16,7 @@ from cloison.ledger.trust_policy import TrustPolicy, Witness
 from cloison.wire.trust import AUDITED
 
 FORKS = "forks"
+_ITSELF = "du nœud lui-même"
 _NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -50,23 +51,39 @@ class Contradiction:
     notes: tuple[str, str]
 
 
-def read_witnessed(directory: Path, verifier: NoteVerifier, trust: TrustPolicy) -> Witnessed:
-    """What a ledger's own directory shows of its witnesses; none is shown by a missing file.
+def witnessed_note(directory: Path) -> bytes | None:
+    """The newest head that witnesses saw, as its ledger's directory keeps it; None: there is none.
 
     Raises:
         StorageError: `LEDGER_READ`.
-        IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`.
     """
     path = directory / WITNESSED
     if not path.exists():
-        return Witnessed(verifier.name, 0, 0 if trust.asks else None)
+        return None
     with guard_reads(f"`{path}`"):
-        data = path.read_bytes()
+        return path.read_bytes()
+
+
+def read_witnessed(
+    snapshot: Snapshot, data: bytes | None, verifier: NoteVerifier, trust: TrustPolicy
+) -> Witnessed | Contradiction:
+    """What a ledger shows of its witnesses; or its two heads, where it is not what they saw.
+
+    Raises:
+        IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`.
+    """
+    if data is None:
+        return Witnessed(verifier.name, 0, 0 if trust.asks else None)
     head, note = verify_checkpoint(data, verifier), parse_note(data)
 
     def seen(name: str) -> bool:
         return trust.witnesses[name].verifier.seen(note) is not None
 
+    back = head.size > snapshot.head.size
+    if back or snapshot.root_at(head.size) != head.root:
+        names = ", ".join(sorted(filter(seen, trust.witnesses))) or _ITSELF
+        notes = (data.decode(), snapshot.note.decode())
+        return Contradiction(verifier.name, names, back, notes)
     enough = head.size if trust.met(seen) else 0
     audited = head.size if trust.met(seen, AUDITED) else 0
     return Witnessed(verifier.name, audited, enough if trust.asks else None)

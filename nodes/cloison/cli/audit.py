@@ -70,7 +70,8 @@ def run_(
     law = load_policy(place.root)
     sets = open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
-        found = examine(opened.ledgers(), law, sets, period).with_findings(opened.refused)
+        read = opened.read()
+        found = examine(read.ledgers, law, sets, period).with_findings(read.refused)
     _check_some(found.checked["entries"] + len(found.findings), period)
     print_examined(found, period, as_json=as_json)
     if found.findings:
@@ -101,8 +102,9 @@ def replay_(
     period = _period(since, until)
     law, sets = load_policy(place.root), open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
-        replayed, findings = replay(opened.ledgers(), law, sets, period)
-    findings = [*opened.refused, *findings]
+        read = opened.read()
+        replayed, findings = replay(read.ledgers, law, sets, period)
+    findings = [*read.refused, *findings]
     looked_at = replayed.decisions + sum(replayed.obligations.values()) + len(findings)
     _check_some(looked_at, period)
     print_replayed(replayed, findings, period, as_json=as_json)
@@ -136,12 +138,13 @@ def reconcile_(
     place = Place(find_root(root), keys, var, addresses)
     due = parse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
-        ledgers = opened.ledgers()
+        read = opened.read()
+        ledgers = read.ledgers
         tables = read_traces(ledgers)
         findings, checked = reconcile(tables, Period.always(), due)
         limits = load_policy(place.root).witnesses
         late = find_receipts(tables, limits, ledgers.witnessed, Period.up_to(due))
-    findings = [*opened.refused, *findings, *late]
+    findings = [*read.refused, *findings, *late]
     print_reconciled(findings, checked, list(ledgers.traces), as_json=as_json)
     if findings:
         raise typer.Exit(FAILED)

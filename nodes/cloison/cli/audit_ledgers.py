@@ -4,7 +4,7 @@ A node that does not serve its auditor is a finding, and the audit goes on with 
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,6 +14,7 @@ from typing import Annotated
 import grpc
 import typer
 
+from cloison.audit.broken import broken
 from cloison.audit.findings import Finding, Severity
 from cloison.audit.heads import (
     Contradiction,
@@ -22,6 +23,7 @@ from cloison.audit.heads import (
     contradictions,
     read_kept,
     read_witnessed,
+    witnessed_note,
 )
 from cloison.audit.lines import LedgerFolder, Ledgers
 from cloison.bodies import BodyId
@@ -83,21 +85,54 @@ class Opened:
     trust: TrustPolicy
     refused: tuple[Finding, ...] = ()
 
-    def ledgers(self) -> Ledgers:
-        """Both logs of every body, each held to its newest head.
+    def read(self) -> "ReadLedgers":
+        """Both logs of every body, each held to its newest head; what is not whole is a finding.
 
         Raises:
-            StorageError, IntegrityError: as `LedgerFolder`, `contradictions`, `read_witnessed`.
+            StorageError: as `LedgerFolder`. IntegrityError: as `contradictions`.
         """
         logs: dict[str, dict[BodyId, LedgerFolder]] = {log: {} for log in LOGS}
         witnessed: list[Witnessed] = []
-        contradicting: list[Contradiction] = []
+        against: list[Contradiction] = []
+        refused = list(self.refused)
+        heads: dict[str, bytes | None] = {}
         for one in self.places:
-            folder = logs[one.log][one.body] = LedgerFolder(one.body, one.folder, one.verifier)
-            contradicting += contradictions(folder.snapshot, one.verifier, self.kept, self.trust)
+            name = one.verifier.name
+            try:
+                folder = LedgerFolder(one.body, one.folder, one.verifier)
+            except IntegrityError as error:
+                refused.append(broken(one.folder, one.verifier, error))
+                continue
+            logs[one.log][one.body] = folder
+            against += contradictions(folder.snapshot, one.verifier, self.kept, self.trust)
+            heads[name] = witnessed_note(one.folder)
+            try:
+                said = read_witnessed(folder.snapshot, heads[name], one.verifier, self.trust)
+            except IntegrityError as error:
+                refused.append(broken(one.folder, one.verifier, error))
+                said = None
+            if not isinstance(said, Witnessed):
+                heads[name] = None
+                against += [] if said is None else [said]
+                said = Witnessed(name, 0, 0 if self.trust.asks else None)
             if AUDITED in self.trust.groups:
-                witnessed.append(read_witnessed(one.folder, one.verifier, self.trust))
-        return Ledgers(logs["traces"], logs["register"], witnessed, contradicting)
+                witnessed.append(said)
+        found = Ledgers(logs["traces"], logs["register"], witnessed, against)
+        return ReadLedgers(found, tuple(refused), heads)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLedgers:
+    """Ledgers that lead to their heads.
+
+    Attributes:
+        refused: What was found of those that do not, and of those that were not served.
+        heads: By origin, the newest head that witnesses saw; None where there is none that holds.
+    """
+
+    ledgers: Ledgers
+    refused: tuple[Finding, ...]
+    heads: Mapping[str, bytes | None]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from cloison.audit.lines import LedgerFolder, Ledgers
 from cloison.audit.report import Report, Source, make_report
 from cloison.audit.report.evidence import Provable, evidence_files
 from cloison.audit.report.writing import EVIDENCE, JSON, PAGE, PAPER, report_files, write_files
-from cloison.cli.audit_ledgers import LedgerAt, Opened, open_ledgers
+from cloison.cli.audit_ledgers import Opened, ReadLedgers, open_ledgers
 from cloison.cli.law.sets import SetOf
 from cloison.cli.places import Place, read_published
 from cloison.cli.policy import load_policy
@@ -20,8 +20,6 @@ from cloison.errors import InputError, PeerError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.french import french_count
-from cloison.ledger.files import guard_reads
-from cloison.ledger.reader import WITNESSED
 from cloison.wire.trust import print_trust_policy
 
 _JUST_AFTER = timedelta(milliseconds=1)
@@ -54,10 +52,14 @@ def write_report(
     """
     policy = load_policy(place.root)
     with open_ledgers(place, *chosen) as opened:
-        ledgers = opened.ledgers()
-        period = _period(ledgers, opened.refused, *ends)
-        found = examine(ledgers, policy, sets, period).with_findings(opened.refused)
-        heads = {one.verifier.name: (one.verifier, _witnessed(one)) for one in opened.places}
+        read = opened.read()
+        ledgers = read.ledgers
+        period = _period(ledgers, read.refused, *ends)
+        found = examine(ledgers, policy, sets, period).with_findings(read.refused)
+        heads = {
+            one.verifier.name: (one.verifier, read.heads.get(one.verifier.name))
+            for one in opened.places
+        }
         source = Source(ledgers, heads, opened.kept, opened.trust, policy, sets)
         report = make_report(source, found, period)
         if not found.findings and not any(row[2] for row in report.sheets["ledgers"].rows):
@@ -67,7 +69,7 @@ def write_report(
                 "a report of nothing would say that nothing is wrong",
             )
         trust = print_trust_policy(place.keys / "public", read_published(place))
-        evidence = evidence_files(found.findings, _provable(opened, ledgers), trust)
+        evidence = evidence_files(found.findings, _provable(opened, read), trust)
         return report, write_files(out, report_files(report, evidence))
 
 
@@ -89,23 +91,15 @@ def print_report(report: Report, out: Path, files: int, *, as_json: bool) -> Non
     typer.echo(f"read {out / PAGE} or {out / PAPER}; check {out / EVIDENCE}/VERIFIER.md")
 
 
-def _provable(opened: Opened, ledgers: Ledgers) -> dict[str, Provable]:
-    by_log = {"traces": ledgers.traces, "register": ledgers.register}
+def _provable(opened: Opened, read: ReadLedgers) -> dict[str, Provable]:
+    by_log = {"traces": read.ledgers.traces, "register": read.ledgers.register}
     found = {}
     for one in opened.places:
-        lines = by_log[one.log][one.body]
+        lines = by_log[one.log].get(one.body)
         if isinstance(lines, LedgerFolder):
-            vkey = one.verifier.vkey
-            found[one.verifier.name] = Provable(lines.snapshot, _witnessed(one), vkey)
+            name = one.verifier.name
+            found[name] = Provable(lines.snapshot, read.heads[name], one.verifier.vkey)
     return found
-
-
-def _witnessed(one: LedgerAt) -> bytes | None:
-    path = one.folder / WITNESSED
-    if not path.exists():
-        return None
-    with guard_reads(f"`{path}`"):
-        return path.read_bytes()
 
 
 def _period(

@@ -131,15 +131,21 @@ def test_bad_input_is_refused_with_its_reason(
     assert reason in capsys.readouterr().err
 
 
-def test_altered_entry_ends_the_audit(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_altered_entry_is_a_finding_and_the_others_are_audited(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     bundle = place.var / "caf/ledger/traces" / bundle_path(0)
     data = bytearray(bundle.read_bytes())
     data[300] ^= 1
     bundle.write_bytes(data)
-    assert place.audit("run", "--until", UNTIL) == 1
-    said = capsys.readouterr()
-    assert not said.out
-    assert "BAD_ROOT" in said.err or "BAD_BUNDLE" in said.err
+    assert place.audit("run", "--json", "--until", UNTIL) == 1
+    said = found(capsys)
+    (one,) = (one for one in said["findings"] if one["code"] == "LEDGER_BROKEN")
+    assert one["severity"] == "high"
+    assert "caf.cloison.local/traces ne mène pas" in one["sentence"]
+    assert one["evidence"][0]["note"].startswith("caf.cloison.local/traces\n")
+    assert not any(each["code"] == "DECIDED_NOT_ASKED" for each in said["findings"])
+    assert said["checked"]["decided"] > 100
 
 
 def test_missing_ledger_ends_the_audit(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +163,7 @@ def test_unknown_entry_version_ends_the_audit(
     data = bytearray(world.logs[next(iter(world.logs))[0], "register"][0])
     assert data[:2] == b"\x08\x01"  # field 1, the version
     data[1] = 2
-    world.enter(next(iter(world.logs))[0], bytes(data))
+    world.logs[next(iter(world.logs))[0], "traces"].append(bytes(data))
     world.write(tmp_path / "var", template.keys)
     assert Place(tmp_path / "var", template.keys).audit("run", "--until", UNTIL) == 1
     assert "BAD_ENTRY" in capsys.readouterr().err

@@ -95,6 +95,24 @@ def test_ledger_without_the_overseers_cosignature_does_not_count_as_audited(
     assert "caf.cloison.local/traces" in one["sentence"]
 
 
+def test_witnessed_head_that_is_not_of_these_entries_is_a_finding_with_both_heads(
+    template: Template, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node shows witnesses one tree and its auditor another; no witness is there to be asked."""
+    write(template, tmp_path / "now", "a", "b")
+    write(template, tmp_path / "other", "a", "x")
+    cosign(template, tmp_path / "now")
+    cosign(template, tmp_path / "other")
+    name = "caf/ledger/traces/witnessed"
+    shutil.copy(tmp_path / "other" / name, tmp_path / "now" / name)
+    for body in WITNESSES:
+        shutil.rmtree(tmp_path / "now" / body / "witness")
+    found = audited(template, tmp_path / "now", capsys)
+    assert set(found) == {"LEDGER_FORKED", "WITNESS_GAP"}
+    assert [place["index"] for place in found["LEDGER_FORKED"]["evidence"]] == [2, 2]
+    assert found["WITNESS_GAP"]["count"] == 2
+
+
 def test_ledger_put_back_as_it_was_is_found_with_both_heads(
     template: Template, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,10 +51,10 @@ def evidence_files(
     wanted: dict[str, dict[int, str]] = {origin: {} for origin in ledgers}
     for finding in findings[:PROVED_FINDINGS]:
         for one in finding.evidence:
-            if one.ledger not in wanted:
-                raise InputError("UNKNOWN_LEDGER", f"evidence: ledger `{one.ledger}` was not read")
-            if one.note:
+            if one.note:  # it proves itself, of a ledger that does not hold together too
                 yield f"{proof_stem(one)}.heads", one.note.encode()
+            elif one.ledger not in wanted:
+                raise InputError("UNKNOWN_LEDGER", f"evidence: ledger `{one.ledger}` was not read")
             else:
                 wanted[one.ledger][one.index] = proof_stem(one)
     for origin, places in wanted.items():

@@ -121,10 +121,11 @@ def make_report(source: Source, examined: Examined, period: Period) -> Report:
 
 
 def proof_stem(one: Evidence) -> str:
-    """Where the pack has an entry, without the ending: `caf.traces/902`."""
+    """Where the pack has an entry, without the ending: `caf.traces/902`; a head with its root."""
     origin, _, log = one.ledger.partition("/")
     body = origin.partition(".")[0]
-    return f"{body}.{log}/{one.index}"
+    # Of one size there may be two heads: a fork.
+    return f"{body}.{log}/{one.index}" + (f"-{one.leaf_hash[:8]}" if one.note else "")
 
 
 def findings_sheet(findings: Sequence[Finding]) -> Sheet:
