@@ -14,6 +14,7 @@ from cloison.audit.run import replay
 from cloison.cli.audit_ledgers import Addresses, Node, open_ledgers
 from cloison.cli.audit_report import print_report, write_report
 from cloison.cli.audit_shown import print_examined, print_reconciled, print_replayed
+from cloison.cli.audit_verify import verify
 from cloison.cli.law.sets import SetOf, sets_kept
 from cloison.cli.places import Place, read_nodes
 from cloison.cli.policy import load_policy
@@ -23,6 +24,7 @@ from cloison.errors import InputError
 from cloison.wire.policy_sets import FOLDER
 
 app = typer.Typer(no_args_is_help=True, help="Hold ledgers against each other, offline.")
+app.command()(verify)
 
 FAILED = 1
 _UNDER_WAY = timedelta(minutes=1)
