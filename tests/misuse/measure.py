@@ -16,7 +16,8 @@ from cloison.months import Month
 
 ROOT = Path(__file__).resolve().parents[2]
 SPAN = Span(Month.of(2026, 1), 5)
-LATE = "caf-social-action"
+LATE, TRIED = "caf-social-action", "caf-rsa"
+TRIAL = '[shadow]\nuntil = 2026-05-05\nbeside = "Un échange de fichiers."\n'
 PERSONS = 300
 _BEGINNING = utc(2024, 11, 1)
 
@@ -37,11 +38,12 @@ class Measured:
 
 
 def policy_before(without: str) -> PolicySet:
-    """The root's policy set, but for the record of one activity where one is named."""
+    """The root's policy set; an older one lacks a record, and has another on trial."""
     files = read_policy(ROOT)
-    return PolicySet.parse(
-        {path: data for path, data in files.items() if path != f"activities/{without}.toml"}
-    )
+    if without:
+        del files[f"activities/{without}.toml"]
+        files[f"activities/{TRIED}.toml"] += b"\n" + TRIAL.encode()
+    return PolicySet.parse(files)
 
 
 def sown(

@@ -28,9 +28,10 @@ from tests.misuse.traffic import (
 )
 from tests.misuse.world import Asking, Case, World
 
-from cloison.exchange.entries import failures_entry, started_entry
+from cloison.exchange.entries import entry_of, failures_entry, started_entry
 from cloison.law import Decision, Outcome, PolicySet, RuleRef
 from cloison.months import Month
+from cloison.v1 import entry_pb2
 
 PPA, RSA, OUTREACH = "caf-ppa", "caf-rsa", "caf-outreach"
 CONTROL, SCORING = "caf-individual-control", "caf-dmde"
@@ -736,6 +737,29 @@ def before_record(old: PolicySet) -> Callable[[World, Span, int], None]:
     return sow
 
 
+def trial(old: PolicySet, *, loaded: bool) -> Callable[[World, Span, int], None]:
+    """A body tries an exchange, honestly until its date; its node keeps the set, or asks on."""
+
+    def ask(world: World, span: Span, person: int) -> None:
+        case = world.open(RSA, "claim", span.last, [person])
+        world.ask(RSA, "cnav", MONTHLY, case, [person], Asking(policy=old))
+        world.close(case, "set-aside")
+
+    def sow(world: World, span: Span, count: int) -> None:
+        people = _persons(f"trial {loaded}", count + 5)
+        first, after = working_days(span.last)[0], working_days(span.last)[4]
+        for number, person in enumerate(people[:5]):
+            world.at(night(first, 36_000 + number), partial(ask, world, span, person))
+        for number, person in enumerate(() if loaded else people[5:]):
+            world.at(night(after, 36_000 + number), partial(ask, world, span, person))
+        if loaded:
+            said = entry_pb2.PolicyLoaded(policy_set=old.hash, number=2)
+            day = night(first, 35_900)
+            world.at(day, lambda: world.enter(DGFIP, entry_of(said, world.now), "register"))
+
+    return sow
+
+
 _SCORED = frozenset({"REFUSED_ATTEMPT", "EXPIRED_TEXT_INVOKED"})
 _DRIFT = frozenset({"PURPOSE_DRIFT"})
 _REFUSAL = frozenset({"MANY_REFUSALS"})
@@ -829,11 +853,15 @@ _AFTER = (
 
 
 def plants(old: PolicySet) -> Sequence[Plant]:
-    """Every misuse; `old`: a policy set without the record of `LATE`."""
+    """Every misuse; `old`: a policy set without the record of `LATE`, and with `RSA` on trial."""
     late = Plant(
         "ACTIVITY_BEFORE_RECORD",
         Scale(1, 10),
         before_record(old),
         frozenset({"OUTSIDE_RECORD_ATTEMPT", "REPEATED_ATTEMPT"}),
     )
-    return (*_BEFORE, late, *_AFTER)
+    trials = (
+        Plant("SHADOW_PAST_ITS_DATE", Scale(1, 1), trial(old, loaded=True)),
+        Plant("ASKED_IN_SHADOW_PAST_ITS_DATE", Scale(1, 10), trial(old, loaded=False)),
+    )
+    return (*_BEFORE, late, *trials, *_AFTER)

@@ -13,6 +13,7 @@ from cloison.audit.gathering import (
 from cloison.audit.period import hour_of
 from cloison.audit.rows import Failure, Question
 from cloison.audit.scene import Scene
+from cloison.exchange.conclude import SHADOW, SHADOW_OVER
 
 AGAINST_THE_LAW = frozenset({"FORBIDDEN", "NO_TEXT", "RULE_ERROR"})
 OUTSIDE_THE_RECORD = frozenset(
@@ -31,6 +32,8 @@ OUTSIDE_THE_RECORD = frozenset(
         "UNKNOWN_TEXT",
     }
 )
+_SHADOW = frozenset({SHADOW, SHADOW_OVER})
+"""Refused by a trial, not by the law: they have findings of their own."""
 _PERCENT = 100
 _REFUSED = Kind(
     "REFUSED_ATTEMPT",
@@ -95,7 +98,7 @@ def _refusals(scene: Scene, gathering: Gathering) -> None:
     same: dict[tuple[str, ...], list[Question]] = defaultdict(list)
     tried: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
     for one in scene.questions():
-        if one.permitted:
+        if one.permitted or one.reason in _SHADOW:
             continue
         day = hour_of(one.time).date
         if one.reason in AGAINST_THE_LAW:
@@ -138,7 +141,7 @@ def _again(
 def _ordinary(scene: Scene, gathering: Gathering) -> None:
     asked: Counter[tuple[str, str]] = Counter()
     refused: dict[tuple[str, str], list[Question]] = defaultdict(list)
-    shown = AGAINST_THE_LAW | OUTSIDE_THE_RECORD
+    shown = AGAINST_THE_LAW | OUTSIDE_THE_RECORD | _SHADOW
     for one in scene.questions():
         asked[one.activity, one.holder] += 1
         if not one.permitted and one.reason not in shown:

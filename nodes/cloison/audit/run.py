@@ -24,6 +24,7 @@ from cloison.audit.scene import Scene
 from cloison.audit.series import Series
 from cloison.audit.sweeps import find_sweeps
 from cloison.audit.texts import find_texts
+from cloison.audit.trials import find_trials
 from cloison.audit.windows import find_windows
 from cloison.audit.witnesses import find_heads
 from cloison.errors import InputError
@@ -42,6 +43,7 @@ FAMILIES: tuple[Callable[[Scene], list[Finding]], ...] = (
     find_budgets,
     find_clocks,
     find_lost,
+    find_trials,
 )
 _UNDER_WAY = timedelta(minutes=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}

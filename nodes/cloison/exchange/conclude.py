@@ -12,17 +12,39 @@ from cloison.exchange.obligations import refuse_unmet
 from cloison.exchange.statement import from_milliseconds, parse_statement
 from cloison.exchange.values import decision_from_proto, facts_from_proto
 from cloison.law import PolicySet, decide
+from cloison.law.paris import paris_day
 from cloison.law.question import Decision, Facts, Outcome, Question, Witnessing
 from cloison.v1 import entry_pb2
+
+SHADOW, SHADOW_OVER = "SHADOW", "SHADOW_OVER"
+"""Reasons of what is asked in shadow mode: the law would permit it; the trial is over."""
 
 
 def conclude(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
     """What a holder decides: a hindrance, the law, an unmet obligation, witnesses too silent."""
     if facts.hindrance:
         return Decision(Outcome.DENY, facts.hindrance)
-    return refuse_unseen(
+    made = refuse_unseen(
         policy, question, facts, refuse_unmet(decide(policy, question, facts, now))
     )
+    return hold_back(policy, question, made, now)
+
+
+def hold_back(policy: PolicySet, question: Question, made: Decision, now: datetime) -> Decision:
+    """The decision itself, unless its activity is tried in shadow mode: then never a permit.
+
+    Reasons: `SHADOW`: with the rules and obligations that would have permitted, which bind nobody;
+    `SHADOW_OVER`: from the trial's last day on. What is refused anyway is refused for its own
+    reason, so that the trial shows it.
+
+    INVARIANT: nothing leaves in shadow mode: every way out asks whether it is permitted.
+    """
+    record = policy.activities.get(question.activity)
+    if record is None or record.shadow is None:
+        return made
+    if paris_day(now) >= record.shadow.until:
+        return Decision(Outcome.DENY, SHADOW_OVER)
+    return replace(made, outcome=Outcome.DENY, reason=SHADOW) if made.permitted else made
 
 
 def refuse_unseen(

@@ -18,7 +18,7 @@ from cloison.exchange.values import decision_to_proto, facts_to_proto
 from cloison.law.question import Decision, Facts
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
-from cloison.v1 import contestation_pb2, entry_pb2, release_pb2, statement_pb2
+from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, release_pb2, statement_pb2
 
 VERSION = 1
 _KINDS = {
@@ -155,9 +155,10 @@ def received_entry(
     received.person_digests.extend(statement.person_digests)
     received.trace_keys.extend(trace_keys)
     received.peer_checkpoint_hash = peer_checkpoint_hash
-    received.notices.extend(
-        duty.value for duty in decided.decision.obligations if duty.kind == NOTICE
-    )
+    if decided.decision.outcome != decision_pb2.OUTCOME_DENY:  # in shadow mode nobody is told
+        received.notices.extend(
+            duty.value for duty in decided.decision.obligations if duty.kind == NOTICE
+        )
     return _bytes(entry)
 
 

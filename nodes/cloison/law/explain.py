@@ -60,6 +60,14 @@ _REASONS = {
         "an obligation of the permit cannot be met",
         "une obligation de l'autorisation ne peut être remplie",
     ),
+    "SHADOW": (
+        "the activity is on trial: this would have been permitted, and no data leave",
+        "le traitement est à l'essai : ce serait autorisé, et aucune donnée ne sort",
+    ),
+    "SHADOW_OVER": (
+        "the activity's trial is over: nothing is answered until its record says what follows",
+        "l'essai du traitement est terminé : rien n'est répondu avant que sa fiche dise la suite",
+    ),
     "PERSON_NOT_ANSWERABLE": (
         "no answer is given for this person",
         "aucune réponse n'est donnée pour cette personne",

@@ -166,7 +166,8 @@ class Decision:
         obligations: Of every satisfied permit, in a stable order.
         nearest: On a default deny, the nearest permits first.
         provisional: A rule that decided rests on a text not read whole.
-        text: The text of the first deciding permit; empty on a deny.
+        text: The text of the first deciding permit; empty on a deny, but for one in shadow mode,
+            which says what would have permitted.
     """
 
     outcome: Outcome

@@ -228,6 +228,18 @@ class ObjectionRight(FileShape):
     """How long the minimum that it takes is kept, as `P24M`."""
 
 
+class Shadow(FileShape):
+    """A trial beside an exchange that exists: what is asked is decided and entered, no data leave.
+
+    Attributes:
+        until: The first day on which nothing is decided any more: the trial is over by itself.
+        beside: The exchange it is tried beside, for whoever reads the record.
+    """
+
+    until: Day
+    beside: Words
+
+
 TO_BE_FILLED = "À compléter par l'organisme."
 """Stands for what a record needs and no text read says: a name, an address."""
 
@@ -260,6 +272,8 @@ class Activity(FileShape):
     outputs: tuple[Output, ...] = ()
     objection: ObjectionRight | None = None
     """None: nobody may object to this activity."""
+    shadow: Shadow | None = None
+    """None: what the law permits leaves."""
 
     @model_validator(mode="after")
     def _said_once(self) -> Self:

@@ -56,6 +56,7 @@ def list_(root: Root = None, as_json: Json = False) -> None:
             "body": activity.body,
             "purposes": list(activity.purposes),
             "legal_bases": list(activity.legal_bases),
+            "shadow_until": "" if activity.shadow is None else f"{activity.shadow.until}",
         }
         for activity in policy.activities.values()
     ]
@@ -65,7 +66,7 @@ def list_(root: Root = None, as_json: Json = False) -> None:
     shown = [{**row, "rules": row["rules"] or f"none: {row['no_rule']}"} for row in texts]
     columns = ("text", "from", "until", "in force", "read", "rules")
     print_table(columns, [{k: v for k, v in row.items() if k != "no_rule"} for row in shown])
-    print_table(("activity", "body", "purposes", "relies on"), activities)
+    print_table(("activity", "body", "purposes", "relies on", "shadow until"), activities)
 
 
 def _text_row(policy: PolicySet, text: Text, today: date) -> dict[str, object]:

@@ -101,6 +101,8 @@ OUTCOMES = {
     "NO_TEXT": "refusé : aucun texte lu ne le permet",
     "FORBIDDEN": "refusé : un texte l'interdit",
     "CONDITION_NOT_MET": "refusé : une condition du texte manque",
+    "SHADOW": "essai à blanc : rien n'est sorti",
+    "SHADOW_OVER": "essai à blanc terminé : rien n'est sorti",
 }
 """By reason of a refusal; another one is shown as the holder spells it."""
 GRANULARITIES = {
