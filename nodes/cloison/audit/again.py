@@ -1,15 +1,19 @@
-"""Replay: the ledgers read once into tables, every decision of the period made again on the way."""
+"""Replay: the ledgers read into tables, and every decision of the period made again.
+
+Two readings that need nothing of each other: of long ledgers, each in a process of its own.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
+from cloison.audit.beside import Beside
 from cloison.audit.contested import ContestWatch
 from cloison.audit.day_maps import DayWatch
 from cloison.audit.findings import Finding, Severity
 from cloison.audit.gathering import ACCOUNTABILITY, Gathering, Kind
-from cloison.audit.lines import Ledgers, Line
+from cloison.audit.lines import LedgerFolder, Ledgers, Line
 from cloison.audit.period import Period
 from cloison.audit.reading import take
 from cloison.audit.tables import Tables
@@ -38,6 +42,7 @@ _SET_LOST = Kind(
     " (`--policy DOSSIER`).",
 )
 _SHORT = 12
+_LONG = 50_000
 
 
 @dataclass(slots=True)
@@ -47,6 +52,27 @@ class Again:
     decisions: int = 0
     differing: int = 0
     findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A decision that is not made again alike: its finding, and where it stands."""
+
+    kind: Kind
+    activity: str
+    ledger: str
+    at: int
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What one reading of the traces found that needs no table."""
+
+    decisions: int = 0
+    differing: int = 0
+    places: list[_Place] = field(default_factory=list)
+    rights: list[Finding] = field(default_factory=list)
 
 
 def read_traces(ledgers: Ledgers) -> Tables:
@@ -61,56 +87,69 @@ def read_traces(ledgers: Ledgers) -> Tables:
 def read_again(
     ledgers: Ledgers, set_of: Callable[[bytes], PolicySet], period: Period
 ) -> tuple[Tables, Again]:
-    """Every ledger read into tables, every decision of the period made again on the way.
+    """Every ledger read into tables, every decision of the period made again beside it.
 
     Raises:
-        StorageError, IntegrityError: as `LedgerFolder`.
+        StorageError, IntegrityError: as `LedgerFolder`; as `Beside`.
     """
-    tables, again = Tables(frozenset(ledgers.traces)), Again()
+    with Beside(partial(_watch, ledgers, set_of, period), apart=_long(ledgers)) as watching:
+        tables = read_traces(ledgers)
+        for lines in ledgers.register.values():
+            for line in lines:
+                tables.place(line)
+                tables.kinds[line.entry.WhichOneof("kind") or ""] += 1
+                tables.register.append(line)
+        watched = watching.result()
     gathering = Gathering(tables)
-    rights: list[Finding] = []
+    for one in watched.places:
+        gathering.add(one.kind, one.activity, one, **dict(one.words))
+    findings = [*gathering.findings(), *watched.rights]
+    return tables, Again(watched.decisions, watched.differing, findings)
+
+
+def _long(ledgers: Ledgers) -> bool:
+    """So long that a second process saves more than it costs."""
+    sizes = (one.size for one in ledgers.traces.values() if isinstance(one, LedgerFolder))
+    return sum(sizes) >= _LONG
+
+
+def _watch(ledgers: Ledgers, set_of: Callable[[bytes], PolicySet], period: Period) -> _Watched:
+    watched = _Watched()
     for body, lines in ledgers.traces.items():
         watches = ContestWatch(body), DayWatch(body)
-        _Pass(tables, again, gathering, Replayer(set_of), period, watches).read(lines)
+        _Pass(watched, Replayer(set_of), period, watches).read(lines)
         for watch in watches:
-            rights += watch.findings(period)
+            watched.rights += watch.findings(period)
     for lines in ledgers.register.values():
-        _Pass(tables, again, gathering, Replayer(set_of), period, ()).read_register(lines)
-    again.findings = [*gathering.findings(), *rights]
-    return tables, again
+        _Pass(watched, Replayer(set_of), period, ()).read_register(lines)
+    return watched
 
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """One ledger's reading."""
 
-    tables: Tables
-    again: Again
-    gathering: Gathering
+    watched: _Watched
     replayer: Replayer
     period: Period
     watches: tuple[ContestWatch | DayWatch, ...]
 
     def read(self, lines: Iterable[Line]) -> None:
         told = []
+        contests, days = self.watches
         for line in lines:
-            take(self.tables, line)
-            for watch in self.watches:
-                watch.see(line)
-            if self.period.holds(line.entry.entry_time_ms):
-                kind = line.entry.WhichOneof("kind")
-                if kind == "decided":
-                    self._hold(line, partial(self.replayer.decided, line.entry))
-                elif kind == "change_told":
-                    told.append(line)
+            kind = line.entry.WhichOneof("kind")
+            contests.see(line, kind)
+            days.see(line, kind)
+            if kind == "decided" and self.period.holds(line.entry.entry_time_ms):
+                self._hold(line, partial(self.replayer.decided, line.entry))
+            elif kind == "change_told" and self.period.holds(line.entry.entry_time_ms):
+                told.append(line)
         if told:  # rare: their questions are looked for a second time, not kept for all
             self._read_told(lines, told)
 
     def read_register(self, lines: Iterable[Line]) -> None:
         for line in lines:
-            self.tables.place(line)
-            self.tables.kinds[line.entry.WhichOneof("kind") or ""] += 1
-            self.tables.register.append(line)
             if self.period.holds(line.entry.entry_time_ms):
                 for decided in decisions_of(line.entry):
                     one = replace(line, entry=decided)
@@ -129,20 +168,22 @@ class _Pass:
             self._hold(line, partial(self.replayer.told, line.entry, decided))
 
     def _hold(self, line: Line, replay: Callable[[], str]) -> None:
-        self.again.decisions += 1
+        self.watched.decisions += 1
         try:
             differs = replay()
         except InputError as error:
             if error.reason != _NO_SET:
                 raise
             said = getattr(line.entry, line.entry.WhichOneof("kind") or "")
-            name = said.policy_set.hex()[:_SHORT]
-            self.gathering.add(_SET_LOST, "", line, holder=line.body, set=name)
+            self._found(_SET_LOST, "", line, set=said.policy_set.hex()[:_SHORT])
             return
         if differs:
-            self.again.differing += 1
-            words = {"holder": line.body, "differs": differs}
-            self.gathering.add(_DIFFERS, _activity(line), line, **words)
+            self.watched.differing += 1
+            self._found(_DIFFERS, _activity(line), line, differs=differs)
+
+    def _found(self, kind: Kind, activity: str, line: Line, **words: str) -> None:
+        said = (("holder", str(line.body)), *words.items())
+        self.watched.places.append(_Place(kind, activity, line.ledger, line.index, said))
 
 
 def _activity(line: Line) -> str:

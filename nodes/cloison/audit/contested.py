@@ -29,9 +29,8 @@ class ContestWatch:
         self._waiting: dict[bytes, Line] = {}
         self._late: list[Line] = []
 
-    def see(self, line: Line) -> None:
-        """The next entry."""
-        kind = line.entry.WhichOneof("kind")
+    def see(self, line: Line, kind: str | None) -> None:
+        """The next entry, and what it is."""
         if kind == "access_contested":
             self._waiting[line.leaf] = line
         elif kind == "access_contest_answered":

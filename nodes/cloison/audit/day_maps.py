@@ -42,11 +42,11 @@ class DayWatch:
         self._told = False
         self._found: dict[str, list[Line]] = defaultdict(list)
 
-    def see(self, line: Line) -> None:
-        """The next entry."""
+    def see(self, line: Line, kind: str | None) -> None:
+        """The next entry, and what it is."""
         if self._first is None:
             self._first = line.index
-        if line.entry.WhichOneof("kind") == "day_closed":
+        if kind == "day_closed":
             self._close(line, line.entry.day_closed, self._first)
         time = line.entry.entry_time_ms
         overdue = self._overdue(time)

@@ -54,6 +54,11 @@ class LedgerFolder:
         self._body = body
         self.snapshot = Snapshot(directory, verifier, witnessed=False)
 
+    @property
+    def size(self) -> int:
+        """Entries under its head."""
+        return self.snapshot.head.size
+
     def __iter__(self) -> Iterator[Line]:
         """In order. Raises `IntegrityError` (`BAD_ENTRY`): not an entry of this format."""
         origin = self.snapshot.head.origin

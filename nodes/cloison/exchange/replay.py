@@ -22,7 +22,8 @@ _DIGEST = frozenset({limits.HASH_BYTES})
 _MEMORY = 65_536
 _HOUR_MS = 3_600_000
 _LAST_MS = 32_503_680_000_000  # the year 3000
-_Key = tuple[bytes, int, bytes, bytes, str, bool]
+_Stretch = tuple[int, int]
+_Key = tuple[bytes, _Stretch, bytes, bytes, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Replayer:
     def __init__(self, set_of: Callable[[bytes], PolicySet]) -> None:
         self._set_of = set_of
         self._alike: dict[_Key, bytes] = {}
-        self._epochs: dict[tuple[bytes, int], int] = {}
+        self._stretches: dict[tuple[bytes, int], _Stretch] = {}
 
     def decided(self, entry: entry_pb2.Entry) -> str:
         """What a `decided` entry says and the law does not answer; empty: the same.
@@ -100,16 +101,18 @@ class Replayer:
         facts.ClearField("witnessing")
         said = facts.SerializeToString(deterministic=True)
         lacks = unseen(policy, purpose, seen, cites_case=cites)
-        epoch = self._epoch(policy, now)
-        return decided.policy_set, epoch, question, said, lacks, opened <= now < until
+        stretch = self._stretch(policy, now)
+        return decided.policy_set, stretch, question, said, lacks, opened <= now < until
 
-    def _epoch(self, policy: PolicySet, now: int) -> int:
-        """Days begin in Paris on the hour of UTC."""
+    def _stretch(self, policy: PolicySet, now: int) -> _Stretch:
+        """Of days with the same rules and the same trials over; they begin on an hour of UTC."""
         place = policy.hash, now // _HOUR_MS
-        found = self._epochs.get(place)
+        found = self._stretches.get(place)
         if found is None:
-            found = policy.epoch(paris_day(from_milliseconds(now)))
-            self._epochs[place] = found
+            day = paris_day(from_milliseconds(now))
+            trials = (one.shadow for one in policy.activities.values())
+            over = sum(trial is not None and day >= trial.until for trial in trials)
+            found = self._stretches[place] = policy.epoch(day), over
         return found
 
 

@@ -27,14 +27,14 @@ def lines(federation: Federation) -> Iterator[Line]:
 def contested(entries: Iterable[Line], period: Period) -> list[Finding]:
     watch = ContestWatch(CNAV)
     for line in entries:
-        watch.see(line)
+        watch.see(line, line.entry.WhichOneof("kind"))
     return list(watch.findings(period))
 
 
 def day_maps(entries: Iterable[Line]) -> list[Finding]:
     watch = DayWatch(CNAV)
     for line in entries:
-        watch.see(line)
+        watch.see(line, line.entry.WhichOneof("kind"))
     return list(watch.findings(Period.always()))
 
 

@@ -1,5 +1,7 @@
 """Shadow mode: what is asked is decided and entered, and nothing leaves, until its day or after."""
 
+from datetime import timedelta
+
 import pytest
 from tests.federation import ANNE, CAF, CNAV, ROOT, Federation, Program
 from tests.unit.wire.test_wire_cohort_law import Stream
@@ -8,7 +10,9 @@ from cloison.cli.root import read_policy
 from cloison.errors import InputError
 from cloison.exchange import limits
 from cloison.exchange.replay import Replayer
+from cloison.exchange.traced import DAY_MS
 from cloison.law import PolicySet
+from cloison.v1 import decision_pb2
 
 FILE = "activities/caf-ppa.toml"
 
@@ -77,7 +81,7 @@ def test_decision_on_trial_replays_and_a_permit_in_its_place_does_not(
     (entry,) = federation.entries(CNAV, "decided")
     replayer = Replayer(lambda _: federation.policy)
     assert replayer.decided(entry) == ""
-    entry.decided.decision.outcome = 1
+    entry.decided.decision.outcome = decision_pb2.OUTCOME_PERMIT
     entry.decided.decision.reason = "PERMITTED"
     assert replayer.decided(entry) != ""
 
@@ -86,6 +90,26 @@ def test_cohort_on_trial_ends_with_its_decision(federation: Federation) -> None:
     stream = Stream(tried(federation, "2099-01-01"), "claim")
     assert stream.opened.decision.reason == "SHADOW"
     assert stream.desk.done
+
+
+def test_what_was_made_again_before_a_trials_end_says_nothing_of_after(
+    federation: Federation,
+) -> None:
+    """Nothing else changed on that day: no text, no rule."""
+    program = tried(federation, "2099-01-01")
+    program.ask(program.question(program.open_case()))
+    (entry,) = federation.entries(CNAV, "decided")
+    day = federation.clock().date()
+    files = read_policy(ROOT)
+    tomorrow = day + timedelta(days=1)
+    files[FILE] += f'\n[shadow]\nuntil = {tomorrow}\nbeside = "x"\n'.encode()
+    policy = PolicySet.parse(files)
+    replayer = Replayer(lambda _: policy)
+    assert policy.epoch(day) == policy.epoch(tomorrow)
+    assert replayer.decided(entry) == ""
+    entry.decided.facts.case.valid_until_ms += 2 * DAY_MS
+    entry.entry_time_ms += DAY_MS
+    assert "SHADOW_OVER" in replayer.decided(entry)
 
 
 @pytest.mark.parametrize("line", ["until = 2026-13-01", 'until = "2027-01-01"', ""])
