@@ -92,7 +92,7 @@ def read_again(
     Raises:
         StorageError, IntegrityError: as `LedgerFolder`; as `Beside`.
     """
-    with Beside(partial(_watch, ledgers, set_of, period), apart=_long(ledgers)) as watching:
+    with Beside(partial(_watch, ledgers, set_of, period), apart=long_ledgers(ledgers)) as watching:
         tables = read_traces(ledgers)
         for lines in ledgers.register.values():
             for line in lines:
@@ -107,7 +107,7 @@ def read_again(
     return tables, Again(watched.decisions, watched.differing, findings)
 
 
-def _long(ledgers: Ledgers) -> bool:
+def long_ledgers(ledgers: Ledgers) -> bool:
     """So long that a second process saves more than it costs."""
     sizes = (one.size for one in ledgers.traces.values() if isinstance(one, LedgerFolder))
     return sum(sizes) >= _LONG

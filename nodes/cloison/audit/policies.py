@@ -66,10 +66,13 @@ def _close(run: list[Question], hours: int, gathering: Gathering) -> None:
 
 def _before(scene: Scene, gathering: Gathering) -> None:
     known: dict[str, frozenset[str] | None] = {}
-    for one in scene.questions():
-        if one.set not in known:
-            found = scene.set_named(one.set)
-            known[one.set] = None if found is None else frozenset(found.activities)
-        activities = known[one.set]
-        if activities is not None and one.activity not in activities:
-            gathering.add(_BEFORE, one.activity, one, holder=one.holder)
+    rows = scene.tables.questions
+    for place, (name, activity) in enumerate(rows.pick("set", "activity")):
+        if name not in known:
+            found = scene.set_named(name)
+            known[name] = None if found is None else frozenset(found.activities)
+        activities = known[name]
+        if activities is not None and activity not in activities:
+            one = rows[place]
+            if scene.period.holds(one.time):
+                gathering.add(_BEFORE, activity, one, holder=one.holder)

@@ -60,9 +60,10 @@ def find_receipts(
     gaps = _gaps(tables, min(most.values()))
     if not gaps and not heads:
         return []
+    wanted = gaps.keys() | heads.keys()
     for one in tables.questions:
         limit = most.get(one.purpose)
-        if limit is None or one.seen == NOT_SAID or not one.permitted:
+        if one.ledger not in wanted or limit is None or one.seen == NOT_SAID or not one.permitted:
             continue
         if not period.holds(one.time):
             continue
@@ -80,17 +81,18 @@ _Gaps = tuple[list[int], list[int]]
 
 def _gaps(tables: Tables, least: int) -> Mapping[str, _Gaps]:
     """By ledger, when each decision was made and its ledger last seen then; of those with a gap."""
+    fields = ("ledger", "time", "seen")
     ledgers = {
-        one.ledger
-        for one in tables.questions
-        if one.seen != NOT_SAID and one.time - one.seen > least
+        ledger
+        for ledger, time, seen in tables.questions.pick(*fields)
+        if seen != NOT_SAID and time - seen > least
     }
     found: dict[str, _Gaps] = {ledger: ([], []) for ledger in ledgers}
-    for one in tables.questions if ledgers else ():
-        if one.ledger in found and one.seen != NOT_SAID:
-            times, seen = found[one.ledger]
-            times.append(max(one.time, times[-1] if times else 0))
-            seen.append(one.seen)
+    for ledger, time, seen in tables.questions.pick(*fields) if ledgers else ():
+        if ledger in found and seen != NOT_SAID:
+            times, sights = found[ledger]
+            times.append(max(time, times[-1] if times else 0))
+            sights.append(seen)
     return found
 
 

@@ -1,11 +1,13 @@
 """A whole audit: ledgers read once, every decision made again, every family of findings."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from functools import partial
 
-from cloison.audit.again import Again, read_again
+from cloison.audit.again import Again, long_ledgers, read_again
 from cloison.audit.attempts import find_attempts
+from cloison.audit.beside import Beside
 from cloison.audit.budgets import find_budgets
 from cloison.audit.cases import find_cases
 from cloison.audit.clocks import find_clocks
@@ -31,20 +33,19 @@ from cloison.errors import InputError
 from cloison.law import PolicySet
 from cloison.law.alarms import Alarms
 
-FAMILIES: tuple[Callable[[Scene], list[Finding]], ...] = (
+Family = Callable[[Scene], list[Finding]]
+FAMILIES: tuple[Family, ...] = (find_labels, find_policies, find_budgets, find_clocks)
+OTHERS: tuple[Family, ...] = (
     find_attempts,
     find_sweeps,
     find_windows,
     find_cases,
     find_persons,
     find_texts,
-    find_labels,
-    find_policies,
-    find_budgets,
-    find_clocks,
     find_lost,
     find_trials,
 )
+"""Of long ledgers looked for in a second process, beside the rest: about as much work."""
 _UNDER_WAY = timedelta(minutes=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 
@@ -107,20 +108,24 @@ def examine(
     alarms = alarms_of(policy)
     tables, again = read_again(ledgers, set_of, period)
     scene = Scene(tables, policy, alarms, period, set_of)
-    findings, matched = reconcile(tables, period, period.until - _UNDER_WAY)
-    duties, unmet = find_obligations(scene)
-    findings += [*again.findings, *unmet]
-    findings += find_receipts(tables, policy.witnesses, ledgers.witnessed, period)
-    for family in FAMILIES:
-        findings += family(scene)
-    drifting, drift = find_drift(scene)
-    findings += [*drifting, *find_heads(ledgers, scene)]
+    with Beside(partial(_patterns, scene, OTHERS), apart=long_ledgers(ledgers)) as others:
+        findings, matched = reconcile(tables, period, period.until - _UNDER_WAY)
+        duties, unmet = find_obligations(scene)
+        findings += [*again.findings, *unmet, *_patterns(scene, FAMILIES)]
+        findings += find_receipts(tables, policy.witnesses, ledgers.witnessed, period)
+        drifting, drift = find_drift(scene)
+        findings += [*drifting, *find_heads(ledgers, scene), *others.result()]
+        series = (*accesses_over_time(tables, period), *drift)
     return Examined(
         tuple(sorted(findings, key=_place)),
         {"entries": tables.count(period.since_ms, period.until_ms), **asdict(matched)},
         _replayed(again, duties),
-        (*accesses_over_time(tables, period), *drift),
+        series,
     )
+
+
+def _patterns(scene: Scene, families: Sequence[Family]) -> list[Finding]:
+    return [one for family in families for one in family(scene)]
 
 
 def replay(

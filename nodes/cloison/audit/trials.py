@@ -32,8 +32,11 @@ def find_trials(scene: Scene) -> list[Finding]:
     gathering = Gathering(scene.tables)
     _over(scene, gathering)
     sets: dict[str, PolicySet | None] = {}
-    for one in scene.questions():
-        if one.reason in {SHADOW, SHADOW_OVER}:
+    for place, (reason,) in enumerate(scene.tables.questions.pick("reason")):
+        if reason in {SHADOW, SHADOW_OVER}:
+            one = scene.tables.questions[place]
+            if not scene.period.holds(one.time):
+                continue
             if one.set not in sets:
                 sets[one.set] = scene.set_named(one.set)
             until = _until(sets[one.set], one.activity)
