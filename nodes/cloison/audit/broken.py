@@ -42,6 +42,21 @@ def broken(directory: Path, verifier: NoteVerifier, error: IntegrityError) -> Fi
     )
 
 
+def false_head(witness: str, verifier: NoteVerifier, error: IntegrityError) -> Finding:
+    """What is found of a witness that keeps, or shows, what is no head of a ledger."""
+    return Finding(
+        "WITNESS_KEEPS_FALSE_HEAD",
+        Severity.MEDIUM,
+        "",
+        TRACEABILITY,
+        f"Le témoin {witness} garde pour {verifier.name} ce qui n'en est pas une tête"
+        f" ({error.reason}) : sa cosignature n'est pas comptée.",
+        1,
+        (),
+        "Le dossier du témoin, et ce qu'il a cosigné à cette heure ; les autres témoins.",
+    )
+
+
 def _heads(directory: Path, verifier: NoteVerifier) -> Iterator[Evidence]:
     """The newest head it signed, and the newest that witnesses saw, where they are its own."""
     for note in (_signed(directory), witnessed_note(directory)):

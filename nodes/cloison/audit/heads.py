@@ -1,8 +1,8 @@
 """What witnesses saw of a ledger, as it lies on disk: the ledger's own file, and theirs."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -100,6 +100,12 @@ class Kept:
     heads: Mapping[str, bytes]
     forks: Sequence[tuple[str, bytes]]
 
+    def without(self, names: Collection[str]) -> "Kept":
+        """The same but for the heads of these file names."""
+        return replace(
+            self, heads={name: note for name, note in self.heads.items() if name not in names}
+        )
+
 
 def read_kept(witness: str, folder: Path) -> Kept:
     """A witness's folder. Raises `StorageError` (`LEDGER_READ`)."""
@@ -118,23 +124,22 @@ def read_kept(witness: str, folder: Path) -> Kept:
 
 
 def contradictions(
-    snapshot: Snapshot, verifier: NoteVerifier, kept: Sequence[Kept], trust: TrustPolicy
+    snapshot: Snapshot, verifier: NoteVerifier, kept: Kept, trust: TrustPolicy
 ) -> Iterator[Contradiction]:
-    """Heads that witnesses kept and that are not this ledger's.
+    """Heads that a witness kept and that are not this ledger's.
 
     Raises:
         StorageError: `LEDGER_READ`.
         IntegrityError: `BAD_NOTE`, `BAD_SIGNATURE`, `BAD_CHECKPOINT`: a witness's file is not one.
     """
     name = sha256(verifier.name.encode()).hexdigest()
-    for one in kept:
-        known = trust.witnesses.get(one.witness)
-        if known is not None and name in one.heads:
-            yield from _against(snapshot, verifier, known, one.heads[name])
-        for ledger, data in one.forks:
-            if ledger == name:
-                notes = _two_notes(data, verifier)
-                yield Contradiction(verifier.name, one.witness, back=False, notes=notes)
+    known = trust.witnesses.get(kept.witness)
+    if known is not None and name in kept.heads:
+        yield from _against(snapshot, verifier, known, kept.heads[name])
+    for ledger, data in kept.forks:
+        if ledger == name:
+            notes = _two_notes(data, verifier)
+            yield Contradiction(verifier.name, kept.witness, back=False, notes=notes)
 
 
 def _against(

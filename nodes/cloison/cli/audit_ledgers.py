@@ -14,7 +14,7 @@ from typing import Annotated
 import grpc
 import typer
 
-from cloison.audit.broken import broken
+from cloison.audit.broken import broken, false_head
 from cloison.audit.findings import Finding, Severity
 from cloison.audit.heads import (
     Contradiction,
@@ -89,13 +89,14 @@ class Opened:
         """Both logs of every body, each held to its newest head; what is not whole is a finding.
 
         Raises:
-            StorageError: as `LedgerFolder`. IntegrityError: as `contradictions`.
+            StorageError: as `LedgerFolder`.
         """
         logs: dict[str, dict[BodyId, LedgerFolder]] = {log: {} for log in LOGS}
         witnessed: list[Witnessed] = []
         against: list[Contradiction] = []
         refused = list(self.refused)
         heads: dict[str, bytes | None] = {}
+        false: set[tuple[str, str]] = set()
         for one in self.places:
             name = one.verifier.name
             try:
@@ -104,7 +105,12 @@ class Opened:
                 refused.append(broken(one.folder, one.verifier, error))
                 continue
             logs[one.log][one.body] = folder
-            against += contradictions(folder.snapshot, one.verifier, self.kept, self.trust)
+            for each in self.kept:
+                try:
+                    against += contradictions(folder.snapshot, one.verifier, each, self.trust)
+                except IntegrityError as error:
+                    refused.append(false_head(each.witness, one.verifier, error))
+                    false.add((each.witness, sha256(name.encode()).hexdigest()))
             heads[name] = witnessed_note(one.folder)
             try:
                 said = read_witnessed(folder.snapshot, heads[name], one.verifier, self.trust)
@@ -118,7 +124,10 @@ class Opened:
             if AUDITED in self.trust.groups:
                 witnessed.append(said)
         found = Ledgers(logs["traces"], logs["register"], witnessed, against)
-        return ReadLedgers(found, tuple(refused), heads)
+        kept = tuple(
+            one.without({name for who, name in false if who == one.witness}) for one in self.kept
+        )
+        return ReadLedgers(found, tuple(refused), heads, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +137,13 @@ class ReadLedgers:
     Attributes:
         refused: What was found of those that do not, and of those that were not served.
         heads: By origin, the newest head that witnesses saw; None where there is none that holds.
+        kept: What witnesses keep, but for what is no head of its ledger.
     """
 
     ledgers: Ledgers
     refused: tuple[Finding, ...]
     heads: Mapping[str, bytes | None]
+    kept: tuple[Kept, ...]
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def write_report(
             one.verifier.name: (one.verifier, read.heads.get(one.verifier.name))
             for one in opened.places
         }
-        source = Source(ledgers, heads, opened.kept, opened.trust, policy, sets)
+        source = Source(ledgers, heads, read.kept, opened.trust, policy, sets)
         report = make_report(source, found, period)
         if not found.findings and not any(row[2] for row in report.sheets["ledgers"].rows):
             raise InputError(

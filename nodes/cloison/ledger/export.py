@@ -17,7 +17,7 @@ from cloison.ledger.pruning import require_kept
 from cloison.ledger.reader import WITNESSED, EntryReader
 from cloison.ledger.recovery import signed_size
 from cloison.ledger.tiles import TILE_WIDTH, Tile, bundle_path, encode_bundle
-from cloison.ledger.tree import edge_hashes, inclusion_from, root_from_edges, root_of
+from cloison.ledger.tree import HASH_BYTES, edge_hashes, inclusion_from, root_from_edges, root_of
 
 
 class Snapshot:
@@ -39,19 +39,19 @@ class Snapshot:
         self._reader = EntryReader(directory, lambda note: signed_size(note, verifier))
         path = directory / WITNESSED if witnessed else None
         self.note, self.head = _newest(path, self._reader, verifier)
-        bundles = range(-(-self.head.size // TILE_WIDTH))
-        hashes = (self._reader.leaf_hashes(bundle) for bundle in bundles)
-        self._leaves = [one for some in hashes for one in some][: self.head.size]
-        if len(self._leaves) != self.head.size:
+        self._leaves = bytearray()  # one after the other: a list of them takes three times as much
+        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
+        for start in range(0, self.head.size, TILE_WIDTH):
+            hashes = self._reader.leaf_hashes(start // TILE_WIDTH)[: self.head.size - start]
+            self._leaves += b"".join(hashes)
+            for _ in self._levels.extend(hashes):
+                pass  # the tile that filled: `write` makes its own
+        if len(self._leaves) != self.head.size * HASH_BYTES:
             raise IntegrityError(
                 "LEDGER_BEHIND",
-                f"ledger `{directory}`: {len(self._leaves)} entries where {self.head.size} were"
-                " signed",
+                f"ledger `{directory}`: {len(self._leaves) // HASH_BYTES} entries where"
+                f" {self.head.size} were signed",
             )
-        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
-        for start in range(0, len(self._leaves), TILE_WIDTH):
-            for _ in self._levels.extend(self._leaves[start : start + TILE_WIDTH]):
-                pass  # the tile that filled: `write` makes its own
         self._edges = edge_hashes(self._levels, self.head.size)
         if root_from_edges(self._edges) != self.head.root:
             raise IntegrityError("BAD_ROOT", f"ledger `{directory}`: not the entries of its head")
@@ -59,7 +59,7 @@ class Snapshot:
     def entries(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Index, leaf hash and bytes of every entry still kept, in order."""
         for index, data in self._reader.entries(0, self.head.size):
-            yield index, self._leaves[index], data
+            yield index, self._leaf(index), data
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` entries, at most all of them."""
@@ -123,7 +123,7 @@ class Snapshot:
 
     def _tiles(self) -> list[tuple[str, bytes]]:
         found = []
-        level, hashes = 0, self._leaves
+        level, hashes = 0, list(map(self._leaf, range(self.head.size)))
         while hashes:
             groups = [hashes[at : at + TILE_WIDTH] for at in range(0, len(hashes), TILE_WIDTH)]
             for index, group in enumerate(groups):
@@ -131,6 +131,9 @@ class Snapshot:
             hashes = [root_of(group) for group in groups if len(group) == TILE_WIDTH]
             level += 1
         return found
+
+    def _leaf(self, index: int) -> bytes:
+        return bytes(self._leaves[index * HASH_BYTES : (index + 1) * HASH_BYTES])
 
     def _check(self, index: int) -> None:
         if not 0 <= index < self.head.size:
