@@ -7,16 +7,16 @@ to those given, never believed.
 
 import json
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from cloison.audit.gathering import printable
 from cloison.errors import InputError, IntegrityError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.traced import traced_keys
@@ -112,8 +112,11 @@ class ProofFolder:
         try:
             check(path, data)
         except (InputError, IntegrityError) as error:
-            name = str(path.relative_to(self._folder))
-            self._found.wrong.append((name, f"{error.message} [{error.reason}]"))
+            self._wrong(str(path.relative_to(self._folder)), f"{error.message} [{error.reason}]")
+
+    def _wrong(self, name: str, why: str) -> None:
+        """What a folder calls its files is another's word."""
+        self._found.wrong.append((printable(name), printable(why)))
 
     def _key(self, _path: Path, data: bytes) -> None:
         """A key beside its proofs is not believed: it must be the one that was given."""
@@ -152,7 +155,8 @@ class ProofFolder:
     def _proof(self, path: Path, data: bytes) -> None:
         proof = parse_proof_file(data)
         beside = path.with_suffix(".entry")
-        raw = beside.read_bytes() if beside.exists() else proof.extra
+        with guard_reads(f"`{beside}`"):
+            raw = beside.read_bytes() if beside.exists() else proof.extra
         if not raw:
             self._bare.append((path, proof))
             return
@@ -189,7 +193,7 @@ class ProofFolder:
             days: list[dict[str, Any]] = json.loads(data)
             for day in days:
                 self._day(day)
-        except (KeyError, TypeError, ValueError, Base64Error, DecodeError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError, DecodeError) as error:
             raise IntegrityError("BAD_DAY_MAP", "days: not as they are written") from error
 
     def _day(self, day: Mapping[str, Any]) -> None:
@@ -218,11 +222,19 @@ class ProofFolder:
     def _sum_file(self, _path: Path, data: bytes) -> None:
         for line in data.decode("utf-8", "replace").splitlines():
             digest, _, name = line.partition("  ")
-            path = self._folder.parent / name
-            if not path.is_file() or sha256(path.read_bytes()).hexdigest() != digest:
-                self._found.wrong.append((name, "not the file whose sum is listed [BAD_SUM]"))
+            if self._sum(name) != digest:
+                self._wrong(name, "not the file whose sum is listed [BAD_SUM]")
             else:
                 self._found.sums += 1
+
+    def _sum(self, name: str) -> str:
+        """Of a file of the report, and of no other of this machine; empty where it is none."""
+        whole = self._folder.resolve().parent
+        path = (whole / name).resolve()
+        if not path.is_relative_to(whole) or not path.is_file():
+            return ""
+        with guard_reads(f"`{path}`"), path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
 
 
 def _rows(said: Mapping[str, Any]) -> RowsProof:

@@ -61,7 +61,7 @@ def _keys(vkeys: list[Path], folder: Path) -> tuple[dict[str, NoteVerifier], Tru
 
 def _show(folder: Path, found: FolderChecked) -> None:
     for name, why in found.wrong:
-        typer.echo("".join(c if c.isprintable() else "?" for c in f"{name}: {why}"), err=True)
+        typer.echo(f"{name}: {why}", err=True)
     sealed = f" ({french_count(found.sealed)} sealed)" if found.sealed else ""
     checked = (
         f"{french_count(found.proofs)} entries{sealed}",

@@ -7,15 +7,15 @@ hidden: an audit can only tell them apart where the requester said so in time.
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 
 from cloison.bodies import BodyId
 from cloison.exchange import limits
 from cloison.exchange.entries import entry_of, parse_entry
-from cloison.exchange.statement import parse_statement
-from cloison.v1 import entry_pb2
+from cloison.v1 import entry_pb2, statement_pb2
 from cloison.wire.node import Node
+from cloison.wire.vault import utc_day
 
 STOPPED = "STOPPED"
 _REASON = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
@@ -23,6 +23,7 @@ _OTHER = "OTHER"
 _UNDER_WAY_MS = timedelta(minutes=1) // timedelta(milliseconds=1)
 """No call lasts longer: what was asked earlier came to its end, and was entered, before a stop."""
 _STEP_ENTRIES = 512
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def enter_lost(node: Node, holder: BodyId, lost: Mapping[bytes, str], *, parts: bool) -> None:
@@ -55,7 +56,13 @@ def enter_lost(node: Node, holder: BodyId, lost: Mapping[bytes, str], *, parts: 
 
 
 def enter_stopped(node: Node) -> None:
-    """Enters what was on its way when this node last stopped. Raises as `enter_lost`."""
+    """Enters what was on its way when this node last stopped.
+
+    Not where the clock went back past midnight: nothing can be entered then, and an audit calls it
+    missing. Raises as `enter_lost`.
+    """
+    if utc_day(node.clock()) < date.fromordinal(_EPOCH_DAY + node.last_day):
+        return
     by_holder: dict[BodyId, dict[bytes, str]] = defaultdict(dict)
     end, latest = node.traces.size, 0
     while end > node.traces.minimum:
@@ -67,9 +74,10 @@ def enter_stopped(node: Node) -> None:
                 end = node.traces.minimum
                 break
             if entry.WhichOneof("kind") == "asked":
-                statement = parse_statement(entry.asked.signed.statement)
-                digest = sha256(entry.asked.signed.statement).digest()
-                by_holder[statement.holder][digest] = STOPPED
+                raw = entry.asked.signed.statement
+                # Not held to limits: they may have changed since, and the node must start.
+                holder = BodyId(statement_pb2.Statement.FromString(raw).holder)
+                by_holder[holder][sha256(raw).digest()] = STOPPED
         else:
             end = start
     for holder, lost in by_holder.items():

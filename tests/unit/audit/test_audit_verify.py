@@ -106,6 +106,32 @@ def test_no_byte_of_a_proof_can_be_changed(
 
 
 @pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("cnav-days.json", b"[" * 100_000),
+        ("cnav-days.json", b'[{"closed": 1}]'),
+        ("cnav-days.json", b'{"closed": "x"}'),
+        ("x.heads", b"\xff\x00"),
+        ("7.tlog-proof", b""),
+        ("SHA256SUMS", b"00  ../../../../../etc/passwd\n"),
+        ("\x1b[31m.tlog-proof", b"c2sp.org/tlog-proof@v1\n"),
+    ],
+)
+def test_hostile_file_is_refused_by_name_and_commands_nothing(
+    name: str,
+    data: bytes,
+    proofs: Path,
+    federation: Federation,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (proofs / name).write_bytes(data)
+    assert run(["audit", "verify", str(proofs), "--keys", str(federation.keys)]) == 1
+    said = capsys.readouterr()
+    assert said.err
+    assert "\x1b[31m" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
     ("words", "reason"),
     [
         (("--keys", "nowhere"), "NO_KEYS"),

@@ -61,6 +61,17 @@ def test_answer_whose_receipt_is_false_is_lost_with_its_reason(
     assert lost(federation) == [("BAD_RECEIPT", 1)]
 
 
+def test_node_whose_clock_went_back_a_day_starts_all_the_same(
+    federation: Federation, items: Items, ppa: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Requester, "_write_received", lambda *_: None)
+    ppa.put(*items)
+    monkeypatch.undo()
+    federation.clock.advance(days=-1)
+    federation.restart(CAF)
+    assert lost(federation) == []
+
+
 def test_what_was_on_its_way_at_a_stop_is_lost_at_the_next_start(
     federation: Federation, ppa: Program, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
