@@ -6,6 +6,7 @@ from pathlib import Path
 from cloison.audit.findings import Evidence, Finding, Severity
 from cloison.audit.gathering import TRACEABILITY
 from cloison.audit.heads import witnessed_note
+from cloison.audit.lines import EntryError
 from cloison.errors import CloisonError, IntegrityError
 from cloison.ledger.checkpoint import verify_checkpoint
 from cloison.ledger.files import guard_reads
@@ -14,6 +15,10 @@ from cloison.ledger.note import NoteVerifier
 _SENTENCE = (
     "Le registre {ledger} ne mène pas aux têtes que son nœud a signées ({reason}) : rien n'en a été"
     " retenu, l'audit porte sur les autres."
+)
+_NO_ENTRY = (
+    "Le registre {ledger} contient, sous une tête qu'il a signée, ce qui n'est pas une entrée"
+    " ({message}) : rien n'en a été retenu, l'audit porte sur les autres."
 )
 _SETTLES = (
     "`cloison ledger fsck` sur le dossier du nœud, une copie plus ancienne qui tient, et les têtes"
@@ -30,12 +35,13 @@ def broken(directory: Path, verifier: NoteVerifier, error: IntegrityError) -> Fi
         error: What was wrong.
     """
     heads = {one.note: one for one in _heads(directory, verifier)}
+    sentence = _NO_ENTRY if isinstance(error, EntryError) else _SENTENCE
     return Finding(
         "LEDGER_BROKEN",
         Severity.HIGH,
         "",
         TRACEABILITY,
-        _SENTENCE.format(ledger=verifier.name, reason=error.reason),
+        sentence.format(ledger=verifier.name, reason=error.reason, message=error.message),
         1,
         tuple(heads.values()),
         _SETTLES,

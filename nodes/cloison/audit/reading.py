@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from cloison.audit.lines import Line
+from cloison.audit.lines import EntryError, Line
 from cloison.audit.rows import (
     NOT_SAID,
     Asked,
@@ -29,7 +29,6 @@ from cloison.audit.rows import (
     Told,
 )
 from cloison.audit.tables import Tables
-from cloison.errors import IntegrityError
 from cloison.exchange.obligations import FLAG, NOTICE
 from cloison.exchange.statement import GRANULARITY_NUMBERS
 from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, statement_pb2
@@ -352,8 +351,8 @@ def _statement(line: Line, raw: bytes) -> statement_pb2.Statement:
     return statement
 
 
-def _bad(line: Line, why: str) -> IntegrityError:
-    return IntegrityError("BAD_ENTRY", f"ledger `{line.ledger}`: entry {line.index}: {why}")
+def _bad(line: Line, why: str) -> EntryError:
+    return EntryError.at(line.ledger, line.index, why)
 
 
 def _place(line: Line) -> Place:

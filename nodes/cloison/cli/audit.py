@@ -72,8 +72,8 @@ def run_(
     law = load_policy(place.root)
     sets = open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
-        read = opened.read()
-        found = examine(read.ledgers, law, sets, period).with_findings(read.refused)
+        found, read = opened.read().look(lambda one: examine(one, law, sets, period))
+    found = found.with_findings(read.refused)
     _check_some(found.checked["entries"] + len(found.findings), period)
     print_examined(found, period, as_json=as_json)
     if found.findings:
@@ -104,8 +104,8 @@ def replay_(
     period = _period(since, until)
     law, sets = load_policy(place.root), open_sets(place, policy or ())
     with open_ledgers(place, only or (), node or ()) as opened:
-        read = opened.read()
-        replayed, findings = replay(read.ledgers, law, sets, period)
+        made, read = opened.read().look(lambda one: replay(one, law, sets, period))
+    replayed, findings = made
     findings = [*read.refused, *findings]
     looked_at = replayed.decisions + sum(replayed.obligations.values()) + len(findings)
     _check_some(looked_at, period)
@@ -140,9 +140,8 @@ def reconcile_(
     place = Place(find_root(root), keys, var, addresses)
     due = parse_time(until) if until else datetime.now(UTC) - _UNDER_WAY
     with open_ledgers(place, only or (), node or ()) as opened:
-        read = opened.read()
+        tables, read = opened.read().look(read_traces)
         ledgers = read.ledgers
-        tables = read_traces(ledgers)
         findings, checked = reconcile(tables, Period.always(), due)
         limits = load_policy(place.root).witnesses
         late = find_receipts(tables, limits, ledgers.witnessed, Period.up_to(due))

@@ -4,12 +4,12 @@ A node that does not serve its auditor is a finding, and the audit goes on with 
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import grpc
 import typer
@@ -25,7 +25,7 @@ from cloison.audit.heads import (
     read_witnessed,
     witnessed_note,
 )
-from cloison.audit.lines import LedgerFolder, Ledgers
+from cloison.audit.lines import EntryError, LedgerFolder, Ledgers
 from cloison.bodies import BodyId
 from cloison.cli.places import NodeAt, Place, read_nodes, read_overseers, read_published
 from cloison.cli.policy import load_policy
@@ -48,6 +48,7 @@ Node = Annotated[list[str] | None, typer.Option("--node", help=LIVE)]
 Addresses = Annotated[
     Path | None, typer.Option(help='With --node: TOML file, BODY = "host:port", [http] the same.')
 ]
+T = TypeVar("T")
 _AUDIT = "audit"
 _ARTICLE = "RGPD, art. 5, § 2 (responsabilité : pouvoir démontrer)"
 _SETTLES = (
@@ -127,7 +128,7 @@ class Opened:
         kept = tuple(
             one.without({name for who, name in false if who == one.witness}) for one in self.kept
         )
-        return ReadLedgers(found, tuple(refused), heads, kept)
+        return ReadLedgers(found, tuple(refused), heads, kept, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,23 @@ class ReadLedgers:
     refused: tuple[Finding, ...]
     heads: Mapping[str, bytes | None]
     kept: tuple[Kept, ...]
+    places: tuple[LedgerAt, ...]
+
+    def look(self, work: Callable[[Ledgers], T]) -> "tuple[T, ReadLedgers]":
+        """What work on the ledgers gives; one with what is no entry is left out, and is a finding.
+
+        Raises:
+            IntegrityError: of what is no single ledger's.
+        """
+        try:
+            return work(self.ledgers), self
+        except EntryError as error:
+            place = next((one for one in self.places if one.verifier.name == error.ledger), None)
+            if place is None:
+                raise
+            found = broken(place.folder, place.verifier, error)
+            rest = self.ledgers.without(error.ledger)
+            return replace(self, ledgers=rest, refused=(*self.refused, found)).look(work)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from cloison.cli.law.sets import SetOf
 from cloison.cli.places import Place, read_published
 from cloison.cli.policy import load_policy
 from cloison.errors import InputError, PeerError
-from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.french import french_count
 from cloison.wire.trust import print_trust_policy
@@ -52,10 +51,14 @@ def write_report(
     """
     policy = load_policy(place.root)
     with open_ledgers(place, *chosen) as opened:
-        read = opened.read()
-        ledgers = read.ledgers
-        period = _period(ledgers, read.refused, *ends)
-        found = examine(ledgers, policy, sets, period).with_findings(read.refused)
+        opening = opened.read()
+
+        def audit(ledgers: Ledgers) -> tuple[Period, Examined]:
+            period = _period(ledgers, opening.refused, *ends)
+            return period, examine(ledgers, policy, sets, period)
+
+        (period, found), read = opening.look(audit)
+        ledgers, found = read.ledgers, found.with_findings(read.refused)
         heads = {
             one.verifier.name: (one.verifier, read.heads.get(one.verifier.name))
             for one in opened.places
@@ -127,7 +130,7 @@ def _times(ledgers: Ledgers) -> Iterator[int]:
     """Times of the first and the last entry each ledger keeps."""
     for lines in (*ledgers.traces.values(), *ledgers.register.values()):
         if isinstance(lines, LedgerFolder):
-            for _, _, first in lines.snapshot.entries():
-                last = lines.snapshot.entry(lines.snapshot.head.size - 1)
-                yield from (parse_entry(data).entry_time_ms for data in (first, last))
+            for first in lines:
+                yield first.entry.entry_time_ms
+                yield lines.last.entry.entry_time_ms
                 break

@@ -154,7 +154,7 @@ def test_missing_ledger_ends_the_audit(place: Place, capsys: pytest.CaptureFixtu
     assert "LEDGER_MISSING" in capsys.readouterr().err
 
 
-def test_unknown_entry_version_ends_the_audit(
+def test_unknown_entry_version_is_a_finding_and_the_others_are_audited(
     template: Template, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = World(template.policy, 6, utc(2026, 3, 1))
@@ -165,8 +165,15 @@ def test_unknown_entry_version_ends_the_audit(
     data[1] = 2
     world.logs[next(iter(world.logs))[0], "traces"].append(bytes(data))
     world.write(tmp_path / "var", template.keys)
-    assert Place(tmp_path / "var", template.keys).audit("run", "--until", UNTIL) == 1
-    assert "BAD_ENTRY" in capsys.readouterr().err
+    place = Place(tmp_path / "var", template.keys)
+    assert place.audit("run", "--json", "--until", UNTIL) == 1
+    said = found(capsys)
+    (one,) = (one for one in said["findings"] if one["code"] == "LEDGER_BROKEN")
+    assert "entry 0: version 2" in one["sentence"]
+    assert said["checked"]["entries"] > 0
+    out = tmp_path / "report"
+    assert place.audit("report", "--out", str(out), "--until", UNTIL) == 1
+    assert "LEDGER_BROKEN" in (out / "tables/findings.csv").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
