@@ -5,7 +5,7 @@ Every function gives, for each person, just what its single form gives; tests ho
 
 from collections.abc import Sequence
 from datetime import date
-from hashlib import sha256, shake_256
+from hashlib import shake_256
 from typing import cast
 
 import numpy as np
@@ -22,15 +22,18 @@ from cloison.identity.digests import (
     trace_message,
 )
 from cloison.identity.identifiers import MONTH, Nir, parse_nir
-from cloison.identity.keyed_hash import digests_under, keyed_digests
+from cloison.identity.keyed_hash import digests_after, digests_under, keyed_digests
 
 _SALTS = b"cloison/v1 cohort salts\n"
 _NIR_CHARACTERS = 15
-_ZERO, _TEN = ord("0"), 10
+_ZERO, _TEN = np.uint8(ord("0")), np.uint8(10)
+_CORSICA_FIRST = 2
 _CORSICA = {ord("A"): 19, ord("B"): 18}
-_SEXES = np.array([character in b"123478" for character in range(256)])
+_SEXES = np.array([digit in {1, 2, 3, 4, 7, 8} for digit in range(10)])
 _MONTHS = np.array([MONTH.fullmatch(f"{month:02d}") is not None for month in range(100)])
-_WEIGHTS = 10 ** np.arange(12, -1, -1, dtype=np.int64)
+_WEIGHTS = 10.0 ** np.arange(12, -1, -1)  # exact: thirteen digits are less than 2^53
+
+Characters = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
 def cohort_salts(seed: bytes, count: int) -> list[bytes]:
@@ -57,10 +60,8 @@ def person_digests(salts: Sequence[bytes], nirs: Sequence[Nir]) -> list[bytes]:
     """
     if not {SALT_BYTES}.issuperset(map(len, salts)):
         raise InputError("BAD_SALT", "salt: one is not 32 bytes", "draw 32 random bytes for each")
-    return [
-        sha256(PERSON_DOMAIN + salt + nir.encode("ascii")).digest()
-        for salt, nir in zip(salts, nirs, strict=True)
-    ]
+    salted = zip(salts, map(str.encode, nirs), strict=True)
+    return list(digests_after(PERSON_DOMAIN, map(b"".join, salted)))
 
 
 def parse_nirs(texts: Sequence[str]) -> Sequence[Nir]:
@@ -77,20 +78,19 @@ def parse_nirs(texts: Sequence[str]) -> Sequence[Nir]:
     return cast("Sequence[Nir]", texts)
 
 
-def _all_nirs(characters: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> bool:
-    rows = characters.reshape(-1, _NIR_CHARACTERS)
-    corsica = (rows[:, 5] == ord("2")) & np.isin(rows[:, 6], list(_CORSICA))
-    digits = rows.astype(np.int64) - _ZERO
+def _all_nirs(characters: Characters) -> bool:
+    digits = characters.reshape(-1, _NIR_CHARACTERS) - _ZERO  # what is no digit comes out above 9
     for letter, number in _CORSICA.items():
-        of_letter = corsica & (rows[:, 6] == letter)
-        digits[of_letter, 5], digits[of_letter, 6] = divmod(number, 10)
-    if not ((digits >= 0) & (digits < _TEN)).all():
+        corsica = (digits[:, 6] == letter - _ZERO) & (digits[:, 5] == _CORSICA_FIRST)
+        if corsica.any():
+            digits[corsica, 5:7] = divmod(number, 10)
+    if (digits >= _TEN).any():
         return False
-    numbers = digits[:, :13] @ _WEIGHTS
-    keys = digits[:, 13] * 10 + digits[:, 14]
+    numbers = (digits[:, :13] @ _WEIGHTS).astype(np.int64)
+    keys = digits[:, 13] * _TEN + digits[:, 14]
     return bool(
-        _SEXES[rows[:, 0]].all()
-        and _MONTHS[digits[:, 3] * 10 + digits[:, 4]].all()
+        _SEXES[digits[:, 0]].all()
+        and _MONTHS[digits[:, 3] * _TEN + digits[:, 4]].all()
         and (digits[:, 5] + digits[:, 6] > 0).all()
         and (97 - numbers % 97 == keys).all()
     )
@@ -98,7 +98,7 @@ def _all_nirs(characters: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> bool:
 
 def row_keys(key: bytes, nirs: Sequence[Nir]) -> list[bytes]:
     """As `row_key`, of each person."""
-    digests = digests_under(key, [ROW_DOMAIN + nir.encode("ascii") for nir in nirs])
+    digests = digests_under(key, map(str.encode, nirs), ROW_DOMAIN)
     return [digest[:ROW_KEY_BYTES] for digest in digests]
 
 
@@ -111,11 +111,8 @@ def traits_digests(
         InputError: `BAD_NAME`: one holds no letter.
     """
     names = map(normal_name, birth_names)
-    messages = [
-        TRAITS_DOMAIN + f"{nir}\n{name}\n{born}".encode()
-        for nir, name, born in zip(nirs, names, birth_dates, strict=True)
-    ]
-    return digests_under(key, messages)
+    lines = map("\n".join, zip(nirs, names, birth_dates, strict=True))
+    return digests_under(key, map(str.encode, lines), TRAITS_DOMAIN)
 
 
 def trace_keys(person_keys: Sequence[bytes], node: BodyId, day: date) -> list[bytes]:

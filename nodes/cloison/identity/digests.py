@@ -7,6 +7,8 @@ import hashlib
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
+from string import ascii_letters
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
@@ -25,7 +27,9 @@ _AGENT = b"cloison/v1 agent pseudonym\n"
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 _DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
-_LIGATURES = str.maketrans({"Œ": "OE", "Æ": "AE"})
+_LIGATURES = {"Œ": "OE", "Æ": "AE"}
+_CAPITALS = bytes(range(256)).upper()
+_NOT_LETTERS = bytes(set(range(256)).difference(ascii_letters.encode()))
 
 
 def person_digest(salt: bytes, nir: Nir) -> bytes:
@@ -100,14 +104,22 @@ def normal_name(name: str) -> str:
     Raises:
         InputError: `BAD_NAME`: no letter in it.
     """
-    if name.isascii() and name.isalpha():
-        return name.upper()
-    upper = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).upper())
-    letters = "".join(c for c in upper if unicodedata.category(c) in {"Lu", "Lo"})
-    normal = letters.translate(_LIGATURES)
+    if name.isascii():
+        normal = name.encode("ascii").translate(_CAPITALS, _NOT_LETTERS).decode("ascii")
+    else:
+        upper = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).upper())
+        normal = "".join(map(_spelt, upper))
     if not normal:
         raise InputError("BAD_NAME", "name: holds no letter")
     return normal
+
+
+@lru_cache(maxsize=1024)
+def _spelt(character: str) -> str:
+    """What a capital counts for; nothing where it is no letter."""
+    if unicodedata.category(character) not in {"Lu", "Lo"}:
+        return ""
+    return _LIGATURES.get(character, character)
 
 
 def _salt(salt: bytes) -> bytes:

@@ -50,8 +50,9 @@ class StudyKey:
 
     def pseudonyms(self, study: bytes, nirs: Sequence[Nir]) -> list[bytes]:
         """16 bytes each, that nobody without this key can tie to a number."""
-        messages = (_CODE + study + nir.encode("ascii") for nir in nirs)
-        return [digest[:PSEUDONYM_BYTES] for digest in digests_under(self._secret, messages)]
+        messages = (nir.encode("ascii") for nir in nirs)
+        digests = digests_under(self._secret, messages, _CODE + study)
+        return [digest[:PSEUDONYM_BYTES] for digest in digests]
 
 
 def seal_to(public: bytes, plain: bytes, study: bytes, step: str) -> bytes:
