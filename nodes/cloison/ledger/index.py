@@ -173,13 +173,20 @@ class LedgerIndex:
 
     def counts(self, kind: str, keys: Sequence[bytes]) -> list[int]:
         """As `count`, of each key; at most 32,000."""
-        query = (
-            "SELECT key, count(*) FROM term WHERE kind = ? AND key IN"  # noqa: S608 - no input in it
-            f" ({', '.join('?' * len(keys))}) GROUP BY key"
-        )
-        with _guard(self._path):
-            kept = dict(self._database.execute(query, (kind, *keys)))
-        return [kept.get(key, 0) + len(self._held.get((kind, key), ())) for key in keys]
+        if len(self._counted) + len(keys) > _COUNTED_TERMS:
+            self._counted.clear()
+        unknown = [key for key in keys if (kind, key) not in self._counted]
+        if unknown:
+            query = (
+                "SELECT key, count(*) FROM term WHERE kind = ? AND key IN"  # noqa: S608 - no input in it
+                f" ({', '.join('?' * len(unknown))}) GROUP BY key"
+            )
+            with _guard(self._path):
+                kept = dict(self._database.execute(query, (kind, *unknown)))
+            for key in unknown:
+                held = len(self._held.get((kind, key), ()))
+                self._counted[kind, key] = kept.get(key, 0) + held
+        return [self._counted[kind, key] for key in keys]
 
     def add(self, first_index: int, entries: Sequence[bytes]) -> None:
         """Index entries just committed; calls may come late, twice or out of order."""

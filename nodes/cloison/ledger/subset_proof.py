@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cloison.errors import IntegrityError
-from cloison.ledger.tree import HASH_BYTES, MAX_SIZE, EdgeHashes, Nodes, node_hash
+from cloison.ledger.tree import HASH_BYTES, MAX_SIZE, EdgeHashes, Nodes, node_hash, pair_hashes
 
 
 def subset_from(nodes: Nodes, edges: EdgeHashes, indexes: Sequence[int], size: int) -> list[bytes]:
@@ -28,7 +28,7 @@ def subset_from(nodes: Nodes, edges: EdgeHashes, indexes: Sequence[int], size: i
         place = bisect_left(indexes, start)
         if place == len(indexes) or indexes[place] >= end:
             hashes.append(_subtree(nodes, edges, start, end))
-        elif end - start > 1:
+        elif not _all_given(indexes, place, end - start, end):
             middle = start + _left_size(end - start)
             collect(start, middle)
             collect(middle, end)
@@ -73,11 +73,25 @@ def _computed(
         if known is None:
             raise _bad("too few hashes")
         return known
-    if end - start == 1:
-        return leaves[place]
-    middle = start + _left_size(end - start)
+    width = end - start
+    if width & (width - 1) == 0 and _all_given(indexes, place, width, end):
+        return _root(leaves[place : place + width])
+    middle = start + _left_size(width)
     left = _computed(leaves, indexes, start, middle, given)
     return node_hash(left, _computed(leaves, indexes, middle, end, given))
+
+
+def _all_given(indexes: Sequence[int], place: int, width: int, end: int) -> bool:
+    """Whether the leaves from this place on fill a subtree up to `end`; `indexes` grow."""
+    last = place + width - 1
+    return last < len(indexes) and indexes[last] == end - 1
+
+
+def _root(row: Sequence[bytes]) -> bytes:
+    """Of a complete subtree: as many leaves as a power of two."""
+    while len(row) > 1:
+        row = pair_hashes(row)
+    return row[0]
 
 
 def _subtree(nodes: Nodes, edges: EdgeHashes, start: int, end: int) -> bytes:

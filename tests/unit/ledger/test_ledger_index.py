@@ -53,6 +53,15 @@ def test_first_and_count_agree_with_find(index: LedgerIndex) -> None:
     assert (index.first("first", b"z"), index.count("first", b"z")) == (None, 0)
 
 
+def test_counts_are_those_of_each_and_grow_with_the_log(index: LedgerIndex, log: Log) -> None:
+    keys = [b"a", b"z", b"p"]
+    assert index.counts("first", keys) == [2, 0, 1]
+    index.flush()
+    for entry in (b"plum", b"zest"):
+        index.add(append(log, entry), [entry])
+    assert index.counts("first", keys) == [index.count("first", key) for key in keys] == [2, 1, 2]
+
+
 def test_find_from_an_index_on_and_last_see_kept_and_held_terms(
     index: LedgerIndex, log: Log
 ) -> None:
