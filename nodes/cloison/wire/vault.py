@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cloison.bodies import BodyId
 from cloison.errors import PeerError, StorageError
+from cloison.exchange import limits
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_keys
 from cloison.months import Month
@@ -36,7 +37,7 @@ _CLAIM = b"cloison/v1 vault claim\n"
 _KEY_BYTES = 32
 _CACHED_PERSONS = 200_000
 _CACHED_CASES = 200_000
-_FEW = 8
+_ASKED_AT_ONCE = 500
 _SLOW_SECONDS = 0.0005
 
 _CaseRow = tuple[bytes, int, int | None, str, str, int, bytes, int, int, bytes]
@@ -70,7 +71,8 @@ class Vault:
         self.answered = AnsweredTable(self._database)
         self.access_contests = AccessContests(self._database)
         self._node = node
-        self._keys: dict[bytes, bytes] = {}
+        self._traces: dict[bytes, bytes] = {}  # of the persons of `_day`
+        self._day: date | None = None
         self._closed: dict[bytes, bool] = {}
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault-sync")
         self._dirty = True
@@ -100,7 +102,7 @@ class Vault:
                 self._changes = changes
         except BaseException:
             # No key or closing may be believed that was taken back.
-            self._keys.clear()
+            self._traces.clear()
             self._closed.clear()
             self.objections.reread()
             self.answered.take_back()
@@ -176,13 +178,19 @@ class Vault:
     def trace_keys(self, row_keys: Iterable[bytes], day: date) -> list[bytes]:
         """One trace key a person, in order, duplicates dropped; new persons get a random key."""
         persons = list(dict.fromkeys(row_keys))
-        if len(persons) > _FEW:
-            self._read_keys([person for person in persons if person not in self._keys])
-        return trace_keys([self._person_key(person) for person in persons], self._node, day)
+        if day != self._day or len(self._traces) + len(persons) > _CACHED_PERSONS:
+            self._traces.clear()
+            self._day = day
+        unknown = [person for person in persons if person not in self._traces]
+        if unknown:
+            made = trace_keys(self._person_keys(unknown), self._node, day)
+            self._traces.update(zip(unknown, made, strict=True))
+        return [self._traces[person] for person in persons]
 
     def person_key(self, row_key: bytes) -> bytes:
         """The person's own key, from which the trace keys of every day derive; theirs to have."""
-        return self._person_key(row_key)
+        (key,) = self._person_keys([row_key])
+        return key
 
     def erase_person(self, row_key: bytes, nir: Nir) -> None:
         """The person's key, the salts of their digests and their words are gone with the commit.
@@ -190,7 +198,7 @@ class Vault:
         Every salt kept is opened to find theirs: this is asked for seldom.
         """
         self._run("DELETE FROM person WHERE row_key = ?", row_key)
-        self._keys.pop(row_key, None)
+        self._traces.pop(row_key, None)
         theirs = [
             salt
             for salt, sealed in self._ask("SELECT salt, sealed_nir FROM salt").fetchall()
@@ -208,37 +216,22 @@ class Vault:
         (index,) = self._ask(query, to_milliseconds(now)).fetchone()
         return None if index is None else int(index)
 
-    def _read_keys(self, persons: Sequence[bytes]) -> None:
-        """Reads the keys of many persons at once; those not known yet are left for later."""
-        if len(self._keys) + len(persons) > _CACHED_PERSONS:
-            self._keys.clear()
-        marks = ", ".join("?" * len(persons))
-        rows = self._ask(
-            f"SELECT row_key, sealed_key FROM person WHERE row_key IN ({marks})",  # noqa: S608 - no input in it
-            *persons,
-        )
-        for person, sealed in rows:
-            self._keys[person] = self._database.unseal(sealed, _PERSON + person)
-
-    def _person_key(self, row_key: bytes) -> bytes:
-        key = self._keys.get(row_key)
-        if key is None:
-            row = self._ask("SELECT sealed_key FROM person WHERE row_key = ?", row_key).fetchone()
-            key = (
-                self._database.unseal(row[0], _PERSON + row_key)
-                if row
-                else self._new_person(row_key)
+    def _person_keys(self, persons: Sequence[bytes]) -> list[bytes]:
+        """The keys of persons, each named once; who has none gets one."""
+        known: dict[bytes, bytes] = {}
+        for some in limits.slices(persons, _ASKED_AT_ONCE):
+            marks = ", ".join("?" * len(some))
+            rows = self._ask(
+                f"SELECT row_key, sealed_key FROM person WHERE row_key IN ({marks})",  # noqa: S608 - no input in it
+                *some,
             )
-            if len(self._keys) >= _CACHED_PERSONS:
-                self._keys.clear()
-            self._keys[row_key] = key
-        return key
-
-    def _new_person(self, row_key: bytes) -> bytes:
-        key = os.urandom(_KEY_BYTES)
-        sealed = self._database.seal(key, _PERSON + row_key)
-        self._run("INSERT INTO person VALUES (?, ?)", row_key, sealed)
-        return key
+            for person, sealed in rows:
+                known[person] = self._database.unseal(sealed, _PERSON + person)
+        fresh = {person: os.urandom(_KEY_BYTES) for person in persons if person not in known}
+        sealed_keys = [(one, self._database.seal(key, _PERSON + one)) for one, key in fresh.items()]
+        self._database.connection.executemany("INSERT INTO person VALUES (?, ?)", sealed_keys)
+        known.update(fresh)
+        return [known[person] for person in persons]
 
     def keep_answer(self, statement_hash: bytes, sealed: bytes, now: datetime) -> None:
         """Keeps a sealed answer for repeats of the same statement."""

@@ -219,7 +219,7 @@ def test_vault_that_could_not_commit_keeps_no_key_that_was_taken_back(
     vault = federation.node(CNAV).vault
     with pytest.raises(StorageError):
         _name_one_in_a_transaction_the_disk_ends(vault)
-    assert vault._keys == {}
+    assert vault._traces == {}
     with vault.transaction():
         assert vault.answer(bytes(32)) is None
 

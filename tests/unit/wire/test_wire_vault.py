@@ -129,6 +129,28 @@ def test_trace_keys_are_the_same_when_opened_again(path: Path) -> None:
     assert len(found[0]) == 2
 
 
+def test_trace_keys_change_with_the_day_and_not_within_it(vault: Vault) -> None:
+    today, tomorrow = NOW.date(), NOW.date() + timedelta(days=1)
+    first = vault.trace_keys([b"one", b"two"], today)
+    assert vault.trace_keys([b"two", b"three"], today)[0] == first[1]
+    assert not set(first).intersection(vault.trace_keys([b"one", b"two"], tomorrow))
+    assert vault.trace_keys([b"one", b"two"], today) == first
+
+
+def test_person_erased_gets_another_trace_key_the_same_day(vault: Vault) -> None:
+    (first,) = vault.trace_keys([b"one"], NOW.date())
+    vault.erase_person(b"one", CASE.members[0].nir)
+    assert vault.trace_keys([b"one"], NOW.date()) != [first]
+
+
+def test_persons_more_than_one_look_up_takes_keep_their_keys(path: Path, vault: Vault) -> None:
+    persons = [number.to_bytes(16, "big") for number in range(501)]
+    with vault.transaction():
+        first = vault.trace_keys(persons, NOW.date())
+    with closing(Vault(path, KEY, CAF)) as other:
+        assert other.trace_keys(persons, NOW.date()) == first
+
+
 @pytest.mark.usefixtures("vault")
 @pytest.mark.parametrize(("key", "body"), [(b"x" * 32, CAF), (KEY, CNAV)])
 def test_open_with_another_key_or_body_is_refused(path: Path, key: bytes, body: BodyId) -> None:
