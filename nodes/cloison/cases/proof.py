@@ -1,14 +1,16 @@
 """Step 4: a case proof, checked as a holder checks it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from cloison.errors import CloisonError, IntegrityError, PeerError
+from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
-from cloison.exchange.statement import from_milliseconds
+from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import parse_nir, person_digest
 from cloison.law.question import CaseFacts
 from cloison.ledger.quorum import SeenHead
@@ -17,35 +19,43 @@ from cloison.ledger.tree import leaf_hash, verify_inclusion
 from cloison.months import Month
 from cloison.v1 import entry_pb2, gateway_service_pb2, statement_pb2
 
+_MILLISECOND = timedelta(milliseconds=1)
+_LAST_MS = to_milliseconds(datetime.max.replace(tzinfo=UTC))
+
 HeadVerifier = Callable[[bytes], SeenHead]
 """Verifies a signed note of one known ledger and its cosignatures; raises `CloisonError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProvedCase:
+class CaseKind(NamedTuple):
+    """What a case is opened for."""
+
+    type: str
+    activity: str
+    month: Month
+
+
+class ProvedCase(NamedTuple):
     """A case entry that stands in the requester's ledger.
 
     Attributes:
-        set_time: When its end was set: as it was opened, or last renewed.
+        opened_ms: When it was opened. Times are Unix milliseconds: a batch has hundreds of cases.
+        set_ms: When its end was set: as it was opened, or last renewed.
         seen_seconds: When enough witnesses had seen the older of the heads that prove it, seconds
             since 1970; None: not enough did.
     """
 
     leaf_hash: bytes
-    type: str
-    activity: str
-    month: Month
-    opened_time: datetime
-    set_time: datetime
-    valid_until: datetime
-    person_digests: frozenset[bytes]
+    kind: CaseKind
+    opened_ms: int
+    set_ms: int
+    valid_until_ms: int
+    person_digests: tuple[bytes, ...]
     seen_seconds: int | None
 
     def within(self, validity: timedelta) -> "ProvedCase":
         """The case, its end no further from when it was set than its activity's record allows."""
-        if self.valid_until - self.set_time <= validity:
-            return self
-        return replace(self, valid_until=self.set_time + validity)
+        end_ms = self.set_ms + validity // _MILLISECOND
+        return self if self.valid_until_ms <= end_ms else self._replace(valid_until_ms=end_ms)
 
     def covers(self, persons: Sequence[statement_pb2.PersonReference]) -> bool:
         """Whether each person, with the case salt given, stands in the case."""
@@ -60,11 +70,11 @@ class ProvedCase:
     ) -> CaseFacts:
         """The facts the law may look at."""
         return CaseFacts(
-            type=self.type,
-            activity=self.activity,
-            month=self.month,
-            opened_time=self.opened_time,
-            valid_until=self.valid_until,
+            type=self.kind.type,
+            activity=self.kind.activity,
+            month=self.kind.month,
+            opened_time=from_milliseconds(self.opened_ms),
+            valid_until=from_milliseconds(self.valid_until_ms),
             covers_persons=self.covers(persons),
             questions_before=questions_before,
         )
@@ -161,18 +171,32 @@ def _opened(entry: entry_pb2.Entry, leaf: bytes, seen_seconds: int | None) -> Pr
     if entry.WhichOneof("kind") != "case_opened":
         raise PeerError("BAD_CASE_PROOF", "case proof: the entry opens no case")
     opened = entry.case_opened
-    begun = from_milliseconds(entry.entry_time_ms)
+    begun_ms = _checked_time(entry.entry_time_ms)
     return ProvedCase(
-        leaf_hash=leaf,
-        type=limits.check_name("case type", opened.type),
-        activity=limits.check_name("activity", opened.activity),
-        month=Month.from_number(opened.month),
-        opened_time=begun,
-        set_time=begun,
-        valid_until=from_milliseconds(opened.valid_until_ms),
-        person_digests=frozenset(opened.person_digests),
-        seen_seconds=seen_seconds,
+        leaf,
+        _kind_of(opened.type, opened.activity, opened.month),
+        begun_ms,
+        begun_ms,
+        _checked_time(opened.valid_until_ms),
+        tuple(opened.person_digests),
+        seen_seconds,
     )
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(case_type: str, activity: str, month: int) -> CaseKind:
+    return CaseKind(
+        limits.check_name("case type", case_type),
+        limits.check_name("activity", activity),
+        Month.from_number(month),
+    )
+
+
+def _checked_time(time_ms: int) -> int:
+    """A time that is one. Raises `InputError` (`MALFORMED`)."""
+    if not 0 <= time_ms <= _LAST_MS:
+        raise InputError("MALFORMED", "time: out of range")
+    return time_ms
 
 
 def _renewed(case: ProvedCase, entry: entry_pb2.Entry, seen_seconds: int | None) -> ProvedCase:
@@ -180,9 +204,8 @@ def _renewed(case: ProvedCase, entry: entry_pb2.Entry, seen_seconds: int | None)
     if entry.WhichOneof("kind") != "case_renewed" or renewed.case_leaf_hash != case.leaf_hash:
         raise PeerError("BAD_CASE_PROOF", "case proof: the renewal is of another case")
     seen = (case.seen_seconds, seen_seconds)
-    return replace(
-        case,
+    return case._replace(
         seen_seconds=None if None in seen else min(one for one in seen if one is not None),
-        set_time=from_milliseconds(entry.entry_time_ms),
-        valid_until=from_milliseconds(renewed.valid_until_ms),
+        set_ms=_checked_time(entry.entry_time_ms),
+        valid_until_ms=_checked_time(renewed.valid_until_ms),
     )

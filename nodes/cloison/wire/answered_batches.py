@@ -59,10 +59,11 @@ def answered_batch(
     statement: Statement,
     batch: int,
     load: int,
-    persons: Sequence[tuple[bytes, int]],
+    persons: Sequence[bytes],
+    places: Sequence[int],
     cases: Sequence[tuple[bytes, datetime]],
 ) -> AnsweredBatch:
-    """An answered batch; `persons` are row keys, each with the place of its case."""
+    """An answered batch; `persons` are row keys, `places` those of their cases."""
     question = statement.question
     return AnsweredBatch(
         peer=statement.requester,
@@ -72,8 +73,8 @@ def answered_batch(
         statement_hash=statement.hash,
         batch=batch,
         load=load,
-        persons=b"".join([row_key for row_key, _ in persons]),
-        places=np.array([place for _, place in persons], "<u2").tobytes(),
+        persons=b"".join(persons),
+        places=np.array(places, "<u2").tobytes(),
         cases=tuple(cases),
     )
 

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from cloison.cases.proof import ProvedCase, verify_cases
+from cloison.cases.proof import CaseKind, ProvedCase, verify_cases
 from cloison.errors import InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import build_cohort_release
@@ -27,7 +27,13 @@ from cloison.exchange.entries import (
 )
 from cloison.exchange.index_terms import part_key
 from cloison.exchange.obligations import HONOUR_OBJECTION
-from cloison.exchange.statement import Cohort, Statement, parse_statement
+from cloison.exchange.statement import (
+    Cohort,
+    Statement,
+    from_milliseconds,
+    parse_statement,
+    to_milliseconds,
+)
 from cloison.exchange.values import decision_from_proto, decision_to_proto
 from cloison.identity import (
     cohort_salts,
@@ -235,8 +241,8 @@ class CohortHolder:
             trace_keys = node.vault.trace_keys([*persons, *named], utc_day(now))
             node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
             if cases and self._call.peer != node.body:  # whom a correction must reach
-                places = np.unique(data.table.column(0).to_numpy())
-                answered = [(persons[at], people.cases[at]) for at in places]
+                places = np.unique(data.table.column(0).to_numpy()).tolist()
+                answered = [persons[at] for at in places], [people.cases[at] for at in places]
                 self._remember(opened, batch.index, load, answered, cases)
         entry = cohort_part_entry(
             statement.hash,
@@ -260,14 +266,12 @@ class CohortHolder:
         opened: _Open,
         index: int,
         load: int,
-        answered: Sequence[tuple[bytes, int]],
+        answered: tuple[Sequence[bytes], Sequence[int]],
         cases: Sequence[ProvedCase],
     ) -> None:
-        asking = opened.statement.question.activity
-        longest = longest_case(self._call.policy, asking, opened.cohort.case_type)
-        ends = [(case.leaf_hash, case.within(longest).valid_until) for case in cases]
+        ends = [(case.leaf_hash, from_milliseconds(case.valid_until_ms)) for case in cases]
         self._node.vault.answered.batches.keep(
-            answered_batch(opened.statement, index, load, answered, ends)
+            answered_batch(opened.statement, index, load, *answered, ends)
         )
 
     def _check_still_permitted(
@@ -300,28 +304,23 @@ class CohortHolder:
         proved = verify_cases(batch.cases, self._node.peer_heads.of(self._call.peer))
         if proved.keys() != set(batch.case_leaf_hashes):
             raise PeerError("BAD_CASE_PROOF", "batch: other cases proved than named")
-        cases = [proved[leaf] for leaf in batch.case_leaf_hashes]
-        promised = (
+        kind = CaseKind(
             opened.cohort.case_type,
-            opened.cohort.case_month,
             opened.statement.question.activity,
+            opened.cohort.case_month,
         )
-        longest = longest_case(self._call.policy, promised[2], promised[0])
+        longest = longest_case(self._call.policy, kind.activity, kind.type)
+        cases = [proved[leaf].within(longest) for leaf in batch.case_leaf_hashes]
         self._require_seen(cases, now)
+        now_ms, latest_ms = to_milliseconds(now), to_milliseconds(now + limits.CLOCK_SKEW)
         for case in cases:
-            end = min(case.valid_until, case.set_time + longest)
-            begun = case.opened_time - now <= limits.CLOCK_SKEW
-            kept = (case.type, case.month, case.activity) == promised
-            if not (kept and begun and now < end):
+            if not (
+                case.kind == kind and case.opened_ms <= latest_ms and now_ms < case.valid_until_ms
+            ):
                 raise PeerError(
                     "BAD_CASE_PROOF", "batch: a case is not what the statement promised"
                 )
-        if not {limits.SALT_BYTES}.issuperset(map(len, people.case_salts)):
-            raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
-        digests = person_digests(people.case_salts, people.nirs)
-        for place, digest in zip(people.cases, digests, strict=True):
-            if not 0 <= place < len(cases) or digest not in cases[place].person_digests:
-                raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
+        _require_members(people, cases)
         return cases
 
     def _require_seen(self, cases: Sequence[ProvedCase], now: datetime) -> None:
@@ -329,8 +328,8 @@ class CohortHolder:
         most = self._call.policy.witnesses
         if most is None or not self._node.seen.asks:
             return
-        for case in cases:
-            age = age_seconds(case.seen_seconds, now)
+        for seen in {case.seen_seconds for case in cases}:
+            age = age_seconds(seen, now)
             if age is None:
                 raise PeerError("CASE_NOT_WITNESSED", "batch: too few witnesses saw its cases")
             if age > most.case_seconds:
@@ -368,6 +367,19 @@ class CohortHolder:
         placed = pa.array(places[data.table.column(0).to_numpy()])
         table = data.table.set_column(0, data.table.schema.field(0), placed)
         return ManyData(table, data.named)
+
+
+def _require_members(people: BatchPersons, cases: Sequence[ProvedCase]) -> None:
+    """Each person stands in the case named with them."""
+    if not {limits.SALT_BYTES}.issuperset(map(len, people.case_salts)):
+        raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
+    places = people.cases
+    stands = min(places) >= 0 and max(places) < len(cases)
+    digests = person_digests(people.case_salts, people.nirs)
+    if not stands or not all(
+        digest in cases[place].person_digests for place, digest in zip(places, digests, strict=True)
+    ):
+        raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
 
 
 def _check_size(cohort: Cohort, batch: gateway_service_pb2.CohortBatch, persons: int) -> None:

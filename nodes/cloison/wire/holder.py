@@ -314,7 +314,7 @@ class Holder:
 
         What a requester's ledger says of its own case is that body's word.
         """
-        return case.within(longest_case(policy, case.activity, case.type))
+        return case.within(longest_case(policy, case.kind.activity, case.kind.type))
 
     def _verify(self, requester: BodyId, proof: bytes, renewal: bytes | None) -> ProvedCase:
         parse = statement_pb2.CaseProof.FromString

@@ -20,9 +20,10 @@ from tests.federation import (
 )
 
 from cloison.bodies import BodyId
-from cloison.cases.proof import ProvedCase
+from cloison.cases.proof import CaseKind, ProvedCase
 from cloison.errors import InputError, PeerError
 from cloison.exchange.replay import Replayer
+from cloison.exchange.statement import to_milliseconds
 from cloison.ledger.checkpoint import Checkpoint, sign_checkpoint
 from cloison.ledger.note import parse_note
 from cloison.ledger.reader import WITNESSED
@@ -292,15 +293,16 @@ def test_batch_of_cases_no_witness_saw_is_refused(federation: Federation) -> Non
         federation.holder(CNAV).call(CAF, federation.policy.hash, b""),
     )
     now = federation.clock()
-    case = ProvedCase(
-        bytes(32), "claim", "caf-ppa", MONTH, now, now, now + DAY, frozenset(), seen_seconds=None
-    )
+    begun = to_milliseconds(now)
+    end = to_milliseconds(now + DAY)
+    kind = CaseKind("claim", "caf-ppa", MONTH)
+    case = ProvedCase(bytes(32), kind, begun, begun, end, (), None)
     seconds = int(now.timestamp())
     cohort._node.seen._trust = trust_of(replace(federation.settings(CNAV), quorum="peers"))
     reasons = []
     for seen in (None, seconds - 86_401, seconds - 86_400):
         try:
-            cohort._require_seen([replace(case, seen_seconds=seen)], now)
+            cohort._require_seen([case._replace(seen_seconds=seen)], now)
             reasons.append("")
         except PeerError as error:
             reasons.append(error.reason)
