@@ -2,10 +2,12 @@
 
 Rules are added as texts would add them: permits and forbids spread over every activity and dataset
 of the register, each with conditions of the kind the law uses. The question is one that CAF's prime
-d'activité puts to CNAV. Beside it, Cedar alone is given every rule loaded, as without slices.
+d'activité puts to CNAV. Beside it, Cedar alone is given every rule loaded, as without slices; and
+the first month asked, which alone stays in what is remembered, is another each time.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
@@ -71,6 +73,7 @@ def measure(folder: Path, console: Console) -> Section:  # noqa: ARG001 - writes
     rows = [
         ("decided anew", *(f"{costs[name]:.1f}" for name in sets)),
         ("just decided", *(f"{costs[f'{name}, again']:.2f}" for name in sets)),
+        ("just decided, but for the first month", "", "", f"{costs['other months']:.1f}"),
         ("Cedar alone, every rule", "", "", f"{costs['Cedar alone']:.1f}"),
     ]
     return Section(
@@ -94,6 +97,7 @@ def _sides(sets: dict[str, PolicySet]) -> dict[str, Callable[[int], object]]:
             raise RuntimeError("the question of the bench is refused: a fast refusal is no result")
         sides[name] = _anew(policy, question, facts)
         sides[f"{name}, again"] = _again(policy, question, facts)
+    sides["other months"] = _other_months(sets["many"], question, facts)
     sides["Cedar alone"] = _cedar(sets["many"], question, facts)
     return sides
 
@@ -104,6 +108,17 @@ def _anew(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int]
 
 def _again(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int], object]:
     return lambda _: decide(policy, question, facts, _NOW)
+
+
+def _other_months(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int], object]:
+    """The same distances, another month each time: a text may name a first month, so it counts."""
+    put = []
+    for back in range(_TIMES * (_ROUNDS + 1)):
+        first, last = question.first_month - back, question.last_month - back
+        case = facts.case and replace(facts.case, month=facts.case.month - back)
+        asked = replace(question, first_month=first, last_month=last)
+        put.append((asked, replace(facts, case=case)))
+    return lambda number: decide(policy, *put[number], _NOW)
 
 
 def _cedar(policy: PolicySet, question: Question, facts: Facts) -> Callable[[int], object]:

@@ -6,21 +6,20 @@ other purposes: one the activity relies on). A forbid counts always. Obligations
 permit satisfied of every text the activity relies on: to rely on one sheds none that another sets.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 
 import cedarpy
 
-from cloison.law.conditions import stand_ins
 from cloison.law.nearest import default_deny
 from cloison.law.paris import paris_day
 from cloison.law.policy_set import PolicySet
+from cloison.law.prepared import prepared
 from cloison.law.question import Decision, Facts, Outcome, Question
 from cloison.law.records import Activity
-from cloison.law.rules import Rule
 from cloison.law.shape import Shape, requests_of, shape_of
-from cloison.law.verdict import Said, Verdict, conclusion, verdict_of
+from cloison.law.slices import Slice
+from cloison.law.verdict import NOTHING, Said, Verdict, conclusion, verdict_of
 
 
 def decide(policy: PolicySet, question: Question, facts: Facts, now: datetime) -> Decision:
@@ -144,29 +143,29 @@ def _known_label(policy: PolicySet, shape: Shape) -> bool:
 def _verdicts(
     policy: PolicySet, shape: Shape, purposes: tuple[str, ...], day: date
 ) -> list[Verdict]:
-    """One verdict a purpose, in order."""
+    """One verdict a purpose, in order; what no rule tells apart is evaluated once."""
     texts = frozenset(policy.activities[shape.activity].legal_bases)
-    found = policy.slices.slice(shape.place, day, texts)
-    if found.policies is None:
-        return [Verdict() for _ in purposes]
-    stand_in = stand_ins(policy, shape.place, day, texts)
-    asked = list(dict.fromkeys(stand_in[purpose] for purpose in purposes))
-    requests = requests_of(shape, asked, found.attributes)
-    results = cedarpy.is_authorized_batch(requests, found.policies, policy.entities)
-    answers = dict(zip(asked, results, strict=True))
-    return [
-        _verdict(found.rules, answers[stand_in[purpose]], shape.legal_basis, only=not other)
-        for other, purpose in enumerate(purposes)
-    ]
+    parts = prepared(policy, shape.place, day, texts)
+    known: dict[Slice, Said] = {}
+    found = []
+    for place, purpose in enumerate(purposes):
+        part = parts[purpose]
+        if part not in known or "purpose" in part.attributes:
+            known[part] = said_of(policy, shape, part, purpose)
+        found.append(verdict_of(part.rules, known[part], shape.legal_basis, only=not place))
+    return found
 
 
-def _verdict(
-    rules: Mapping[str, Rule], result: cedarpy.AuthzResult, relied: str, *, only: bool
-) -> Verdict:
-    said = Said(
-        allowed=result.allowed,
-        undecided=result.decision is cedarpy.Decision.NoDecision,
-        reasons=frozenset(result.diagnostics.reasons),
-        errors=tuple(result.diagnostics.errors),
+def said_of(policy: PolicySet, shape: Shape, part: Slice, purpose: str) -> Said:
+    """What Cedar says of a slice for one purpose."""
+    if part.policies is None:
+        return NOTHING
+    [request] = requests_of(shape, (purpose,), part.attributes)
+    result = cedarpy.is_authorized(request, part.policies, policy.entities)
+    decision, diagnostics = result.decision, result.diagnostics
+    return Said(
+        allowed=decision is cedarpy.Decision.Allow,
+        undecided=decision is cedarpy.Decision.NoDecision,
+        reasons=frozenset(diagnostics.reasons),
+        errors=tuple(diagnostics.errors),
     )
-    return verdict_of(rules, said, relied, only=only)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from cloison.errors import InputError
 
 _SUNDAY = 6
+_SUMMER, _WINTER = timedelta(hours=2), timedelta(hours=1)
 
 
 def paris_day(now: datetime) -> date:
@@ -40,7 +41,7 @@ def paris_clock(now: datetime) -> datetime:
         raise InputError("NAIVE_TIME", "decision time: it has no time zone", "give a UTC time")
     instant = now.astimezone(UTC)
     summer = _change(instant.year, 3) <= instant < _change(instant.year, 10)
-    return instant + timedelta(hours=2 if summer else 1)
+    return instant + (_SUMMER if summer else _WINTER)
 
 
 @lru_cache(maxsize=256)

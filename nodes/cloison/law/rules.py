@@ -1,7 +1,7 @@
 """Rules: one Cedar policy each, with its article, its days in force and its obligations."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 
@@ -144,7 +144,7 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
         source=source,
         template=replace(template, id=rule_id),
         conditions=conditions,
-        attributes=frozenset(_attributes(conditions)),
+        attributes=attributes_of(conditions),
         version_of=_series(path, line, notes.get("version_of", "")),
         gap_before=notes.get("gap_before", ""),
     )
@@ -248,13 +248,15 @@ def nodes_of(condition: pst.Expr) -> Iterator[object]:
             stack.extend(getattr(node, field.name) for field in fields(node))
 
 
-def _attributes(conditions: tuple[pst.Expr, ...]) -> Iterator[str]:
-    for condition in conditions:
-        for node in nodes_of(condition):
-            if isinstance(node, pst.GetAttr):
-                yield node.attr
-            elif isinstance(node, pst.HasAttr):
-                yield from node.attrs
+def attributes_of(conditions: Iterable[pst.Expr]) -> frozenset[str]:
+    """The names of every attribute the conditions read, of whatever."""
+    nodes = (node for condition in conditions for node in nodes_of(condition))
+    return frozenset(
+        name
+        for node in nodes
+        if isinstance(node, pst.GetAttr | pst.HasAttr)
+        for name in ((node.attr,) if isinstance(node, pst.GetAttr) else node.attrs)
+    )
 
 
 def _compares_whole(condition: pst.Expr) -> bool:

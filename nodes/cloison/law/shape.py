@@ -5,8 +5,10 @@ the first month asked alone stays as it is, for a text may open no data older th
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cloison.law.entities import received_id
@@ -171,36 +173,44 @@ def requests_of(
         "action": {"type": "Action", "id": shape.action.value},
         "resource": resource,
     }
+    head, values = _form_of(attributes)
     # Encoded once: only the purpose differs, and it is an id that needs no escaping.
-    pattern = _encode({**_pruned(context_of(shape), attributes), "purpose": _PURPOSE})
-    before, after = pattern.rsplit(_SLOT, 1)
-    return [{**common, "context": f"{before}{purpose}{after}"} for purpose in purposes]
+    known = head % tuple([_written(value(shape)) for value in values])
+    if "purpose" not in attributes:
+        return [{**common, "context": f"{{{known}}}"} for _ in purposes]
+    known += "," if known else ""
+    return [
+        {**common, "context": f'{{{known}"purpose":{_PURPOSE % purpose}}}'} for purpose in purposes
+    ]
 
 
-_SLOT = "?purpose"
-_PURPOSE = {"__entity": {"type": "Purpose", "id": _SLOT}}
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_CONTEXT = (
+    *("fields", "months", "first_month", "whole_years", "granularity"),
+    *("cohort", "named_agent", "same_policy_set", "persons"),
+)
+"""What of a shape rules know under its own name; `case` and `purpose` are put together."""
+
+_PURPOSE = '{"__entity":{"type":"Purpose","id":"%s"}}'
+_written = lru_cache(maxsize=4096, typed=True)(json.JSONEncoder(separators=(",", ":")).encode)
+"""A value as JSON; remembered, for there are few. By type, since True is 1 and is not."""
 
 
-def _pruned(context: dict[str, Any], attributes: frozenset[str]) -> dict[str, Any]:
-    """The attributes some rule reads: what none reads costs nothing."""
-    kept = {name: value for name, value in context.items() if name in attributes}
-    if "case" in kept:
-        kept["case"] = {name: value for name, value in kept["case"].items() if name in attributes}
-    return kept
+@lru_cache(maxsize=4096)
+def _form_of(attributes: frozenset[str]) -> tuple[str, tuple[Callable[[Shape], Any], ...]]:
+    """The members of a context where rules read only `attributes`, and what fills the gaps.
+
+    No attribute that is read is ever absent; what none reads costs nothing.
+    """
+    own = [name for name in _CONTEXT if name in attributes]
+    members = [f'"{name}":%s' for name in own]
+    values = [attrgetter(name) for name in own]
+    if "case" in attributes:
+        read = [name for name in CaseShape._fields if name in attributes]
+        case = ",".join(f'"{name}":%s' for name in read)
+        members.append(f'"case":{{{case}}}')
+        values += [attrgetter(f"case.{name}") for name in read]
+    return ",".join(members), tuple(values)
 
 
-def context_of(shape: Shape) -> dict[str, Any]:
-    """What the rules know as `context` but the purpose: no attribute is ever absent."""
-    return {
-        "fields": shape.fields,
-        "months": shape.months,
-        "first_month": shape.first_month,
-        "whole_years": shape.whole_years,
-        "granularity": shape.granularity.value,
-        "case": shape.case._asdict(),
-        "cohort": shape.cohort,
-        "named_agent": shape.named_agent,
-        "same_policy_set": shape.same_policy_set,
-        "persons": shape.persons,
-    }
+CONTEXT = frozenset({*_CONTEXT, "case", "purpose", *CaseShape._fields})
+"""Every attribute of a context, and of the case in it."""

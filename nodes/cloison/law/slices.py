@@ -5,7 +5,7 @@ A decision costs the same at ten texts and at a thousand. A sound slice cannot c
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     received: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slice:
     """The rules that count for one place, day and set of relied-on texts.
 
@@ -100,8 +100,13 @@ class Slices:
 
 
 def policy_set(templates: Iterable[pst.Template]) -> cedarpy.PolicySet:
-    """Parsed rules as one Cedar policy set, each under its own id."""
-    policies = pst.FrozenMap({template.id: template for template in templates})
+    """Parsed rules as one Cedar policy set, each under its own id.
+
+    Without annotations: Cedar decides by none, and would copy those of each rule that decided.
+    """
+    policies = pst.FrozenMap(
+        {one.id: replace(one, annotations=pst.FrozenMap()) for one in templates}
+    )
     return cedarpy.PolicySet.from_pst(
         pst.PolicySet(templates=pst.FrozenMap(), static_policies=policies, template_links=())
     )

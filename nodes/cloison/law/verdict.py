@@ -1,14 +1,13 @@
 """From what an evaluator said of each rule to the decision: the same steps for either evaluator."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cloison.law.question import Decision, Obligation, Outcome, RuleRef
 from cloison.law.rules import OBLIGATION_KINDS, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What an evaluator said of the rules of a slice, for one purpose.
 
     Attributes:
@@ -23,8 +22,11 @@ class Said:
     undecided: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+NOTHING = Said(allowed=False, reasons=frozenset())
+"""Where there is no rule, no permit holds and no forbid."""
+
+
+class Verdict(NamedTuple):
     """What that means for one purpose.
 
     Attributes:
@@ -79,14 +81,12 @@ def conclusion(verdicts: Sequence[Verdict]) -> Decision | None:
 
 def _permit(verdicts: Sequence[Verdict]) -> Decision:
     rules = [rule for verdict in verdicts for rule in verdict.permits]
-    obligations = sorted(
-        {one for verdict in verdicts for one in verdict.obligations}, key=_obligation_order
-    )
+    obligations = {one for verdict in verdicts for one in verdict.obligations}
     return Decision(
         outcome=Outcome.PERMIT_WITH_OBLIGATIONS if obligations else Outcome.PERMIT,
         reason="PERMITTED",
         rules=_distinct(rule.ref for rule in rules),
-        obligations=tuple(obligations),
+        obligations=tuple(sorted(obligations, key=_obligation_order)),
         provisional=any(rule.ref.provisional for rule in rules),
         text=verdicts[0].permits[0].ref.text,
     )

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from cloison.bodies import BodyId
 from cloison.law import Action, CaseFacts, Facts, Granularity, Outcome, PolicySet, Question, decide
-from cloison.law.decide import _own, decide_shape
+from cloison.law.decide import _own, decide_shape, said_of
 from cloison.law.paris import paris_day
-from cloison.law.shape import context_of, requests_of, shape_of
+from cloison.law.prepared import prepared
+from cloison.law.shape import CONTEXT, requests_of, shape_of
 from cloison.law.slices import policy_set
 from cloison.months import Month
 
@@ -187,6 +188,27 @@ def test_slice_answers_as_every_rule_in_force(
 
 @_QUICK
 @given(data=st.data(), now=_NOWS)
+def test_what_is_left_open_of_a_place_answers_as_every_rule_in_force(
+    policy: PolicySet, stricter: list[PolicySet], data: st.DataObject, now: datetime
+) -> None:
+    """For every purpose: what was settled beforehand could not have been answered otherwise."""
+    question = data.draw(_questions(policy))
+    facts = data.draw(_facts(policy, question, now))
+    law = data.draw(st.sampled_from([policy, *stricter]))
+    shape = shape_of(question, facts, now, own=True, counts=(True, True))
+    rules = policy_set(rule.template for rule in law.rules if rule.in_force(paris_day(now)))
+    parts = prepared(law, shape.place, paris_day(now), frozenset(law.texts))
+
+    for purpose, part in parts.items():
+        [request] = requests_of(shape, [purpose], law.attributes)
+        whole = cedarpy.is_authorized(request, rules, law.entities)
+        said = said_of(law, shape, part, purpose)
+        reasons = frozenset(whole.diagnostics.reasons)
+        assert (said.allowed, said.reasons) == (whole.allowed, reasons)
+
+
+@_QUICK
+@given(data=st.data(), now=_NOWS)
 def test_request_is_one_the_schema_knows(
     policy: PolicySet, data: st.DataObject, now: datetime
 ) -> None:
@@ -198,8 +220,7 @@ def test_request_is_one_the_schema_knows(
         own=True,
         counts=(True, True),
     )
-    every = frozenset({"purpose", *context_of(shape), *shape.case._fields})
-    [request] = requests_of(shape, [question.purpose], every)
+    [request] = requests_of(shape, [question.purpose], CONTEXT)
 
     result = cedarpy.is_authorized(request, policy_set([]), policy.entities, schema=policy.schema)
 
