@@ -40,7 +40,7 @@ class Snapshot:
         path = directory / WITNESSED if witnessed else None
         self.note, self.head = _newest(path, self._reader, verifier)
         self._leaves = bytearray()  # one after the other: a list of them takes three times as much
-        self._levels = Levels(lambda tile: (directory / tile.path).read_bytes())
+        self._levels = Levels(self._tile)
         for start in range(0, self.head.size, TILE_WIDTH):
             hashes = self._reader.leaf_hashes(start // TILE_WIDTH)[: self.head.size - start]
             self._leaves += b"".join(hashes)
@@ -120,6 +120,15 @@ class Snapshot:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
         return len(files)
+
+    def _tile(self, tile: Tile) -> bytes:
+        """A full tile, made of the leaves: its file may not be there yet."""
+        wide = TILE_WIDTH**tile.level
+        first = tile.index * TILE_WIDTH * wide
+        if tile.level == 0:
+            return bytes(self._leaves[first * HASH_BYTES : (first + TILE_WIDTH) * HASH_BYTES])
+        leaves = list(map(self._leaf, range(first, first + TILE_WIDTH * wide)))
+        return b"".join(root_of(leaves[at : at + wide]) for at in range(0, len(leaves), wide))
 
     def _tiles(self) -> list[tuple[str, bytes]]:
         found = []

@@ -81,6 +81,17 @@ class Levels:
         rows = self._rows(level, tile)
         return rows.rows[row][index - (tile << (TILE_HEIGHT - row))]
 
+    def row(self, height: int, start: int, stop: int) -> list[bytes]:
+        """The hashes of `node` for each index from `start` to `stop`, the last left out."""
+        level, row = divmod(height, TILE_HEIGHT)
+        wide = TILE_HEIGHT - row
+        found: list[bytes] = []
+        while (at := start + len(found)) < stop:
+            tile = at >> wide
+            first = tile << wide
+            found += self._rows(level, tile).rows[row][at - first : stop - first]
+        return found
+
     def tile(self, tile: Tile) -> bytes:
         """The bytes of a tile of any width the tree has reached."""
         return b"".join(self._rows(tile.level, tile.index).rows[0][: tile.width])

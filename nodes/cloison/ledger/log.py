@@ -37,7 +37,7 @@ from cloison.ledger.tile_files import Settling
 from cloison.ledger.tiles import TILE_WIDTH, Tile, encode_bundle
 from cloison.ledger.tree import EMPTY_ROOT
 
-_MOST_UNSETTLED = 64
+_MOST_UNSETTLED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,9 @@ class Log:
             self._journal.append(CommitRecord(first_index, entries, note))
             self._checkpoint = note
             for item in filled:
-                self._files.write_bundle(item)
-            if self._files.unsettled > _MOST_UNSETTLED:
-                self._settle(self._files.unsettled - _MOST_UNSETTLED)
+                self._files.add_bundle(item)
+            if self._files.unsettled_bytes > _MOST_UNSETTLED_BYTES:
+                self._settle()
         return Appended(first_index, size, note)
 
     def settling(self) -> Settling:
@@ -185,7 +185,7 @@ class Log:
         Its `sync` may run in another thread; then `settled`, or `stop` if it failed.
         """
         self._check_usable()
-        return self._files.settling(self._files.unsettled)
+        return self._files.settling()
 
     def settled(self, settling: Settling) -> None:
         """Those are on disk: let go of append files not needed.
@@ -202,7 +202,7 @@ class Log:
         self._check_usable()
         if self._files.unsettled:
             with self._stopping_on_failure():
-                self._settle(self._files.unsettled)
+                self._settle()
 
     def stop(self) -> None:
         """Refuse everything from now on: the sync after a failed one would call lost bytes safe."""
@@ -250,8 +250,7 @@ class Log:
     def inclusion_proofs(self, appended: Appended) -> list[list[bytes]]:
         """The hashes of each entry of a commit, to the root it signed."""
         self._check_usable()
-        indexes = range(appended.first_index, appended.size)
-        return self._tree.inclusion_proofs(indexes, appended.size)
+        return self._tree.inclusion_proofs(appended.first_index, appended.size, appended.size)
 
     def subset_proof(self, indexes: Sequence[int], size: int | None = None) -> list[bytes]:
         """Hashes that show several entries to stand in the log: see `subset_proof.verify_subset`.
@@ -332,7 +331,7 @@ class Log:
             return
         try:
             if self._usable:
-                self._settle(self._files.unsettled)
+                self._settle()
         finally:
             self._usable = False
             self._journal.close()
@@ -353,11 +352,11 @@ class Log:
     def _rewrite_tiles(self, recovered: Recovered) -> None:
         with self._stopping_on_failure():
             for item in recovered.filled:
-                self._files.write_bundle(item)
-            self._settle(self._files.unsettled)
+                self._files.add_bundle(item)
+            self._settle()
 
-    def _settle(self, bundles: int) -> None:
-        settling = self._files.settling(bundles)
+    def _settle(self) -> None:
+        settling = self._files.settling()
         settling.sync()
         self._let_go(settling)
 

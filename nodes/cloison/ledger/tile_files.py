@@ -1,13 +1,16 @@
 """Full tiles and full entry bundles as files, in the C2SP layout.
 
-A tile is written when it fills and made durable later, off the path of the answer: until then its
-entries also stand in the append files, from which it is written again if a crash takes it.
+A tile is written, and made durable, some time after it filled, off the path of the answer: until
+then it is read from memory, and its entries also stand in the append files, from which it is made
+again if a crash takes it. A file made or renamed beside a commit can wait for the disk's own
+journal, and the commit behind it.
 """
 
+import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from time import monotonic, sleep
 
 from cloison.errors import IntegrityError
 from cloison.ledger.files import (
@@ -21,6 +24,7 @@ from cloison.ledger.growing_tree import FilledBundle
 from cloison.ledger.tiles import TILE_BYTES, TILE_WIDTH, Tile, bundle_path, parse_bundle
 
 _CACHED_BUNDLES = 4
+_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +33,35 @@ class Settling:
 
     Attributes:
         end: Entries that stand in full tiles on disk once it is done.
-        paths: Their files.
+        files: Their paths, and what each is to hold.
+        writing: Held while files are written: two threads may have some in common.
     """
 
     end: int
-    paths: tuple[Path, ...]
+    files: tuple[tuple[Path, bytes], ...]
+    writing: threading.Lock
 
-    def sync(self) -> None:
+    def sync(self, *, beside: bool = False) -> None:
         """The files are on disk when this returns. Touches nothing else: any thread may call it.
+
+        Args:
+            beside: Leave two thirds of the disk's time to the commits of the meantime: each file
+                is a flush, as each commit is, and some hundred in a row would hold these up.
 
         Raises:
             StorageError: `LEDGER_WRITE`.
         """
-        with guard_writes("sync a tile"):
-            for path in (*self.paths, *{path.parent for path in self.paths}):
+        with self.writing, guard_writes("write a tile"):
+            folders = {path.parent for path, _ in self.files}
+            for folder in folders:
+                make_directories(folder)
+            for path, data in self.files:
+                replace_file(path, data)
+            for path in (*(path for path, _ in self.files), *folders):
+                begun = monotonic()
                 sync_path(path)
+                if beside:
+                    sleep(_PAUSE * (monotonic() - begun))
 
 
 class TileFiles:
@@ -57,8 +75,10 @@ class TileFiles:
     def __init__(self, directory: Path, settled_size: int) -> None:
         self._directory = directory
         self._settled_size = settled_size
-        self._unsettled: deque[list[Path]] = deque()
-        self._known: set[Path] = set()
+        self._unsettled: deque[list[tuple[str, bytes]]] = deque()
+        self._in_memory: dict[str, bytes] = {}
+        self._writing = threading.Lock()
+        self._unsettled_bytes = 0
         self._bundles: OrderedDict[int, list[bytes]] = OrderedDict()
 
     @property
@@ -68,30 +88,37 @@ class TileFiles:
 
     @property
     def unsettled(self) -> int:
-        """Bundles written whose files may not be on disk yet."""
+        """Bundles whose files may not be on disk yet."""
         return len(self._unsettled)
 
-    def write_bundle(self, filled: FilledBundle) -> None:
-        """The next full bundle, and every tile that it filled; not yet durable.
+    @property
+    def unsettled_bytes(self) -> int:
+        """What these take in memory until then."""
+        return self._unsettled_bytes
 
-        Raises:
-            StorageError: `LEDGER_WRITE`.
-        """
+    def add_bundle(self, filled: FilledBundle) -> None:
+        """The next full bundle, and every tile that it filled; not yet written."""
         index = self._settled_size // TILE_WIDTH + len(self._unsettled)
         tiles = ((tile.path, data) for tile, data in filled.tiles)
         files = [(bundle_path(index), filled.bundle), *tiles]
-        self._unsettled.append([self._write(name, data) for name, data in files])
+        self._unsettled.append(files)
+        self._in_memory.update(files)
+        self._unsettled_bytes += sum(len(data) for _, data in files)
 
-    def settling(self, bundles: int) -> Settling:
-        """The oldest `bundles`, with their tiles; `settled` once it was synced."""
-        groups = list(islice(self._unsettled, bundles))
-        paths = tuple(path for group in groups for path in group)
-        return Settling(self._settled_size + TILE_WIDTH * len(groups), paths)
+    def settling(self) -> Settling:
+        """All of those, with their tiles; `settled` once it was synced."""
+        files = tuple(
+            (self._directory / name, data) for group in self._unsettled for name, data in group
+        )
+        end = self._settled_size + TILE_WIDTH * len(self._unsettled)
+        return Settling(end, files, self._writing)
 
     def settled(self, settling: Settling) -> None:
         """Those are on disk. Others may have been settled meanwhile, and these too."""
         while self._settled_size < settling.end:
-            self._unsettled.popleft()
+            for name, data in self._unsettled.popleft():
+                del self._in_memory[name]
+                self._unsettled_bytes -= len(data)
             self._settled_size += TILE_WIDTH
 
     def read_tile(self, tile: Tile) -> bytes:
@@ -101,8 +128,7 @@ class TileFiles:
             StorageError: `LEDGER_READ`.
             IntegrityError: `BAD_TILE`: not 8,192 bytes.
         """
-        with guard_reads(f"`{tile.path}`"):
-            data = (self._directory / tile.path).read_bytes()
+        data = self._read(tile.path)
         if len(data) != TILE_BYTES:
             raise IntegrityError("BAD_TILE", f"tile `{tile.path}`: not {TILE_BYTES} bytes")
         return data
@@ -116,8 +142,7 @@ class TileFiles:
         """
         entries = self._bundles.get(index)
         if entries is None:
-            with guard_reads(f"`{bundle_path(index)}`"):
-                data = (self._directory / bundle_path(index)).read_bytes()
+            data = self._read(bundle_path(index))
             entries = self._bundles[index] = parse_bundle(data, TILE_WIDTH)
             if len(self._bundles) > _CACHED_BUNDLES:
                 self._bundles.popitem(last=False)
@@ -127,11 +152,9 @@ class TileFiles:
         """Bundles read of late are read anew: some may have been removed."""
         self._bundles.clear()
 
-    def _write(self, name: str, data: bytes) -> Path:
-        path = self._directory / name
-        with guard_writes(f"write `{name}`"):
-            if path.parent not in self._known:
-                make_directories(path.parent)
-                self._known.add(path.parent)
-            replace_file(path, data)
-        return path
+    def _read(self, name: str) -> bytes:
+        data = self._in_memory.get(name)
+        if data is None:
+            with guard_reads(f"`{name}`"):
+                data = (self._directory / name).read_bytes()
+        return data

@@ -24,6 +24,14 @@ class Nodes(Protocol):
         ...  # pragma: no cover - a protocol has no body
 
 
+class NodeRows(Protocol):
+    """As `Nodes`, many neighbours at once."""
+
+    def row(self, height: int, start: int, stop: int) -> Sequence[bytes]:
+        """The hashes of `node` for each index from `start` to `stop`, the last left out."""
+        ...  # pragma: no cover - a protocol has no body
+
+
 class MemoryNodes:
     """Every complete subtree of a small tree, held in memory."""
 
@@ -86,20 +94,25 @@ def inclusion_from(nodes: Nodes, edges: EdgeHashes, index: int, size: int) -> li
 
 
 def inclusions_from(
-    nodes: Nodes, edges: EdgeHashes, indexes: Sequence[int], size: int
+    nodes: NodeRows, edges: EdgeHashes, first: int, stop: int, size: int
 ) -> list[list[bytes]]:
-    """As `inclusion_from`, of each leaf; what neighbours share is looked up once."""
-    known: dict[tuple[int, int], list[bytes]] = {}
+    """As `inclusion_from`, of each leaf from `first` to `stop`, the last left out.
 
-    def upwards(height: int, index: int) -> list[bytes]:
-        found = known.get((height, index))
-        if found is None:
-            above = upwards(height + 1, index >> 1) if (size - 1) >> (height + 1) else []
-            sibling = _sibling(nodes, edges, height, index, size)
-            found = known[height, index] = above if sibling is None else [sibling, *above]
-        return found
-
-    return [upwards(0, index) if size > 1 else [] for index in indexes]
+    From the root down, a row of neighbours at a time: what they share is put together once.
+    """
+    paths: list[list[bytes]] = [[]]
+    for height in reversed(range((size - 1).bit_length())):
+        low, high = first >> height, (stop - 1) >> height
+        start, complete = low & ~1, size >> height
+        row: list[bytes | None] = [*nodes.row(height, start, min((high | 1) + 1, complete))]
+        row += edges[height], None  # the last subtree is not complete, or there is none
+        above = low >> 1
+        beside = (row[(index ^ 1) - start] for index in range(low, high + 1))
+        paths = [
+            paths[(index >> 1) - above] if hash_ is None else [hash_, *paths[(index >> 1) - above]]
+            for index, hash_ in enumerate(beside, low)
+        ]
+    return paths
 
 
 def consistency_from(

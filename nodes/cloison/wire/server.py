@@ -357,7 +357,7 @@ def forget(node: Node) -> None:
 async def _settle(log: Log) -> None:
     settling = log.settling()
     try:
-        await asyncio.to_thread(settling.sync)
+        await asyncio.to_thread(settling.sync, beside=True)
     except StorageError:
         log.stop()
         raise

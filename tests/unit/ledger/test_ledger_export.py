@@ -114,6 +114,7 @@ def test_cosignature_is_accepted_by_go_and_a_missing_one_is_not(
 
 def test_exported_tiles_are_those_of_the_log(log: Log, tmp_path: Path) -> None:
     files = snapshot(log).write(tmp_path / "out", entries=False)
+    log.settle()
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert len(written) == files
     assert not (tmp_path / "out/tile/entries").exists()
@@ -122,6 +123,15 @@ def test_exported_tiles_are_those_of_the_log(log: Log, tmp_path: Path) -> None:
         full = log.directory / path.relative_to(tmp_path / "out")
         if ".p" not in str(path) and path.name != "checkpoint":
             assert path.read_bytes() == full.read_bytes()
+
+
+def test_entry_whose_tile_is_not_written_yet_is_proved(tmp_path: Path) -> None:
+    with Log.create(tmp_path / "traces", SIGNER) as log:
+        for start in range(0, 70_000, 10_000):
+            log.append_many([b"%d" % place for place in range(start, start + 10_000)])
+        assert not (log.directory / "tile").exists()
+        proof = snapshot(log).prove(5, with_entry=True)
+        assert (proof.extra, proof.path) == (b"5", tuple(log.inclusion_proof(5)))
 
 
 def test_export_never_writes_over_anything(small: Log, tmp_path: Path) -> None:

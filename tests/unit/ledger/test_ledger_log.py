@@ -18,7 +18,7 @@ from cloison.ledger import (
     verify_consistency,
     verify_inclusion,
 )
-from cloison.ledger.tiles import bundle_path, parse_bundle
+from cloison.ledger.tiles import Tile, bundle_path, parse_bundle
 
 GREAT = 70_000
 
@@ -238,6 +238,31 @@ def test_settled_leaves_what_filled_meanwhile_unsettled(log: Log) -> None:
     settling.sync()
     log.settled(settling)
     assert log.unsettled == 2
+
+
+def test_tiles_not_written_yet_are_read_as_those_that_are(log: Log, directory: Path) -> None:
+    fill(log, 40_000)  # more tiles than are kept for being used of late
+    assert not (directory / "tile").exists()
+    before = [log.tile(0, index) + log.bundle(index) for index in range(log.unsettled)]
+    proof = log.inclusion_proof(5)
+    log.settle()
+    assert log.unsettled == 0
+    after = [(directory / Tile(0, index).path).read_bytes() for index in range(156)]
+    bundles = [(directory / bundle_path(index)).read_bytes() for index in range(156)]
+    assert before == [tile + bundle for tile, bundle in zip(after, bundles, strict=True)]
+    verify_inclusion(leaf_hash(b"entry 5"), 5, 40_000, proof, log.root())
+
+
+def test_tiles_not_written_yet_take_no_more_memory_than_declared(
+    log: Log, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloison.ledger.log._MOST_UNSETTLED_BYTES", 50_000)
+    most = 0
+    for size in range(300, 5_000, 300):
+        fill(log, size)
+        most = max(most, log.unsettled)
+    assert 1 <= most < 5  # 8,192 bytes of hashes and some 3,000 of entries each
+    assert (directory / bundle_path(0)).exists()
 
 
 def test_stopped_log_refuses_everything(log: Log) -> None:

@@ -194,7 +194,8 @@ def test_upkeep_puts_tiles_on_the_disk(federation: Federation) -> None:
 def test_upkeep_of_a_node_whose_tiles_cannot_be_synced_ends_it_and_stops_its_ledger(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(_: Settling) -> None:
+    def refused(_: Settling, *, beside: bool) -> None:
+        assert beside
         raise StorageError("LEDGER_WRITE", "no space left on device")
 
     node = federation.node(CNAV)
