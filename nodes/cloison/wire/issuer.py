@@ -27,7 +27,7 @@ from cloison.identity.secrets import load_private_file
 from cloison.identity.sign_in import ISSUER_NAME, TOKEN_LIFE, Issuer, sign_token
 
 _CODE_BYTES = 32
-_MOST_CODES = 10_000
+_MOST_CODES, _MOST_CODES_EACH = 10_000, 8
 _CODE_SECONDS = 60
 _SCOPE = "openid"
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1(?::[0-9]{1,5})?/[a-z-]{0,40}", re.ASCII)
@@ -110,8 +110,7 @@ class IssuerDesk:
         known = self._accounts.get(nir, "")
         if not known or not hmac.compare_digest(known.encode(), born.encode()):
             raise web.HTTPForbidden(text="nobody signs in with this number and date of birth\n")
-        while len(self._grants) >= _MOST_CODES:
-            del self._grants[next(iter(self._grants))]
+        self._make_room(nir)
         code = os.urandom(_CODE_BYTES).hex()
         self._grants[code] = _Grant(
             nir,
@@ -123,6 +122,16 @@ class IssuerDesk:
         )
         back = urlencode({"code": code, "state": query["state"]})
         raise web.HTTPSeeOther(f"{query['redirect_uri']}?{back}", headers=_NO_STORE)
+
+    def _make_room(self, nir: str) -> None:
+        """INVARIANT: nobody's codes go for those of another. Each person has a few at most."""
+        now = self._clock().timestamp()
+        own = [code for code, one in self._grants.items() if one.nir == nir]
+        over = [code for code, one in self._grants.items() if one.until < now]
+        for code in {*over, *own[: max(0, len(own) + 1 - _MOST_CODES_EACH)]}:
+            del self._grants[code]
+        if len(self._grants) >= _MOST_CODES:
+            raise web.HTTPServiceUnavailable(text="too many sign in now; try in a minute\n")
 
     async def token(self, request: web.Request) -> web.Response:
         """The token of a code, for who began the sign-in: PKCE."""

@@ -4,11 +4,10 @@ The reading is entered before anything leaves. What is given stands under one si
 the moment: what is entered meanwhile is for the next time.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 
 from cloison.errors import PeerError, StorageError
@@ -30,11 +29,9 @@ from cloison.v1 import entry_pb2, persons_service_pb2, receipt_pb2
 from cloison.wire.access_contests import Words
 from cloison.wire.days import DayBook
 from cloison.wire.node import Node
+from cloison.wire.nonces import Nonces
 from cloison.wire.vault import utc_day
 
-_NONCE_BYTES = 16
-_NONCE_LIFE = timedelta(minutes=5)
-_MOST_NONCES = 10_000
 _NEXT = timedelta(days=1)
 _QUESTIONS = {"received": "asked", "change_told": "decided"}
 """By kind of entry about a person, under which kind the question it belongs to is found."""
@@ -65,7 +62,7 @@ class PersonDesk:
         self._node = node
         self._issuer = issuer
         self._book = DayBook(node)
-        self._nonces: dict[str, datetime] = {}
+        self._nonces = Nonces()
 
     @property
     def issuer(self) -> Issuer:
@@ -73,12 +70,8 @@ class PersonDesk:
         return self._issuer
 
     def begin(self) -> str:
-        """A fresh nonce; the oldest go where there are too many."""
-        nonce = os.urandom(_NONCE_BYTES).hex()
-        while len(self._nonces) >= _MOST_NONCES:
-            del self._nonces[next(iter(self._nonces))]
-        self._nonces[nonce] = self._node.clock() + _NONCE_LIFE
-        return nonce
+        """A fresh nonce. Nothing is kept of it, so asking for many takes nobody's away."""
+        return self._nonces.new(self._node.clock())
 
     def accesses(
         self, nonce: str, token: str
@@ -119,11 +112,11 @@ class PersonDesk:
 
     def _signed_in(self, nonce: str, token: str) -> Nir:
         """INVARIANT: a nonce serves once, so a token that leaks serves nobody."""
-        until = self._nonces.pop(nonce, None)
         now = self._node.clock()
-        if until is None or until < now:
-            raise PeerError("BAD_TOKEN", "nonce: unknown, used or too old", "sign in again")
-        return self._issuer.verify(token, audience_of(self._node.body), nonce, now)
+        self._nonces.check(nonce, now)
+        person = self._issuer.verify(token, audience_of(self._node.body), nonce, now)
+        self._nonces.use(nonce, now)
+        return person
 
     def _rules(self) -> TraceRules:
         rules = self._node.policy.traces

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from tests.federation import ANNE, NOW, UnsafeClock, run
+from tests.federation import ANNE, DENIS, NOW, UnsafeClock, run
 
 from cloison.errors import InputError
 from cloison.identity.sign_in import Issuer, new_signing_key, public_issuer
@@ -48,9 +48,9 @@ class Flow:
 
         return run(main())
 
-    async def code(self, client: Client) -> str:
+    async def code(self, client: Client, form: Mapping[str, str] = FORM) -> str:
         url = f"/authorize?{urlencode(QUERY)}"
-        response = await client.post(url, data=FORM, allow_redirects=False)
+        response = await client.post(url, data=form, allow_redirects=False)
         return parse_qs(urlsplit(response.headers["Location"]).query)["code"][0]
 
     async def token(
@@ -137,6 +137,26 @@ def test_authorize_of_a_bad_request_or_person_is_refused(
         return (await client.post(url, data=FORM | form, allow_redirects=False)).status
 
     assert flow.run(work) == status
+
+
+def test_who_signs_in_again_and_again_takes_nobodys_code() -> None:
+    flow = Flow()
+    other = FORM | {"nir": DENIS.nir, "birth_date": DENIS.birth_date.isoformat()}
+    flow.desk = IssuerDesk(
+        new_signing_key(),
+        flow.issuer,
+        {one["nir"]: one["birth_date"] for one in (FORM, other)},
+        flow.clock,
+    )
+
+    async def work(client: Client) -> tuple[int, int, int]:
+        first, of_other = await flow.code(client), await flow.code(client, other)
+        for _ in range(8):
+            await flow.code(client)
+        kept = len(flow.desk._grants)
+        return kept, (await flow.token(client, first))[0], (await flow.token(client, of_other))[0]
+
+    assert flow.run(work) == (9, 400, 200)  # eight of the one, and that of the other
 
 
 def test_read_accounts_of_a_folder_without_people_is_refused(tmp_path: Path) -> None:
