@@ -24,6 +24,9 @@ class Month:
 
     index: int
 
+    def __hash__(self) -> int:
+        return self.index  # a key of every amount: the hash a dataclass makes costs twice as much
+
     @classmethod
     def of(cls, year: int, month: int) -> Self:
         """The month `month` (1 to 12) of `year`."""

@@ -22,9 +22,9 @@ from cloison.programs.entitlement.inputs import (
     Window,
 )
 
-HOUSEHOLDS_A_SIMULATION = 3_000
-"""Of one slice. A simulation has a fixed cost of about a second and takes 0.3 MB a household; past
-some 4,000 a household costs it nearly twice as much (measured: 0.9, 1.5 ms at 3,300, 5,000)."""
+HOUSEHOLDS_A_SIMULATION = 3_400
+"""Of one slice. A simulation has a fixed cost of about a second and takes 0.3 MB a household; from
+some 4,000 on a household costs it half as much again (measured: 1.3, 1.9 ms at 3,400, 4,000)."""
 
 _PLAIN = Household(
     reference="",

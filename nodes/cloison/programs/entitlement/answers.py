@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
@@ -41,8 +42,7 @@ class NotComputable(Exception):  # noqa: N818 - a case set aside is an outcome, 
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record of one person, or the word that there is none, with where it stands.
 
     Attributes:
@@ -101,8 +101,7 @@ class Answer:
         return _read(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where an input of a result came from: holder, period, version, and the holder's entry."""
 
     holder: BodyId
@@ -229,21 +228,15 @@ def rows_of(place: int, period: release_pb2.PeriodRelease, fields: tuple[str, ..
         return [Row(place, when, status, "", 0, {})]
     found = []
     for record in records:
-        values = record.values
+        values: list[Value] = [
+            getattr(value, kind) if (kind := value.WhichOneof("kind")) else None
+            for value in record.values
+        ]
         if len(values) != len(fields):
             raise NotComputable(SetAside.FAILED)
-        read = dict(zip(fields, map(_value, values), strict=True))
+        read = dict(zip(fields, values, strict=True))
         found.append(Row(place, when, status, record.source, record.version, read))
     return found
-
-
-def _value(value: release_pb2.Value) -> Value:
-    kind = value.WhichOneof("kind")
-    if kind == "integer":
-        return value.integer
-    if kind == "text":
-        return value.text
-    return value.boolean if kind == "boolean" else None
 
 
 @lru_cache(maxsize=256)
