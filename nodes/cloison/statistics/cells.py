@@ -13,7 +13,19 @@ import pyarrow as pa
 
 from cloison.errors import StorageError
 from cloison.statistics.cube import Axis, Cube
-from cloison.statistics.encoding import CELL, CENTS, PERSON, Columns, columns_of, encode
+from cloison.statistics.encoding import (
+    BLOCK,
+    CELL,
+    CELLS,
+    CENTS,
+    PERSON,
+    Columns,
+    Packing,
+    columns_of,
+    encode,
+    packing_of,
+    traits_of,
+)
 from cloison.statistics.held import Held
 from cloison.statistics.release import ExactCells
 from cloison.statistics.table import Table
@@ -29,8 +41,6 @@ _SETTINGS: Mapping[str, Any] = {
 """Persons' rows are never written elsewhere, and nothing is fetched: what does not fit in memory is
 an error."""
 _CENTS_PER_EURO = 100
-_WORD_BITS = 62
-"""Of a 64-bit integer, so many are used: shifts reach neither the sign nor an engine's check."""
 
 
 @ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
@@ -38,7 +48,7 @@ def bit_or(word: int) -> int:  # type: ignore[empty-body]
     """The engine's own aggregate; DuckDB, PostgreSQL and Spark call it by this name."""
 
 
-def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> Any:
+def cells_expression(table: Table, cube: Cube, rows: Any) -> Any:
     """Figures by cell: a row for each that is not empty.
 
     Columns: `CELL` (own code), one a trait dataset (`trait_0`, …), `COUNT`, and `SUM` for sums.
@@ -47,107 +57,84 @@ def cells_expression(table: Table, cube: Cube, sources: Mapping[str, Any]) -> An
     first by key, where there are more), and only in cells of public keys; and their amount in a
     cell weighs at least nothing and at most the clip, whatever their rows say.
 
-    `sources` has, for each dataset the table reads, an ibis table shaped as `encoding.encode` says.
+    `rows` is an ibis table shaped as `encoding.encode` says.
     """
-    own = columns_of(table, cube, table.dataset)
-    traits = [
-        (columns_of(table, cube, name), sources[name])
-        for name in table.reads()
-        if name != table.dataset
-    ]
-    widths = [own.cells, *((columns.cells + 1).bit_length() for columns, _ in traits)]
-    if own.amount is None and max(widths) <= _WORD_BITS:
-        return _from_words(table, sources[table.dataset], own, traits, max(widths))
-    return _from_lines(table, cube, sources[table.dataset], own, traits)
+    packing = packing_of(table, cube)
+    if packing is None:
+        return _from_lines(table, cube, rows)
+    return _from_words(table, cube, rows, packing)
 
 
-_Traits = list[tuple[Columns, Any]]
-
-
-def _from_words(table: Table, source: Any, own: Columns, traits: _Traits, width: int) -> Any:
+def _from_words(table: Table, cube: Cube, rows: Any, packing: Packing) -> Any:
     """Counts where a person's cells fit into one word, a bit each.
 
-    Several persons share a word, each in bits of their own, so that the engine groups by words and
-    not by persons. A person with two traits, which `encode` leaves nobody, is in one cell or none.
+    Several persons share a word, so that the engine groups by words and not by persons: the rows of
+    a block are put together, then each person is taken out of it, once. A person with two traits,
+    which `encode` leaves nobody, is in one cell or none.
     """
-    shift = (_WORD_BITS // width).bit_length() - 1
-    place = PERSON, shift, width
-    words = _words(source, place, lambda code: ibis.literal(1, "int64") << code, "cells")
-    for number, (_, trait) in enumerate(traits):
-        packed = _words(trait, place, lambda code: code + 1, f"word_{number}")
-        words = words.inner_join(packed, "block")
-    names = [f"trait_{number}" for number in range(len(traits))]
-    at = ibis.memtable(pa.table({"at": pa.array(range(0, width << shift, width), pa.int64())}))
-    ones = (1 << width) - 1
+    traits = traits_of(table)
+    words = rows.group_by(BLOCK).aggregate(
+        **{column: bit_or(rows[column]) for column in (CELLS, *traits.values())}
+    )
+    at = ibis.memtable(pa.table({"at": pa.array(packing.places, pa.int64())}))
+    ones = (1 << packing.width) - 1
     split = words.cross_join(at)
     persons = split.select(
-        cells=(split["cells"] >> split["at"]) & ones,
-        **{
-            name: ((split[f"word_{number}"] >> split["at"]) & ones) - 1
-            for number, name in enumerate(names)
-        },
+        **{column: (split[column] >> split["at"]) & ones for column in (CELLS, *traits.values())}
     )
-    for name, (columns, _) in zip(names, traits, strict=True):
-        persons = persons.filter((persons[name] >= 0) & (persons[name] < columns.cells))
-    groups = persons.group_by(["cells", *names]).aggregate(persons=persons.count())
-    return _unfold(table, groups, own, names)
-
-
-def _words(source: Any, place: tuple[str, int, int], bits: Any, name: str) -> Any:
-    """Of each block of persons, their codes as bits, each person's where the others' are not."""
-    person, shift, width = place
-    held = source.filter(source[CELL] >= 0)
-    offset = (held[person] & ((1 << shift) - 1)) * width
-    code = bits(held[CELL].cast("int64"))
-    rows = held.select(block=held[person] >> shift, word=code << offset)
-    return rows.group_by("block").aggregate(**{name: bit_or(rows["word"])})
+    # Codes are looked at once persons are groups: a filter of persons is slower than the grouping.
+    groups = persons.group_by([CELLS, *traits.values()]).aggregate(persons=persons.count())
+    for name, column in traits.items():
+        groups = groups.mutate(**{column: groups[column] - 1})
+        codes = columns_of(table, cube, name).cells
+        groups = groups.filter((groups[column] >= 0) & (groups[column] < codes))
+    return _unfold(table, groups, columns_of(table, cube, table.dataset), list(traits.values()))
 
 
 def _unfold(table: Table, groups: Any, own: Columns, names: list[str]) -> Any:
     """Persons by cell, from persons by set of cells; no more of each set than allowed."""
     codes = ibis.memtable(pa.table({CELL: pa.array(range(own.cells), pa.int64())}))
     cells = groups.cross_join(codes)
-    cells = cells.filter(((cells["cells"] >> cells[CELL]) & 1) == 1)
+    cells = cells.filter(((cells[CELLS] >> cells[CELL]) & 1) == 1)
     if table.measure.most_cells < own.cells:
-        window = ibis.window(group_by=["cells", *names], order_by=CELL)
+        window = ibis.window(group_by=[CELLS, *names], order_by=CELL)
         cells = cells.mutate(_rank=ibis.row_number().over(window))
         cells = cells.filter(cells["_rank"] < table.measure.most_cells)
     return cells.group_by([CELL, *names]).aggregate(**{COUNT: cells["persons"].sum()})
 
 
-def _from_lines(table: Table, cube: Cube, source: Any, own: Columns, traits: _Traits) -> Any:
+def _from_lines(table: Table, cube: Cube, rows: Any) -> Any:
     """Figures where each person's cells are lines of their own; with amounts, if any."""
-    held = source.filter(source[CELL] >= 0)
-    if own.amount is None:
-        lines = held.select(PERSON, CELL).distinct()
-    else:
-        stated = held.filter(held[CENTS].notnull())
-        lines = stated.group_by([PERSON, CELL]).aggregate(cents=stated[CENTS].sum())
-    brackets = cube.leaves.axes[-1]
+    own = columns_of(table, cube, table.dataset)
+    traits = list(traits_of(table).values())
+    held = rows.filter(rows[CELL] >= 0, *(rows[column] >= 0 for column in traits))
+    merged = {column: held[column].min() for column in traits}
+    if own.amount is not None:
+        held = held.filter(held[CENTS].notnull())
+        merged[CENTS] = held[CENTS].sum()
+    lines = held.group_by([PERSON, CELL]).aggregate(**merged)
     if table.measure.most_cells < own.cells:
         window = ibis.window(group_by=PERSON, order_by=CELL)
         lines = lines.mutate(_rank=ibis.row_number().over(window))
         lines = lines.filter(lines["_rank"] < table.measure.most_cells).drop("_rank")
+    brackets = cube.leaves.axes[-1]
     if brackets.edges:
-        lines = _bracketed(lines, brackets)
-    names = [f"trait_{number}" for number in range(len(traits))]
-    for name, (_, trait) in zip(names, traits, strict=True):
-        lines = lines.inner_join(trait.select(PERSON, **{name: trait[CELL]}), PERSON)
+        lines = lines.mutate(**{CELL: _bracketed(lines, brackets)})
     figures = {COUNT: lines.count()}
     if table.measure.clip is not None:
         most = table.measure.clip * _CENTS_PER_EURO
-        figures[SUM] = ibis.greatest(ibis.least(lines["cents"], most), 0).sum()
-    return lines.group_by([CELL, *names]).aggregate(**figures)
+        figures[SUM] = ibis.greatest(ibis.least(lines[CENTS], most), 0).sum()
+    return lines.group_by([CELL, *traits]).aggregate(**figures)
 
 
 def _bracketed(lines: Any, brackets: Axis) -> Any:
-    """Each person's total in each other cell as the code of its bracket, after the cell's.
+    """The code of each line with that of its total's bracket after it.
 
     Whole cents are added and compared; no amount becomes a float, and none leaves the engine.
     """
-    below = [(lines["cents"] < edge * _CENTS_PER_EURO, n) for n, edge in enumerate(brackets.edges)]
+    below = [(lines[CENTS] < edge * _CENTS_PER_EURO, n) for n, edge in enumerate(brackets.edges)]
     bracket = ibis.cases(*below, else_=len(brackets.edges))
-    return lines.select(PERSON, **{CELL: lines[CELL] * len(brackets.keys) + bracket})
+    return lines[CELL] * len(brackets.keys) + bracket
 
 
 def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
@@ -158,10 +145,10 @@ def count_cells(table: Table, cube: Cube, held: Held) -> ExactCells:
             is not told.
     """
     try:
-        sources = {name: ibis.memtable(rows) for name, rows in encode(table, cube, held).items()}
+        rows = ibis.memtable(encode(table, cube, held))
         connection = ibis.duckdb.connect(**_SETTINGS)
         try:
-            found = connection.to_pyarrow(cells_expression(table, cube, sources))
+            found = connection.to_pyarrow(cells_expression(table, cube, rows))
         finally:
             connection.disconnect()
     except Exception:  # noqa: BLE001 - whatever the engine says may quote a person's value
@@ -181,10 +168,8 @@ _Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 def _leaves(table: Table, cube: Cube, found: pa.Table) -> _Integers:
     """Of each row its place among the leaves."""
-    datasets = [name for name in table.reads() if name != table.dataset]
-    columns = [CELL, *(f"trait_{number}" for number in range(len(datasets)))]
     codes: dict[str, _Integers] = {}
-    for column, dataset in zip(columns, [table.dataset, *datasets], strict=True):
+    for dataset, column in {table.dataset: CELL, **traits_of(table)}.items():
         axes = _axes(table, cube, dataset)
         sizes = [len(axis.keys) for axis in axes]
         values = found.column(column).to_numpy().astype(np.int64)

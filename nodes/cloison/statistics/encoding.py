@@ -1,14 +1,13 @@
 """Rows as small integers: a number a person, a code a cell; nothing is counted or bounded here.
 
-Two names of one person are never told apart, and two persons never get one number: so what one
-person moves is the same before and after. Files are in the order of persons, which is why numbering
-them is a merge; rows in another order cost a sort.
+Two names of one person are never told apart, and two persons never get one number (`numbering`): so
+what one person moves is the same before and after.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,18 +17,30 @@ import pyarrow.parquet as pq
 
 from cloison.statistics.cube import Axis, Cube
 from cloison.statistics.held import Held, HeldPeriod
+from cloison.statistics.numbering import (
+    BATCH_ROWS,
+    KEY_BYTES,
+    Keys,
+    Numbers,
+    changes,
+    find,
+    joined,
+    keys_at,
+    number,
+)
 from cloison.statistics.table import Table
 
 SUBJECT, CORRECTED = "_subject", "_corrected"
 """Columns every dataset has: the person's keyed hash; that the row holds no values."""
 PERSON, CELL, CENTS = "_person", "_cell", "_cents"
-"""Columns that are counted: a number from 0, the code of a cell from 0 (-1: none), an amount."""
-_SUBJECT_BYTES = 16
-_BATCH = 1 << 16
-_NOBODY = np.int32((1 << 31) - 1)
-_Numbers = npt.NDArray[np.int32]
-_Halves = npt.NDArray[np.uint64]
-_Keys = tuple[_Halves, _Halves]
+"""Columns of lines: a number from 0, the code of a cell from 0 (-1: none), an amount."""
+BLOCK, CELLS = "_block", "_cells"
+"""Columns of words: a number of some persons in a row, and of each of them a bit a cell."""
+_THREADS = 2
+_WORD_BITS = 62
+"""Of a 64-bit integer, so many are used: shifts reach neither the sign nor an engine's check."""
+_NONE = np.int32((1 << 31) - 1)
+_Words = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +58,36 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Packing:
+    """How persons share a word: 2 ** `shift` of them, each in `width` bits of their own."""
+
+    shift: int
+    width: int
+
+    @property
+    def places(self) -> range:
+        """Where the bits of each person of a block begin."""
+        return range(0, self.width << self.shift, self.width)
+
+    def offsets(self, persons: Numbers) -> _Words:
+        """Where the bits of each of these persons begin in the word of their block."""
+        return (persons & ((1 << self.shift) - 1)).astype(np.int64) * self.width
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """Rows of one file, or beside one.
+    """Some rows of one file, or those beside one.
 
     Attributes:
-        high: Of each run of one person's rows, the first half of the key; `low`: the other.
+        keys: Of each run of one person's rows, the person.
         run: Of each row, its run.
         codes: Of each row, its cell.
         cents: Of each row, its amount.
     """
 
-    high: _Halves
-    low: _Halves
-    run: _Numbers
-    codes: _Numbers
+    keys: Keys
+    run: Numbers
+    codes: Numbers
     cents: list[pa.Array]
 
 
@@ -79,124 +106,210 @@ def columns_of(table: Table, cube: Cube, dataset: str) -> Columns:
     return Columns(tuple(name for name, _ in chosen), tuple(axis for _, axis in chosen), amount)
 
 
-def encode(table: Table, cube: Cube, held: Held) -> dict[str, pa.Table]:
-    """Of each dataset the table reads, the rows that are counted, as integers.
+def traits_of(table: Table) -> dict[str, str]:
+    """Of each other dataset that the table reads, the column its codes are in."""
+    others = [name for name in table.reads() if name != table.dataset]
+    return {name: f"trait_{place}" for place, name in enumerate(others)}
 
-    The table's own dataset keeps every row: `PERSON`, `CELL`, and `CENTS` (null: not stated) where
-    an amount is read. Another has one row a person, with the least of its codes.
+
+def packing_of(table: Table, cube: Cube) -> Packing | None:
+    """How words are shared, where a person's cells fit into one; None: lines, and for amounts."""
+    own = columns_of(table, cube, table.dataset)
+    others = [columns_of(table, cube, name).cells for name in traits_of(table)]
+    width = max(own.cells, *((cells + 1).bit_length() for cells in others), 1)
+    if own.amount is not None or width > _WORD_BITS:
+        return None
+    return Packing((_WORD_BITS // width).bit_length() - 1, width)
+
+
+def encode(table: Table, cube: Cube, held: Held) -> pa.Table:
+    """The rows that are counted, as integers, with each person's traits beside them.
+
+    A trait is the least of the codes that the person's rows in another dataset have.
+
+    Shape:
+        Lines, a row each: `PERSON`, `CELL`, `CENTS` (null: not stated) where an amount is read, and
+        a trait's code (-1: none) in each column of `traits_of`. Words, where `packing_of` says so:
+        `BLOCK`, `CELLS`, and a word a trait, where each person has their code and one more (0:
+        none); a block has one row or several.
     """
     chosen = {name: columns_of(table, cube, name) for name in table.reads()}
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: _parts(chosen[name], held[name]), chosen)
-        parts = dict(zip(chosen, found, strict=True))
-    own = parts.pop(table.dataset)
-    if not own:
-        own = [_part(chosen[table.dataset], (), 0)]
-    keys, persons = _number(own)
-    encoded = {table.dataset: _rows(own, persons, chosen[table.dataset])}
-    for name, others in parts.items():
-        encoded[name] = _one_each(keys, others)
-    return encoded
+    with ThreadPoolExecutor(_THREADS) as pool:
+        begun = {
+            name: [pool.submit(_part, columns, *some) for some in _shares(columns, held[name])]
+            for name, columns in chosen.items()
+        }
+        parts = {name: [one.result() for one in some] for name, some in begun.items()}
+        own = parts.pop(table.dataset)
+        keys, places = number(joined([part.keys for part in own]))
+        persons = _of_rows(own, places)
+        traits = {
+            column: _one_each(keys, parts[name], pool) for name, column in traits_of(table).items()
+        }
+        packing = packing_of(table, cube)
+        if packing is not None:
+            return _words(packing, own, persons, traits, pool)
+    return _lines(own, persons, traits, chosen[table.dataset].amount)
 
 
-def _joined(columns: Sequence[Any], kind: Any) -> Any:
-    if len(columns) == 1:
-        return columns[0]
-    return np.concatenate(columns) if columns else np.zeros(0, kind)
+def _of_rows(parts: Sequence[_Part], places: Numbers) -> list[Numbers]:
+    """Of each row of each part, its person."""
+    ends = np.cumsum([0, *(len(part.keys) for part in parts)])
+    found = []
+    for part, (begin, end) in zip(parts, pairwise(ends), strict=True):
+        mine = places[begin:end]
+        # Runs that are each another person, in order, are numbered already.
+        plain = (
+            len(mine) and mine[-1] - mine[0] == len(mine) - 1 and bool((np.diff(mine) > 0).all())
+        )
+        found.append(part.run + mine[0] if plain else mine[part.run])
+    return found
 
 
-def _rows(parts: Sequence[_Part], persons: Sequence[_Numbers], columns: Columns) -> pa.Table:
+def _lines(
+    parts: Sequence[_Part],
+    persons: Sequence[Numbers],
+    traits: dict[str, Numbers],
+    amount: str | None,
+) -> pa.Table:
+    none = np.zeros(0, np.int32)
+    person = np.concatenate([none, *persons])
     made = {
-        PERSON: pa.array(_joined(persons, np.int32)),
-        CELL: pa.array(_joined([part.codes for part in parts], np.int32)),
+        PERSON: pa.array(person),
+        CELL: pa.array(np.concatenate([none, *(part.codes for part in parts)])),
     }
-    if columns.amount is not None:
-        cents = [one for part in parts for one in part.cents]
-        made[CENTS] = pa.chunked_array(cents, pa.int64())
-    return pa.table(made)
+    if amount is not None:
+        made[CENTS] = pa.chunked_array([one for part in parts for one in part.cents], pa.int64())
+    return pa.table(made | {column: pa.array(codes[person]) for column, codes in traits.items()})
 
 
-def _one_each(keys: _Keys, parts: Sequence[_Part]) -> pa.Table:
-    """One row a person that counts: the least of their codes, and none for who has none."""
-    least = np.full(len(keys[0]), _NOBODY, np.int32)
-    for part in parts:
-        numbers = _find(keys, part.high, part.low)
-        for start in range(0, len(part.run), _BATCH):
-            some = slice(start, start + _BATCH)
-            number, codes = numbers[part.run[some]], part.codes[some]
-            counts = (number >= 0) & (codes >= 0)
-            np.minimum.at(least, number[counts], codes[counts])
-    held = np.flatnonzero(least != _NOBODY)
-    return pa.table({PERSON: pa.array(held.astype(np.int32)), CELL: pa.array(least[held])})
+def _words(
+    packing: Packing,
+    parts: Sequence[_Part],
+    persons: Sequence[Numbers],
+    traits: dict[str, Numbers],
+    pool: ThreadPoolExecutor,
+) -> pa.Table:
+    """Of each block of persons, its words."""
+    found = pool.map(lambda part, person: _packed(packing, part, person), parts, persons)
+    packed = list(chain.from_iterable(found))
+    block = np.concatenate([np.zeros(0, np.int32), *(one for one, _ in packed)])
+    cells = np.concatenate([np.zeros(0, np.int64), *(one for _, one in packed)])
+    words = {column: _trait_words(packing, codes)[block] for column, codes in traits.items()}
+    return pa.table({BLOCK: block, CELLS: cells, **words})
 
 
-def _parts(columns: Columns, periods: Sequence[HeldPeriod]) -> list[_Part]:
+def _packed(packing: Packing, part: _Part, persons: Numbers) -> list[tuple[Numbers, _Words]]:
+    """The blocks of a part's rows, in the order they come in, each with a bit a cell."""
+    packed = []
+    for start in range(0, len(persons), BATCH_ROWS):
+        some = slice(start, start + BATCH_ROWS)
+        person, codes = persons[some], part.codes[some]
+        bits = np.where(codes < 0, 0, np.int64(1) << (packing.offsets(person) + codes))
+        block = person >> packing.shift
+        begins = np.flatnonzero(np.diff(block, prepend=np.int32(-1)))
+        packed.append((block[begins], np.bitwise_or.reduceat(bits, begins)))
+    return packed
+
+
+def _trait_words(packing: Packing, codes: Numbers) -> _Words:
+    """Of each block, the codes of its persons and one more, side by side."""
+    each = 1 << packing.shift
+    blocks = np.zeros((-(-len(codes) // each), each), np.int64)
+    blocks.reshape(-1)[: len(codes)] = codes + 1
+    blocks <<= np.array(packing.places, np.int64)
+    words: _Words = np.bitwise_or.reduce(blocks, axis=1)
+    return words
+
+
+def _one_each(persons: Keys, parts: Sequence[_Part], pool: ThreadPoolExecutor) -> Numbers:
+    """Of each person that counts the least of their codes; -1 for who has none."""
+    theirs, places = number(joined([part.keys for part in parts]))
+    least = np.full(len(theirs) + 1, _NONE, np.int32)
+    rows = _of_rows(parts, places)
+    alone = sum(map(len, rows)) == len(theirs)
+    for part, mine in zip(parts, rows, strict=True):
+        codes = np.where(part.codes < 0, _NONE, part.codes)
+        if alone:  # a row a person: nothing to be least of
+            least[mine] = codes
+        else:
+            np.minimum.at(least, mine, codes)
+    least[least == _NONE] = -1
+    half = -(-len(persons) // _THREADS) or 1
+    halves = [slice(begin, begin + half) for begin in range(0, len(persons), half)]
+    # Who is not found is at -1: the place behind the last, which has no code.
+    found = pool.map(lambda some: least[find(theirs, persons.at(some))], halves)
+    return np.concatenate([np.zeros(0, np.int32), *found])
+
+
+_Share = tuple[Iterable[pa.RecordBatch], int]
+
+
+def _shares(columns: Columns, periods: Sequence[HeldPeriod]) -> Iterator[_Share]:
+    """What is held, in pieces of about equal work: batches, and how many rows there are at most."""
     amount = () if columns.amount is None else (columns.amount,)
     names = list(dict.fromkeys([SUBJECT, CORRECTED, *columns.fields, *amount]))
-    parts = []
     for one in periods:
         if one.file is not None:
-            with pq.ParquetFile(one.file, read_dictionary=list(columns.fields)) as file:
-                batches = _kept(file.iter_batches(_BATCH, columns=names), one)
-                parts.append(_part(columns, batches, file.metadata.num_rows))
+            with pq.ParquetFile(one.file) as file:
+                sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+            half = -(-len(sizes) // _THREADS)
+            for begin in range(0, len(sizes), half or 1):
+                groups = range(len(sizes))[begin : begin + half]
+                batches = _read(one, groups, names, columns.fields)
+                yield batches, sum(sizes[group] for group in groups)
         if one.rows is not None:
-            rows = one.rows.select(names)
-            parts.append(_part(columns, rows.to_batches(), len(rows)))
-    return parts
+            yield one.rows.select(names).to_batches(), len(one.rows)
 
 
-def _kept(batches: Iterable[pa.RecordBatch], period: HeldPeriod) -> Iterator[pa.RecordBatch]:
+def _read(
+    period: HeldPeriod, groups: Sequence[int], names: Sequence[str], texts: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     """Rows of those who did not change since the file was written."""
-    gone = pa.array(period.changed, pa.binary(_SUBJECT_BYTES))
-    for batch in batches:
-        kept = pc.invert(pc.is_in(batch[SUBJECT], value_set=gone)) if period.changed else None
-        yield batch if kept is None else batch.filter(kept)
+    gone = pa.array(period.changed, pa.binary(KEY_BYTES))
+    with pq.ParquetFile(period.file, read_dictionary=list(texts)) as file:
+        for batch in file.iter_batches(BATCH_ROWS, list(groups), list(names), use_threads=False):
+            kept = pc.invert(pc.is_in(batch[SUBJECT], value_set=gone)) if period.changed else None
+            yield batch if kept is None else batch.filter(kept)
 
 
 def _part(columns: Columns, batches: Iterable[pa.RecordBatch], most_rows: int) -> _Part:
     """Batch by batch, so that what is read stays near the processor."""
-    keys = np.empty(most_rows, np.uint64), np.empty(most_rows, np.uint64)
+    keys = Keys(np.empty(most_rows, np.uint64), np.empty(most_rows, np.uint64))
     run, codes = np.empty(most_rows, np.int32), np.empty(most_rows, np.int32)
     cents, rows, runs = [], 0, 0
     for batch in batches:
         if not len(batch):
             continue
-        high, low = _halves(batch[SUBJECT])
-        first = _changes(high, low)
-        if runs and (keys[0][runs - 1], keys[1][runs - 1]) == (high[0], low[0]):
-            first[0] = False
-        end, begun = rows + len(batch), int(np.count_nonzero(first))
+        first = changes(batch[SUBJECT])
+        begins = keys_at(batch[SUBJECT], np.flatnonzero(first))
+        if runs and (keys.high[runs - 1], keys.low[runs - 1]) == (begins.high[0], begins.low[0]):
+            first[0], begins = False, begins.at(slice(1, None))
+        end, begun = rows + len(batch), len(begins)
         np.cumsum(first, out=run[rows:end], dtype=np.int32)
         run[rows:end] += runs - 1
-        keys[0][runs : runs + begun], keys[1][runs : runs + begun] = high[first], low[first]
+        keys.high[runs : runs + begun], keys.low[runs : runs + begun] = begins.high, begins.low
         codes[rows:end] = _codes_of(columns, batch)
         if columns.amount is not None:
             cents.append(batch[columns.amount].cast(pa.int64()))
         rows, runs = end, runs + begun
-    return _Part(keys[0][:runs], keys[1][:runs], run[:rows], codes[:rows], cents)
+    return _Part(keys.at(slice(runs)), run[:rows], codes[:rows], cents)
 
 
-def _halves(subjects: pa.Array) -> tuple[_Halves, _Halves]:
-    """Each row's key as two numbers."""
-    fixed = subjects.cast(pa.binary(_SUBJECT_BYTES))
-    start = fixed.offset * _SUBJECT_BYTES
-    flat = np.frombuffer(fixed.buffers()[1] or b"", np.uint8)
-    keys = flat[start : start + len(fixed) * _SUBJECT_BYTES].view(">u8").reshape(-1, 2)
-    return keys[:, 0].astype(np.uint64), keys[:, 1].astype(np.uint64)
-
-
-def _codes_of(columns: Columns, batch: pa.RecordBatch) -> _Numbers:
+def _codes_of(columns: Columns, batch: pa.RecordBatch) -> Numbers:
     """Each row's cell; -1 where it is in none, or was withdrawn."""
     codes = np.zeros(len(batch), np.int32)
-    for name, axis in zip(columns.fields, columns.axes, strict=True):
+    for place, (name, axis) in enumerate(zip(columns.fields, columns.axes, strict=True)):
         code = _codes(batch[name], axis)
-        codes = np.where((codes < 0) | (code < 0), -1, codes * len(axis.keys) + code)
+        if place:
+            code = np.where((codes < 0) | (code < 0), -1, codes * len(axis.keys) + code)
+        codes = code
     if pc.any(batch[CORRECTED]).as_py():
         codes[np.asarray(batch[CORRECTED].to_numpy(zero_copy_only=False), np.bool_)] = -1
     return codes.astype(np.int32)
 
 
-def _codes(column: pa.Array, axis: Axis) -> _Numbers:
+def _codes(column: pa.Array, axis: Axis) -> Numbers:
     """Of each value its place among the keys; -1 where it is none of them, or not stated."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
@@ -205,66 +318,5 @@ def _codes(column: pa.Array, axis: Axis) -> _Numbers:
     indices = column.indices
     if indices.null_count:
         indices = indices.fill_null(len(known))
-    codes: _Numbers = np.array([*known, -1], np.int32)[indices.to_numpy()]
+    codes: Numbers = np.array([*known, -1], np.int32)[indices.to_numpy()]
     return codes
-
-
-def _changes(high: _Halves, low: _Halves) -> npt.NDArray[np.bool_]:
-    """Where another person begins."""
-    first = np.ones(len(high), np.bool_)
-    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    return first
-
-
-def _number(parts: Sequence[_Part]) -> tuple[_Keys, list[_Numbers]]:
-    """The persons in the order of their keys, and of each row of each part its person's place."""
-    high = _joined([part.high for part in parts], np.uint64)
-    low = _joined([part.low for part in parts], np.uint64)
-    if len(parts) == 1 and _rising(high, low):
-        return (high, low), [parts[0].run]
-    order = np.argsort(high, kind="stable")  # runs that are in order already are only merged
-    high, low = high[order], low[order]
-    if ((high[1:] == high[:-1]) & (low[1:] < low[:-1])).any():
-        again = np.lexsort((low, high))
-        order, high, low = order[again], high[again], low[again]
-    first = _changes(high, low)
-    numbers = np.empty(len(order), np.int32)
-    numbers[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
-    ends = np.cumsum([len(part.high) for part in parts])[:-1]
-    found = zip(np.split(numbers, ends), parts, strict=True)
-    return (high[first], low[first]), [number[part.run] for number, part in found]
-
-
-def _rising(high: _Halves, low: _Halves) -> bool:
-    """Whether each key is more than the one before."""
-    more = high[1:] > high[:-1]
-    return bool(more.all() or (more | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))).all())
-
-
-def _find(keys: _Keys, high: _Halves, low: _Halves) -> _Numbers:
-    """The place of each key among keys in order; -1 where it is none of them."""
-    found = np.empty(len(high), np.int32)
-    for start in range(0, len(high), _BATCH):
-        some = slice(start, start + _BATCH)
-        # Of keys in order, a batch is found among as many neighbours, near the processor.
-        begin = int(np.searchsorted(keys[0], high[some].min()))
-        end = int(np.searchsorted(keys[0], high[some].max(), "right"))
-        near = keys[0][begin:end], keys[1][begin:end]
-        place = _find_near(near, high[some], low[some])
-        found[some] = np.where(place < 0, -1, place + begin)
-    return found
-
-
-def _find_near(keys: _Keys, high: _Halves, low: _Halves) -> npt.NDArray[np.int64]:
-    if not len(keys[0]):
-        return np.full(len(high), -1)
-    last = len(keys[0]) - 1
-    place = np.minimum(np.searchsorted(keys[0], high), last)
-    # Two keys may begin alike: those not found at the first of them look at the next.
-    wrong = np.flatnonzero((keys[0][place] == high) & (keys[1][place] < low) & (place < last))
-    while len(wrong):
-        place[wrong] += 1
-        at = place[wrong]
-        onward = (keys[0][at] == high[wrong]) & (keys[1][at] < low[wrong]) & (at < last)
-        wrong = wrong[onward]
-    return np.where((keys[0][place] == high) & (keys[1][place] == low), place, -1)

@@ -165,10 +165,10 @@ def test_no_float_is_on_the_way_from_the_columns_to_the_noise(
     table, cube = declared.tables[name], declared.cubes[name]
     held = _held(tmp_path, declared, name)
     encoded = encode(table, cube, held)
-    for rows in encoded.values():
-        assert all(pa.types.is_integer(field.type) for field in rows.schema)
-    sources = {one: ibis.memtable(rows) for one, rows in encoded.items()}
-    nodes = cells_expression(table, cube, sources).op().find(ibis.expr.operations.Value)
+    assert all(pa.types.is_integer(field.type) for field in encoded.schema)
+    nodes = (
+        cells_expression(table, cube, ibis.memtable(encoded)).op().find(ibis.expr.operations.Value)
+    )
     kinds = {node.dtype for node in nodes}
     assert kinds
     assert not any(kind.is_floating() or kind.is_decimal() for kind in kinds)

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.statistics.conftest import Shaped
 
 from cloison.errors import StorageError
-from cloison.statistics import cells
+from cloison.statistics import encoding
 from cloison.statistics.cells import cells_expression, count_cells
 from cloison.statistics.cube import Cube
 from cloison.statistics.held import HeldPeriod
@@ -201,19 +201,19 @@ def test_cells_expression_by_words_and_by_lines_are_the_same_figures(
     payments = [(int(p), str(random.choice(names))) for p in random.integers(0, 300, 900)]
     homes = [(int(p), str(random.choice(places))) for p in random.integers(0, 300, 500)]
     words = holding.cells(shaped(most), payments, homes)
-    monkeypatch.setattr(cells, "_WORD_BITS", 0)
+    monkeypatch.setattr(encoding, "_WORD_BITS", 0)
     assert holding.cells(shaped(most), payments, homes) == words
 
 
 ENGINES = ["duckdb", "postgres", "pyspark"]
 
 
-def _sources(**amount: str) -> dict[str, Any]:
-    columns = {"_person": "int32", "_cell": "int32"}
-    return {
-        "payments": ibis.table({**columns, **amount}, name="payments"),
-        "households": ibis.table(columns, name="households"),
-    }
+def _lines(**amount: str) -> Any:
+    columns = {"_person": "int32", "_cell": "int32", "trait_0": "int32"}
+    return ibis.table({**columns, **amount}, name="lines")
+
+
+WORDS = {"_block": "int32", "_cells": "int64", "trait_0": "int64"}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -221,21 +221,22 @@ def _sources(**amount: str) -> dict[str, Any]:
 def test_cells_expression_is_sql_of_every_engine_with_the_bound_in_it(
     shaped: Shaped, monkeypatch: pytest.MonkeyPatch, engine: str, bits: int
 ) -> None:
-    monkeypatch.setattr(cells, "_WORD_BITS", bits)
-    sql = str(ibis.to_sql(cells_expression(*shaped(2), _sources()), dialect=engine))
+    monkeypatch.setattr(encoding, "_WORD_BITS", bits)
+    rows = ibis.table(WORDS, name="words") if bits else _lines()
+    sql = str(ibis.to_sql(cells_expression(*shaped(2), rows), dialect=engine))
     assert "ROW_NUMBER()" in sql
     assert "PARTITION BY" in sql
-    assert ("BIT_OR" if bits else "SELECT DISTINCT") in sql
+    assert ("BIT_OR" if bits else "GROUP BY") in sql
     assert not {"FLOAT", "DOUBLE", "REAL"} & set(sql.upper().replace("(", " ").split())
-    without = str(ibis.to_sql(cells_expression(*shaped(3), _sources()), dialect=engine))
+    without = str(ibis.to_sql(cells_expression(*shaped(3), rows), dialect=engine))
     # Three benefits, three cells: each person's cells are distinct, and that is the bound.
     assert "ROW_NUMBER" not in without
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_cells_expression_of_a_sum_clips_in_the_query(shaped: Shaped, engine: str) -> None:
-    sources = _sources(_cents="int64")
-    sql = str(ibis.to_sql(cells_expression(*shaped(3, **SUM), sources), dialect=engine))
+    rows = _lines(_cents="int64")
+    sql = str(ibis.to_sql(cells_expression(*shaped(3, **SUM), rows), dialect=engine))
     assert "GREATEST(LEAST(" in sql
     assert "200000" in sql
     assert not {"FLOAT", "DOUBLE", "REAL"} & set(sql.upper().replace("(", " ").split())
