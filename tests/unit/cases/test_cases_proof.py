@@ -14,6 +14,7 @@ from cloison.cases.proof import HeadVerifier, allow_skew, verify_case
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.entries import case_closed_entry, case_opened_entry, case_renewed_entry
+from cloison.exchange.statement import to_milliseconds
 from cloison.identity import parse_nir, person_digest
 from cloison.ledger.checkpoint import verify_checkpoint
 from cloison.ledger.log import Log
@@ -91,19 +92,19 @@ def refused(proof: Proof, renewal: Proof | None, heads: HeadVerifier) -> str:
 
 def test_verify_case_gives_what_the_entry_says(ledger: Ledger) -> None:
     case = verify_case(ledger.proof(2), None, ledger.heads)
-    assert (case.type, case.activity, str(case.month)) == ("claim", "caf-ppa", "2026-06")
-    assert (case.opened_time, case.valid_until) == (NOW, END)
+    assert case.kind == ("claim", "caf-ppa", Month.parse("2026-06"))
+    assert (case.opened_ms, case.valid_until_ms) == (to_milliseconds(NOW), to_milliseconds(END))
     assert case.leaf_hash == leaf_hash(OPENED)
 
 
 def test_verify_case_renewal_moves_the_end_and_nothing_else(ledger: Ledger) -> None:
     case = verify_case(ledger.proof(2), ledger.proof(3), ledger.heads)
     plain = verify_case(ledger.proof(2), None, ledger.heads)
-    assert case.valid_until == END + timedelta(days=30)
-    assert (case.leaf_hash, case.month, case.opened_time, case.person_digests) == (
+    assert case.valid_until_ms == to_milliseconds(END + timedelta(days=30))
+    assert (case.leaf_hash, case.kind, case.opened_ms, case.person_digests) == (
         plain.leaf_hash,
-        plain.month,
-        plain.opened_time,
+        plain.kind,
+        plain.opened_ms,
         plain.person_digests,
     )
 
@@ -198,7 +199,7 @@ def test_verify_case_proof_over_its_limit_is_too_large(ledger: Ledger, *, of_ren
             return proof, padded(renewal, size_bytes)
         return padded(proof, size_bytes), renewal
 
-    assert verify_case(*proofs(limits.CASE_PROOF_BYTES), ledger.heads).type == "claim"
+    assert verify_case(*proofs(limits.CASE_PROOF_BYTES), ledger.heads).kind.type == "claim"
     with pytest.raises(InputError) as caught:
         verify_case(*proofs(limits.CASE_PROOF_BYTES + 1), ledger.heads)
     assert caught.value.reason == "TOO_LARGE"
