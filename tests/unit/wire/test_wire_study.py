@@ -135,6 +135,7 @@ def test_study_key_of_a_process_that_ended_is_refused(studying: Studying) -> Non
         assert studying.refused() == "NO_STUDY_KEY", body
         part.before.clear()
     assert studying.spent == "0"
+    assert studying.publish().publication is not None  # a new study, with new keys
 
 
 def test_study_key_that_served_its_step_is_refused(studying: Studying) -> None:
