@@ -1,15 +1,13 @@
 """Ledgers read once, into columns: one function a kind of entry."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from cloison.audit.lines import EntryError, Line
 from cloison.audit.rows import (
-    NOT_SAID,
     Asked,
     Cited,
     Closed,
@@ -28,18 +26,17 @@ from cloison.audit.rows import (
     Sight,
     Told,
 )
+from cloison.audit.said import (
+    MOST,
+    PERMITS,
+    concluded,
+    is_live,
+    month_index,
+    seen_ms,
+    selected,
+)
 from cloison.audit.tables import Tables
-from cloison.exchange.obligations import FLAG, NOTICE
-from cloison.exchange.statement import GRANULARITY_NUMBERS
-from cloison.v1 import contestation_pb2, decision_pb2, entry_pb2, statement_pb2
-
-_PERMITS = (decision_pb2.OUTCOME_PERMIT, decision_pb2.OUTCOME_PERMIT_WITH_OBLIGATIONS)
-_GRANULARITIES = {number: one.value for one, number in GRANULARITY_NUMBERS.items()}
-_MONTHS_A_YEAR = 12
-_NUMBER = 100
-_SECOND_MS = 1000
-_MOST = (1 << 63) - 1
-"""What a column holds; a count above it is no count."""
+from cloison.v1 import contestation_pb2, entry_pb2, statement_pb2
 
 
 def take(tables: Tables, line: Line) -> None:
@@ -54,29 +51,6 @@ def take(tables: Tables, line: Line) -> None:
     how = _TAKES.get(kind)
     if how is not None:
         how(tables, line, getattr(line.entry, kind))
-
-
-class _Selected(NamedTuple):
-    """Which data a statement asks."""
-
-    dataset: str
-    fields: str
-    first: int
-    last: int
-    granularity: str
-    received_for: str
-    received_by: str
-
-
-class _Concluded(NamedTuple):
-    """What a decision says."""
-
-    permitted: int
-    reason: str
-    texts: str
-    provisional: int
-    notices: str
-    flag: str
 
 
 def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
@@ -95,7 +69,7 @@ def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
 def _see(
     tables: Tables, line: Line, statement: statement_pb2.Statement, traces: Sequence[bytes]
 ) -> None:
-    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
+    chosen = selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
     for trace in traces:
         tables.sights.add(
             Sight(
@@ -127,8 +101,8 @@ def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
 def _question(
     line: Line, decided: entry_pb2.Decided, statement: statement_pb2.Statement
 ) -> Question:
-    chosen = _selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
-    said = _concluded(decided.decision.SerializeToString(deterministic=True))
+    chosen = selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
+    said = concluded(decided.decision.SerializeToString(deterministic=True))
     facts, table, place = decided.facts, statement.table, _place(line)
     return Question(
         place.ledger,
@@ -150,11 +124,11 @@ def _question(
         chosen.received_by,
         hash(statement.case_leaf_hash),
         facts.case.type,
-        _month(facts.case.month),
+        month_index(facts.case.month),
         facts.case.opened_time_ms,
-        int(_live(facts.case, statement.activity, place.time)),
+        int(is_live(facts.case, statement.activity, place.time)),
         facts.persons,
-        min(statement.cohort.size, _MOST),
+        min(statement.cohort.size, MOST),
         f"{table.table} {table.period}" if table.table else "",
         said.permitted,
         decided.decision.outcome,
@@ -168,18 +142,8 @@ def _question(
         hash(decided.sealed_hash),
         hash(line.leaf),
         decided.label.until_ms,
-        _seen(facts, place.time),
+        seen_ms(facts, place.time),
     )
-
-
-def _seen(facts: decision_pb2.Facts, time_ms: int) -> int:
-    """When enough witnesses had last seen the ledger of a decision."""
-    said = facts.witnessing
-    if not facts.HasField("witnessing") or said.quorum_none:
-        return NOT_SAID
-    if not said.HasField("own_seconds"):
-        return 0
-    return max(0, time_ms - min(said.own_seconds * _SECOND_MS, _MOST))
 
 
 def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
@@ -191,9 +155,9 @@ def _received(tables: Tables, line: Line, received: entry_pb2.Received) -> None:
             hash(received.statement_hash),
             line.body,
             received.holder,
-            min(received.leaf_index, _MOST),
+            min(received.leaf_index, MOST),
             hash(received.leaf_hash),
-            int(received.outcome in _PERMITS),
+            int(received.outcome in PERMITS),
             received.outcome,
             hash(received.sealed_hash),
             received.label.until_ms,
@@ -216,7 +180,7 @@ def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
             line.entry.entry_time_ms,
             line.body,
             hash(part.statement_hash),
-            min(part.batch_index, _MOST),
+            min(part.batch_index, MOST),
             len(part.person_digests),
             int(part.received),
             hash(part.sealed_hash),
@@ -236,7 +200,7 @@ def _opened(tables: Tables, line: Line, opened: entry_pb2.CaseOpened) -> None:
             hash(line.leaf),
             opened.activity,
             opened.type,
-            _month(opened.month),
+            month_index(opened.month),
             opened.valid_until_ms,
             len(opened.person_digests),
         )
@@ -292,7 +256,7 @@ def _objected(tables: Tables, line: Line, objected: entry_pb2.Objected) -> None:
 
 def _failures(tables: Tables, line: Line, failures: entry_pb2.Failures) -> None:
     for one in failures.counts:
-        calls = min(one.count, _MOST)
+        calls = min(one.count, MOST)
         tables.failures.add(
             Failure(line.ledger, line.index, failures.minute_ms, failures.peer, one.reason, calls)
         )
@@ -357,49 +321,3 @@ def _bad(line: Line, why: str) -> EntryError:
 
 def _place(line: Line) -> Place:
     return Place(line.ledger, line.index, line.entry.entry_time_ms)
-
-
-def _live(case: decision_pb2.CaseFacts, activity: str, time_ms: int) -> bool:
-    """A case of this activity, open then, that covers every person asked about."""
-    return (
-        case.covers_persons
-        and case.activity == activity
-        and case.opened_time_ms <= time_ms < case.valid_until_ms
-    )
-
-
-def _month(number: int) -> int:
-    """The index of a `YYYYMM` month; of none, -1."""
-    year, month = divmod(number, _NUMBER)
-    return year * _MONTHS_A_YEAR + month - 1
-
-
-@lru_cache(maxsize=8192)
-def _selected(holder: str, raw: bytes) -> _Selected:
-    selection = statement_pb2.Selection.FromString(raw)
-    received = selection.received
-    return _Selected(
-        f"{received.from_holder or holder}/{selection.dataset}",
-        " ".join(selection.fields),
-        _month(selection.first_month),
-        _month(selection.last_month),
-        _GRANULARITIES.get(selection.granularity, ""),
-        received.received_for,
-        received.received_by,
-    )
-
-
-@lru_cache(maxsize=8192)
-def _concluded(raw: bytes) -> _Concluded:
-    decision = decision_pb2.Decision.FromString(raw)
-    permits = sorted({rule.text for rule in decision.rules if rule.effect == "permit"})
-    notices = sorted({duty.value for duty in decision.obligations if duty.kind == NOTICE})
-    flags = sorted({duty.value for duty in decision.obligations if duty.kind == FLAG})
-    return _Concluded(
-        int(decision.outcome in _PERMITS),
-        decision.reason,
-        " ".join(permits),
-        int(decision.provisional),
-        " ".join(notices),
-        " ".join(flags),
-    )

@@ -92,43 +92,66 @@ class Opened:
         Raises:
             StorageError: as `LedgerFolder`.
         """
-        logs: dict[str, dict[BodyId, LedgerFolder]] = {log: {} for log in LOGS}
-        witnessed: list[Witnessed] = []
-        against: list[Contradiction] = []
-        refused = list(self.refused)
-        heads: dict[str, bytes | None] = {}
-        false: set[tuple[str, str]] = set()
+        reading = _Reading(self)
         for one in self.places:
-            name = one.verifier.name
             try:
                 folder = LedgerFolder(one.body, one.folder, one.verifier)
             except IntegrityError as error:
-                refused.append(broken(one.folder, one.verifier, error))
-                continue
-            logs[one.log][one.body] = folder
-            for each in self.kept:
-                try:
-                    against += contradictions(folder.snapshot, one.verifier, each, self.trust)
-                except IntegrityError as error:
-                    refused.append(false_head(each.witness, one.verifier, error))
-                    false.add((each.witness, sha256(name.encode()).hexdigest()))
-            heads[name] = witnessed_note(one.folder)
+                reading.refused.append(broken(one.folder, one.verifier, error))
+            else:
+                reading.logs[one.log][one.body] = folder
+                reading.hold_to_witnesses(one, folder)
+                reading.hold_to_its_own(one, folder)
+        return reading.done()
+
+
+class _Reading:
+    """What opening ledgers found so far."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.logs: dict[str, dict[BodyId, LedgerFolder]] = {log: {} for log in LOGS}
+        self.refused = list(opened.refused)
+        self._opened = opened
+        self._witnessed: list[Witnessed] = []
+        self._against: list[Contradiction] = []
+        self._heads: dict[str, bytes | None] = {}
+        self._false: set[tuple[str, str]] = set()
+
+    def hold_to_witnesses(self, one: LedgerAt, folder: LedgerFolder) -> None:
+        """What each witness keeps of it: a head of these entries, or another, or none at all."""
+        trust = self._opened.trust
+        for kept in self._opened.kept:
             try:
-                said = read_witnessed(folder.snapshot, heads[name], one.verifier, self.trust)
+                self._against += contradictions(folder.snapshot, one.verifier, kept, trust)
             except IntegrityError as error:
-                refused.append(broken(one.folder, one.verifier, error))
-                said = None
-            if not isinstance(said, Witnessed):
-                heads[name] = None
-                against += [] if said is None else [said]
-                said = Witnessed(name, 0, 0 if self.trust.asks else None)
-            if AUDITED in self.trust.groups:
-                witnessed.append(said)
-        found = Ledgers(logs["traces"], logs["register"], witnessed, against)
+                self.refused.append(false_head(kept.witness, one.verifier, error))
+                self._false.add((kept.witness, sha256(folder.origin.encode()).hexdigest()))
+
+    def hold_to_its_own(self, one: LedgerAt, folder: LedgerFolder) -> None:
+        """The head that witnesses saw, as the ledger itself shows it."""
+        trust, note = self._opened.trust, witnessed_note(one.folder)
+        said: Witnessed | Contradiction | None = None
+        try:
+            said = read_witnessed(folder.snapshot, note, one.verifier, trust)
+        except IntegrityError as error:
+            self.refused.append(broken(one.folder, one.verifier, error))
+        if isinstance(said, Contradiction):
+            self._against.append(said)
+        if not isinstance(said, Witnessed):
+            said, note = Witnessed(folder.origin, 0, 0 if trust.asks else None), None
+        self._heads[folder.origin] = note
+        if AUDITED in trust.groups:
+            self._witnessed.append(said)
+
+    def done(self) -> "ReadLedgers":
+        """All of it."""
+        opened = self._opened
         kept = tuple(
-            one.without({name for who, name in false if who == one.witness}) for one in self.kept
+            one.without({name for who, name in self._false if who == one.witness})
+            for one in opened.kept
         )
-        return ReadLedgers(found, tuple(refused), heads, kept, self.places)
+        found = Ledgers(self.logs["traces"], self.logs["register"], self._witnessed, self._against)
+        return ReadLedgers(found, tuple(self.refused), self._heads, kept, opened.places)
 
 
 @dataclass(frozen=True, slots=True)
