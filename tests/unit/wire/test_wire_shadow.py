@@ -1,6 +1,7 @@
 """Shadow mode: what is asked is decided and entered, and nothing leaves, until its day or after."""
 
 from datetime import timedelta
+from functools import cache
 
 import pytest
 from tests.federation import ANNE, CAF, CNAV, ROOT, Federation, Program
@@ -23,11 +24,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
 
 
-def tried(federation: Federation, until: str) -> Program:
-    """The prime d'activité, on trial at both nodes."""
+@cache
+def policy_until(until: str) -> PolicySet:
     files = read_policy(ROOT)
     files[FILE] += f'\n[shadow]\nuntil = {until}\nbeside = "Un échange de fichiers."\n'.encode()
-    federation.policy = PolicySet.parse(files)
+    return PolicySet.parse(files)
+
+
+def tried(federation: Federation, until: str) -> Program:
+    """The prime d'activité, on trial at both nodes."""
+    federation.policy = policy_until(until)
     return federation.program("caf-ppa")
 
 
@@ -100,10 +106,8 @@ def test_what_was_made_again_before_a_trials_end_says_nothing_of_after(
     program.ask(program.question(program.open_case()))
     (entry,) = federation.entries(CNAV, "decided")
     day = federation.clock().date()
-    files = read_policy(ROOT)
     tomorrow = day + timedelta(days=1)
-    files[FILE] += f'\n[shadow]\nuntil = {tomorrow}\nbeside = "x"\n'.encode()
-    policy = PolicySet.parse(files)
+    policy = policy_until(f"{tomorrow}")
     replayer = Replayer(lambda _: policy)
     assert policy.epoch(day) == policy.epoch(tomorrow)
     assert replayer.decided(entry) == ""
