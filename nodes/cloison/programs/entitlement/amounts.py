@@ -23,8 +23,8 @@ from cloison.programs.entitlement.inputs import (
 )
 
 HOUSEHOLDS_A_SIMULATION = 3_400
-"""Of one slice. A simulation has a fixed cost of about a second and takes 0.3 MB a household; from
-some 4,000 on a household costs it half as much again (measured: 1.3, 1.9 ms at 3,400, 4,000)."""
+"""Of one slice: its memory grows with it, up to 0.3 MB a household, and so does what is done again
+where the engine refuses one. What a slice costs by itself is little beside reading its answers."""
 
 _PLAIN = Household(
     reference="",

@@ -144,10 +144,10 @@ class _People:
         self.units = int(starts[-1])
         self.unit_starts = starts
 
-    def build(self) -> Any:
-        """An empty simulation over these entities."""
+    def build(self, law: Any) -> Any:
+        """An empty simulation over these entities, by a tax and benefit system of OpenFisca's."""
         builder = SimulationBuilder()
-        builder.create_entities(system())
+        builder.create_entities(law)
         builder.declare_person_entity("individu", np.arange(len(self.persons)))
         roles = [person.role for person in self.persons]
         family = builder.declare_entity("famille", np.arange(len(self.households)))
@@ -156,7 +156,7 @@ class _People:
         builder.join_with_persons(home, self.family, [_HOME_ROLE[role] for role in roles])
         unit = builder.declare_entity("foyer_fiscal", np.arange(self.units))
         builder.join_with_persons(unit, self.unit, self._unit_roles())
-        return builder.build(system())
+        return builder.build(law)
 
     def _unit_roles(self) -> list[str]:
         return [
@@ -261,7 +261,7 @@ def compute(benefit: Benefit, window: Window, households: Sequence[Household]) -
 def simulate(benefit: Benefit, window: Window, households: Sequence[Household]) -> Any:
     """The one simulation, every input set and nothing computed."""
     people = _People(households)
-    simulation = people.build()
+    simulation = people.build(system())
     for variable, period, values in _inputs(benefit, window, people):
         simulation.set_input(variable, period, values)
     return simulation
