@@ -71,23 +71,10 @@ _FAMILY_BENEFITS = {
 }
 _PAID_BY_OTHERS = ("asi", "ass", "caah")
 _NOT_WORKED_OUT = (
-    "salaire_imposable",
-    "chomage_imposable",
-    "retraite_imposable",
-    "csg_imposable_salaire",
-    "csg_imposable_chomage",
-    "csg_imposable_retraite",
-    "crds_salaire",
-    "crds_chomage",
-    "crds_retraite",
-    "casa",
-    "rente_accident_travail",
-    "aah",
-    "caah",
-    "mva",
-    "asi",
-    "ass",
-)
+    "salaire_imposable", "chomage_imposable", "retraite_imposable", "csg_imposable_salaire",
+    "csg_imposable_chomage", "csg_imposable_retraite", "crds_salaire", "crds_chomage",
+    "crds_retraite", "casa", "rente_accident_travail", "aah", "caah", "mva", "asi", "ass",
+)  # fmt: skip
 _ACTIVITY = {
     Activity.EMPLOYEE: "actif",
     Activity.SELF_EMPLOYED: "actif",
