@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 
 from cloison.cases.outcomes import ClosedAs
@@ -15,8 +15,10 @@ from cloison.exchange.entries import (
     parse_entry,
 )
 from cloison.exchange.statement import to_milliseconds
+from cloison.exchange.traced import entry_day
 from cloison.identity import person_digest, reference_digest
 from cloison.law import Activity
+from cloison.law.durations import end_of
 from cloison.law.records import CaseType, Over
 from cloison.ledger.tree import leaf_hash
 from cloison.months import Month
@@ -129,7 +131,8 @@ class CaseDesk:
         }
         new = [basis for basis in bases if live[basis.reference] is None]
         if new:
-            live.update(self._write(activity, case_type, month, now + validity, new, now))
+            end = min(now + validity, self._end_of_traces(utc_day(now)))
+            live.update(self._write(activity, case_type, month, end, new, now))
         for basis in bases:
             case = live[basis.reference]
             if case is not None:
@@ -224,13 +227,23 @@ class CaseDesk:
     def renew(self, activity: str, case_leaf_hash: bytes, valid_until: datetime) -> int:
         """Moves a live case's end, at most as far as a new case would reach; its entry's index.
 
+        INVARIANT: no case outlives the traces of the day it was opened on. It is proved by its
+        entry there, which would keep all later ones with it past the time the law has them kept.
+
         Raises:
             PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
-            InputError: `TOO_LONG`: further than the activity's record allows.
+            InputError: `TOO_LONG`: further than the activity's record, or those traces, allow.
         """
         now = self._node.clock()
         case = self._live(activity, case_leaf_hash, now)
         declared = _declared(self._record(activity), case.type)
+        opened = entry_day(self._node.traces.entry(case.leaf_index))
+        if valid_until > (traces_end := self._end_of_traces(opened)):
+            raise InputError(
+                "TOO_LONG",
+                f"case: the traces of the day it was opened on go on {traces_end.date()}",
+                "close it, and open a new one if there is still a claim",
+            )
         longest = now + timedelta(days=declared.validity_days)
         if not now < valid_until <= longest:
             raise InputError(
@@ -242,6 +255,13 @@ class CaseDesk:
         with self._node.vault.lasting():
             self._node.vault.renew_case(case_leaf_hash, receipt.leaf_index, valid_until)
         return receipt.leaf_index
+
+    def _end_of_traces(self, day: date) -> datetime:
+        """Until when the entries of a day are kept."""
+        rules = self._node.policy.traces
+        if rules is None:  # then nothing goes
+            return datetime.max.replace(tzinfo=UTC)
+        return end_of(rules.retention.kept, datetime.combine(day, time(), UTC))
 
     def close(self, activity: str, case_leaf_hashes: Sequence[bytes], outcome: str) -> list[int]:
         """Closes cases, all or none; the leaf index of each entry.

@@ -1,7 +1,8 @@
 """The oldest traces go when the law no longer has them kept; the register says what went.
 
-Whole bundles of 256 entries go, from the first on: up to 255 entries stay some time longer. What a
-live case still has to be proved by stays too, however old.
+Whole bundles of 256 entries go, from the first on: up to 255 entries stay some time longer. No case
+outlives the traces of the day it was opened on (`CaseDesk.renew`); what one that is live still has
+to be proved by stays only where a policy set shortened the time meanwhile.
 """
 
 from collections.abc import Iterator

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.federation import ANNE, BRUNO, CAF, CLEO, CNAV, DENIS, DGFIP, NOW, Federation
+from tests.federation import ANNE, BODIES, BRUNO, CAF, CLEO, CNAV, DENIS, DGFIP, NOW, Federation
 from tests.unit.wire.persons import Part, Reader, ask, next_day, of_kind
 
+from cloison.bodies import BodyId
 from cloison.errors import CloisonError, IntegrityError, PeerError
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.traced import EVERYONE, traced_keys
@@ -61,6 +62,16 @@ def test_accesses_is_itself_an_entry_seen_the_next_time(federation: Federation) 
         "subject-access",
         "person-access",
     )
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_accesses_is_entered_under_a_record_of_that_very_body(
+    federation: Federation, body: BodyId
+) -> None:
+    Reader(federation, ANNE, body).read()
+    (entry,) = federation.entries(body, "person_read")
+    record = federation.policy.activities[entry.person_read.activity]
+    assert (record.body, record.purposes) == (body, ("subject-access",))
 
 
 def test_accesses_shows_a_refusal_that_named_the_person(federation: Federation) -> None:

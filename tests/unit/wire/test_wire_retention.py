@@ -1,11 +1,12 @@
 """Thirty-six months, then the oldest traces go, with a certificate; the rest is as it was."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from tests.federation import ANNE, CNAV, NOW, Federation
+from tests.federation import ANNE, CAF, CNAV, NOW, Federation
 from tests.unit.wire.persons import Reader, ask, next_day
 
+from cloison.bodies import BodyId
 from cloison.errors import InputError
 from cloison.exchange.entries import failures_entry, parse_entry
 from cloison.ledger.reader import LedgerReader
@@ -18,8 +19,8 @@ from cloison.wire.retention import RetentionDesk
 LATER = NOW.replace(year=NOW.year + 3) + timedelta(days=2)
 
 
-def fill(federation: Federation, count: int) -> None:
-    node = federation.node(CNAV)
+def fill(federation: Federation, count: int, body: BodyId = CNAV) -> None:
+    node = federation.node(body)
     now = federation.clock()
     node.enter([failures_entry("caf", now, [("BAD_NIR", n + 1)], now) for n in range(count)])
 
@@ -79,6 +80,32 @@ def test_prune_of_days_still_to_be_kept_is_refused(federation: Federation) -> No
             RetentionDesk(node).prune(before + timedelta(days=1))
         assert caught.value.reason == "STILL_KEPT"
     assert node.traces.minimum == 0
+
+
+def test_case_renewed_again_and_again_ends_before_its_traces_and_keeps_none_back(
+    federation: Federation,
+) -> None:
+    ppa = federation.program("caf-ppa")
+    case, opened, renewed = ppa.open_case(), federation.clock(), 0
+    fill(federation, 600, CAF)
+    last_end = datetime.combine(opened.replace(year=opened.year + 3).date(), time(), UTC)
+    end = case.valid_until
+    while end < last_end:
+        federation.clock.now = end - timedelta(days=1)
+        end = min(end + timedelta(days=60), last_end)
+        ppa.cases.renew("caf-ppa", case.leaf_hash, end)
+        renewed += 1
+    federation.clock.now = last_end - timedelta(seconds=1)
+    with pytest.raises(InputError, match="traces of the day it was opened") as caught:
+        ppa.cases.renew("caf-ppa", case.leaf_hash, last_end + timedelta(seconds=1))
+    assert (caught.value.reason, renewed > 10) == ("TOO_LONG", True)
+    federation.clock.now = last_end
+    node = federation.node(CAF)
+    DayBook(node).close_all()
+    node.traces.settle()
+    pruned = RetentionDesk(node).daily()
+    assert pruned is not None
+    assert pruned.first_index == 512
 
 
 def test_daily_of_a_young_ledger_removes_nothing(federation: Federation) -> None:
