@@ -28,7 +28,10 @@ def purpose_of(entry: entry_pb2.Entry) -> str:
 
 
 def seals_of(
-    new: Sequence[bytes], rules: TraceRules, asked: Callable[[bytes], str]
+    new: Sequence[bytes],
+    rules: TraceRules,
+    asked: Callable[[bytes], str],
+    declared: Callable[[str], Sequence[str]],
 ) -> Iterator[bytes]:
     """The entries that seal those of `new` about a person whose purpose a text lets be sealed.
 
@@ -36,6 +39,8 @@ def seals_of(
         new: Entries about to be written together.
         rules: What a text lets be sealed.
         asked: The purpose of a question entered before, by the hash of its statement.
+        declared: The purposes of an activity. A case is opened for any of them, so it is sealed
+            where each may be: seen at once, it would tell of what is asked under it.
     """
     just_asked: dict[bytes, str] = {}
     for data in new:
@@ -47,6 +52,10 @@ def seals_of(
             just_asked[sha256(part.signed.statement).digest()] = purpose
         elif kind in _NAMING:
             purpose = just_asked.get(part.statement_hash) or asked(part.statement_hash)
+        elif kind == "case_opened":
+            purposes = declared(part.activity)
+            sealable = purposes and all(map(rules.sealed_for, purposes))
+            purpose = purposes[0] if sealable else ""
         rule = rules.sealed_for(purpose)
         if rule is not None and part.trace_keys:
             now = from_milliseconds(entry.entry_time_ms)

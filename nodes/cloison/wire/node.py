@@ -148,7 +148,7 @@ class Node:
     def append(self, new: Sequence[bytes]) -> list[receipt_pb2.Receipt]:
         """As `enter`; a receipt each."""
         entered = self.enter(new)
-        proofs = self.traces.inclusion_proofs(entered)
+        proofs = self.traces.inclusion_proofs(entered)[: len(new)]  # behind them, what seals some
         return [
             receipt_pb2.Receipt(
                 entry=entry,
@@ -180,7 +180,12 @@ class Node:
         rules = self.policy.traces
         if rules is None or not rules.sealed:
             return new
-        return [*new, *seals_of(new, rules, self._asked_purpose)]
+        return [*new, *seals_of(new, rules, self._asked_purpose, self._purposes)]
+
+    def _purposes(self, activity: str) -> Sequence[str]:
+        """Of an activity of the register; none where it is in none."""
+        record = self.policy.activities.get(activity)
+        return () if record is None else record.purposes
 
     def _asked_purpose(self, statement_hash: bytes) -> str:
         """The purpose of a question that stands in this ledger already; empty where it does not."""

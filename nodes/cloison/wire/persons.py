@@ -214,7 +214,8 @@ class PersonDesk:
             data = self._node.traces.entry(index)
             sealed = self._sealed(data)
             access = persons_service_pb2.AccessEntry(proof=self._proof(index, heads, hide=sealed))
-            if (said := words.get(index)) is not None:
+            said = words.get(index)
+            if said is not None and said.hash == _said_in(data):
                 access.says_salt, access.says = said.salt, said.says
             yield persons_service_pb2.ListAccessesResponse(access=access)
             question = None if sealed else self._question(parse_entry(data), heads.size)
@@ -312,6 +313,13 @@ class PersonDesk:
             if leaf_hash(data) == leaf and about:
                 return
         raise PeerError("NOT_YOURS", "entry: none of this place is about you", "list them first")
+
+
+def _said_in(data: bytes) -> bytes:
+    """The hash of the words an entry was made with; words whose entry a crash took have none."""
+    entry = parse_entry(data)
+    said = getattr(entry, entry.WhichOneof("kind") or "", None)
+    return bytes(getattr(said, "says_hash", b""))
 
 
 def _rows(proof: RowsProof) -> persons_service_pb2.RowsProof:

@@ -1,7 +1,7 @@
 """A person signs in and is given every entry about them; attempts to hide or invent are caught."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -21,6 +21,7 @@ from cloison.programs.person.compare import differences
 from cloison.programs.person.sentences import Sentences
 from cloison.programs.person.verify import verify_traces
 from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
+from cloison.wire.access_contests import Words
 from cloison.wire.person_operator import OperatorDesk
 from cloison.wire.vault import Vault
 
@@ -345,6 +346,24 @@ def test_contest_twice_is_entered_once(federation: Federation) -> None:
     assert len(federation.entries(CNAV, "access_contested")) == 1
 
 
+def test_words_of_a_contest_whose_entry_the_disk_refused_are_shown_as_no_others(
+    federation: Federation,
+) -> None:
+    ask(federation, ANNE)
+    reader = Reader(federation, ANNE)
+    index = next(reader.read().own).index
+    node = federation.node(CNAV)
+    with node.vault.lasting():  # as the vault is left where the entry is not written
+        node.vault.access_contests.keep(
+            node.traces.size, node.row_key(ANNE.nir), Words.new("Perdu.")
+        )
+    again = reader.read()
+    assert [one.says for one in again.own if one.says] == []
+    assert not list(OperatorDesk(node).contested(everything=True))
+    reader.contest(index, "De nouveau.")
+    assert [one.says for one in reader.read().own if one.says] == ["De nouveau."]
+
+
 def test_contest_of_an_entry_about_two_is_entered_for_each_and_told_to_neither(
     federation: Federation,
 ) -> None:
@@ -425,14 +444,16 @@ def test_traced_keys_of_a_permitted_table_is_everyone() -> None:
     assert list(traced_keys(entry)) == [EVERYONE]
 
 
-def seal(federation: Federation, *bodies: str) -> None:
-    """A test's own text lets what is asked for `calculation` be sealed; the shipped set none."""
+def seal(federation: Federation, *bodies: str, purposes: Sequence[str] = ("calculation",)) -> None:
+    """A test's own text lets what is asked for these be sealed; the shipped set none."""
     rules = federation.policy.traces
     assert rules is not None
     assert rules.sealed == ()
-    sealed = Sealed(purpose="calculation", text="gdpr-15", article="test", at_most="P10D")
+    sealed = tuple(
+        Sealed(purpose=one, text="gdpr-15", article="test", at_most="P10D") for one in purposes
+    )
     tested = dataclasses.replace(
-        federation.policy, traces=rules.model_copy(update={"sealed": (sealed,)})
+        federation.policy, traces=rules.model_copy(update={"sealed": sealed})
     )
     for body in bodies:
         federation.node(CAF if body == CAF else CNAV).policy = tested
@@ -457,6 +478,23 @@ def test_sealed_entries_are_counted_at_once_and_read_from_their_date(
     assert "permet de taire" in line.sentence
     next_day(federation, CNAV, days=10)
     assert "decided" in reader.kinds()
+
+
+def test_case_of_what_may_be_sealed_is_sealed_with_it(federation: Federation) -> None:
+    record = federation.policy.activities["caf-ppa"]
+    seal(federation, CAF, purposes=record.purposes)
+    ask(federation, ANNE)
+    kinds = Reader(federation, ANNE, CAF).kinds()
+    # The case and the question of it: each is counted, and what it is of is not said.
+    assert kinds.count("sealed") == kinds.count("entry_sealed") > 1
+    assert not {"case_opened", "asked", "received"} & set(kinds)
+
+
+def test_case_of_what_may_be_sealed_in_part_is_shown(federation: Federation) -> None:
+    assert len(federation.policy.activities["caf-ppa"].purposes) > 1
+    seal(federation, CAF)
+    ask(federation, ANNE)
+    assert "case_opened" in Reader(federation, ANNE, CAF).kinds()
 
 
 def test_sealed_entries_no_text_allows_are_refused_by_the_person(federation: Federation) -> None:
