@@ -221,8 +221,20 @@ REPLAYS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", REPLAYS)
-@pytest.mark.parametrize("name", [COUNTS, SUMS])
+BRACKETS, DECILES, TREE = "caf-amount-brackets", "cnav-income", "cnav-income-tree"
+
+
+AMOUNTS = ["another line", "an amount past all bounds", "an amount below zero", "no amount"]
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        *((name, case) for name in (COUNTS, SUMS) for case in REPLAYS),
+        # A bracket is chosen by the amount: what changes it, and what must not add to it.
+        *((name, case) for name in (BRACKETS, DECILES, TREE) for case in AMOUNTS),
+    ],
+)
 def test_whole_publication_replayed_with_one_person_more_never_moves_past_the_sensitivity(
     declared: Declared, tmp_path: Path, name: str, case: str
 ) -> None:
@@ -231,6 +243,7 @@ def test_whole_publication_replayed_with_one_person_more_never_moves_past_the_se
     plain = {"benefit": "ppa", "department": "01", "amount": 50_000, "_corrected": False}
     others = [plain | {"_subject": n.to_bytes(16, "big")} for n in range(1, 40)]
     mine = [REPLAYS[case](plain) | {"_subject": b"\xff" * 16} for _ in range(7)]
+    amount = "mns" if "mns" in question.table.reads()[question.table.dataset] else "amount"
     frozen, calls, documents = Frozen(), [], []
     schema = pa.schema(
         {
@@ -241,9 +254,10 @@ def test_whole_publication_replayed_with_one_person_more_never_moves_past_the_se
             "amount": pa.int64(),
         }
     )
+    named = [amount if one == "amount" else one for one in schema.names]
     for number, rows in enumerate((others, others + mine)):
         path = tmp_path / f"{number}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, schema), path)
+        pq.write_table(pa.Table.from_pylist(rows, schema).rename_columns(named), path)
         held = {one: [HeldPeriod(path)] for one in question.table.reads()}
         seen: list[tuple[Mechanism, list[int]]] = []
 
