@@ -40,15 +40,15 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     Raises:
         InputError: `ENTRY_TOO_LONG`: an entry of more than 65,535 bytes.
     """
-    lengths = [len(entry) for entry in entries]
-    if max(lengths, default=0) > MAX_ENTRY_BYTES:
-        raise InputError(
-            "ENTRY_TOO_LONG",
-            f"entry: {max(lengths)} bytes where {MAX_ENTRY_BYTES} is the most",
-        )
-    parts = [b""] * (2 * len(lengths))
-    parts[::2] = [length.to_bytes(_LENGTH_BYTES, "big") for length in lengths]
-    parts[1::2] = entries
+    parts: list[bytes] = []
+    for entry in entries:
+        if len(entry) > MAX_ENTRY_BYTES:
+            raise InputError(
+                "ENTRY_TOO_LONG",
+                f"entry: {len(entry)} bytes where {MAX_ENTRY_BYTES} is the most",
+            )
+        parts.append(len(entry).to_bytes(_LENGTH_BYTES, "big"))
+        parts.append(entry)
     return b"".join(parts)
 
 

@@ -24,8 +24,8 @@ class Nodes(Protocol):
         ...  # pragma: no cover - a protocol has no body
 
 
-class NodeRows(Protocol):
-    """As `Nodes`, many neighbours at once."""
+class NodeRows(Nodes, Protocol):
+    """And many neighbours at once."""
 
     def row(self, height: int, start: int, stop: int) -> Sequence[bytes]:
         """The hashes of `node` for each index from `start` to `stop`, the last left out."""
@@ -100,8 +100,9 @@ def inclusions_from(
 
     From the root down, a row of neighbours at a time: what they share is put together once.
     """
-    paths: list[list[bytes]] = [[]]
-    for height in reversed(range((size - 1).bit_length())):
+    shared = (first ^ (stop - 1)).bit_length()  # from this height up all go one way
+    paths = [_path(nodes, edges, shared, first >> shared, size)]
+    for height in reversed(range(shared)):
         low, high = first >> height, (stop - 1) >> height
         start, complete = low & ~1, size >> height
         row: list[bytes | None] = [*nodes.row(height, start, min((high | 1) + 1, complete))]
