@@ -7,6 +7,7 @@ decision. What that evaluator makes of every example, unchanged, is first held a
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import cedarpy
 from cedarpy import pst
 
 from cloison.errors import IntegrityError
@@ -16,10 +17,13 @@ from cloison.law.examples import differences, facts_of, noon_of, question_of
 from cloison.law.expected import Example
 from cloison.law.mutants import Mutant, mutants_of
 from cloison.law.policy_set import PolicySet
+from cloison.law.prove.idle import Idle
+from cloison.law.prove.search import Search
 from cloison.law.question import Decision, Outcome
 from cloison.law.reference import EvaluationError, Request, World, request_of, satisfied, world_of
 from cloison.law.rules import Rule
 from cloison.law.shape import requests_of
+from cloison.law.slices import policy_set
 from cloison.law.verdict import Said, conclusion, verdict_of
 
 _Truths = Mapping[str, bool | None]
@@ -28,15 +32,23 @@ _Truths = Mapping[str, bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many slips there can be, and those that no example sees."""
+    """How many slips there can be, and those that no example sees.
+
+    Attributes:
+        refused: Seen by no example, but no policy set: the schema refuses them.
+        idle: Seen by none, for there is nothing to see: proved to change no decision.
+        survivors: The others that no example sees.
+    """
 
     mutants: int
+    refused: tuple[Mutant, ...]
+    idle: tuple[Mutant, ...]
     survivors: tuple[Mutant, ...]
 
     @property
     def killed(self) -> int:
         """How many turn an example red."""
-        return self.mutants - len(self.survivors)
+        return self.mutants - len(self.refused) - len(self.idle) - len(self.survivors)
 
 
 def cover(policy: PolicySet) -> Coverage:
@@ -49,8 +61,29 @@ def cover(policy: PolicySet) -> Coverage:
     """
     trials = list(_trials(policy))
     every = [mutant for rule in policy.rules for mutant in mutants_of(rule)]
-    survivors = tuple(one for one in every if not any(trial.sees(one) for trial in trials))
-    return Coverage(len(every), survivors)
+    unseen = tuple(one for one in every if not any(trial.sees(one) for trial in trials))
+    return Coverage(len(every), (), (), unseen)
+
+
+def sort_out(policy: PolicySet, found: Coverage) -> Coverage:
+    """Of what no example sees, apart: what the schema refuses, what is proved to change nothing."""
+    refused = tuple(one for one in found.survivors if not _typed(policy, one))
+    idle = Idle(Search(policy))
+    nothing = tuple(
+        one
+        for one in found.survivors
+        if one.template is not None and one not in refused and idle.proves(one.rule, one.template)
+    )
+    left = tuple(one for one in found.survivors if one not in refused and one not in nothing)
+    return Coverage(found.mutants, refused, nothing, left)
+
+
+def _typed(policy: PolicySet, mutant: Mutant) -> bool:
+    """Whether the schema would let it into a policy set."""
+    if mutant.template is None:
+        return True
+    written = str(policy_set([mutant.template]))
+    return cedarpy.validate_policies(written, policy.schema).validation_passed
 
 
 def _trials(policy: PolicySet) -> Iterator["_Trial"]:
@@ -72,19 +105,25 @@ def _trial(policy: PolicySet, text: str, example: Example, world: World) -> "_Tr
     if outside_record(policy, shape) is not None:
         return None
     texts = frozenset(policy.activities[shape.activity].legal_bases)
-    found = policy.slices.slice(shape.place, policy.epoch_day(epoch), texts)
-    asked = requests_of(shape, purposes_of(policy, shape), found.attributes)
+    # Whatever their heads: one that is widened may be about this question.
+    day = policy.epoch_day(epoch)
+    rules = {
+        rule.id: rule
+        for rule in policy.rules
+        if rule.in_force(day) and (not rule.permits or rule.ref.text in texts)
+    }
+    asked = requests_of(shape, purposes_of(policy, shape), policy.attributes)
     requests = tuple(map(request_of, asked))
     return _Trial(
         text=text,
         example=example,
-        rules=found.rules,
+        rules=rules,
         requests=requests,
         relied=shape.legal_basis,
         decision=decide_anew(policy, question, facts, now),
         world=world,
         truths=tuple(
-            {name: _truth(rule.template, one, world) for name, rule in found.rules.items()}
+            {name: _truth(rule.template, one, world) for name, rule in rules.items()}
             for one in requests
         ),
     )
@@ -103,7 +142,7 @@ class _Trial:
 
     Attributes:
         text: The text it stands at.
-        rules: Those of its slice.
+        rules: Those in force that it may rest on, and every forbid in force.
         requests: One a purpose, the one asked for first.
         relied: The text it relies on.
         decision: What Cedar makes of it.

@@ -65,4 +65,6 @@ class Example(FileShape):
     provisional: StrictBool | None = None
     nearest: str | None = None
     """The first of the nearest permits, `text/rule`."""
+    refused_if: Annotated[tuple[dict[str, object], ...], Field(min_length=1)] | None = None
+    """Changes that each refuse what this example permits (`variants`)."""
     why: str = ""

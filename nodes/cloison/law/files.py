@@ -6,7 +6,7 @@ A draft may come from anyone: its size and its nesting have a limit before any p
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import yaml
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from cloison.errors import InputError
 from cloison.law.expected import Example
+from cloison.law.variants import same_question, variants
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _EXAMPLE = TypeAdapter(Example)
@@ -22,6 +23,7 @@ _MOST_BYTES = 1 << 18
 _MOST_NESTED = 500
 _DEEPEST = 20
 _AS_OTHERS = "write it as the files beside it are; policy/README.md explains each word"
+_CHANGES = "each change is what is asked otherwise, as `case.live: false`; see policy/README.md"
 _NESTING = re.compile(r"[(\[{<>=.!*+-]|&&|\|\||\b(?:if|in|has|is|like)\b")
 
 
@@ -96,9 +98,38 @@ def parse_examples(path: str, content: bytes) -> tuple[Example, ...]:
     if not isinstance(node, yaml.SequenceNode) or not items:
         raise refuse(path, 1, "no example", "a text without an example is not tested")
     return tuple(
-        _example(path, child.start_mark.line + 1, item)
+        example
         for child, item in zip(node.value, items, strict=True)
+        for example in _with_variants(path, child, item)
     )
+
+
+def _with_variants(path: str, node: yaml.Node, item: object) -> Iterator[Example]:
+    """An example, and each of its changes that is refused."""
+    line = node.start_mark.line + 1
+    example = _example(path, line, item)
+    yield example
+    if not isinstance(item, dict) or not example.refused_if:
+        return
+    lines = _lines_of_changes(node)
+    try:
+        changed = list(variants(example, item))
+    except ValueError as error:
+        raise refuse(path, lines[0], str(error), _CHANGES) from error
+    for place, made in zip(lines, changed, strict=True):
+        variant = _example(path, place, made)
+        if same_question(variant, example):
+            raise refuse(path, place, "`refused_if`: a change that changes nothing", _CHANGES)
+        yield variant
+
+
+def _lines_of_changes(node: yaml.Node) -> list[int]:
+    return [
+        change.start_mark.line + 1
+        for key, value in node.value
+        if key.value == "refused_if"
+        for change in value.value
+    ]
 
 
 def _check_events(path: str, text: str) -> None:

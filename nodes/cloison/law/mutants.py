@@ -39,17 +39,43 @@ class Mutant:
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
-    """The rule gone; each atom negated; each bound moved by one; each element of a set left out."""
+    """Each slip there can be in a rule.
+
+    The rule gone; each part of its head widened to all there is; each condition dropped; each atom
+    negated; each bound moved by one; each element of a set left out.
+    """
     verb = "permits" if rule.permits else "forbids"
     decides = f"an example that this rule {verb}"
     alone = ", and no other (or that lists it under `rules`)" if rule.permits else ""
     yield Mutant(rule, None, "removed", f"{decides}{alone}")
+    yield from _widened(rule)
     for place, clause in enumerate(rule.template.clauses):
+        if not _is_and(clause.expr):
+            others = rule.template.clauses[:place] + rule.template.clauses[place + 1 :]
+            yield Mutant(rule, replace(rule.template, clauses=others), *_dropped(clause.expr))
         for changed, what, wanted in _changes(clause.expr):
             clauses = list(rule.template.clauses)
             clauses[place] = replace(clause, expr=changed)
             template = replace(rule.template, clauses=tuple(clauses))
             yield Mutant(rule, template, what, wanted or decides)
+
+
+def _widened(rule: Rule) -> Iterator[Mutant]:
+    """Who, what and about what, each as if the rule said it of all there is."""
+    for part in ("principal", "action", "resource"):
+        if not isinstance(getattr(rule.template, part), pst.ScopeAny):
+            template = replace(rule.template, **{part: pst.ScopeAny()})  # type: ignore[arg-type]
+            wanted = f"an example where all this rule asks holds, but its {part}"
+            yield Mutant(rule, template, f"`{part}` widened", wanted)
+
+
+def _is_and(expr: pst.Expr) -> bool:
+    return isinstance(expr, pst.BinaryOp) and expr.op == "and"
+
+
+def _dropped(expr: pst.Expr) -> tuple[str, str]:
+    text = f"`{cedar_text(expr)}`"
+    return f"{text} dropped", f"an example where all this rule asks holds, but {text}"
 
 
 _Change = tuple[pst.Expr, str, str]
@@ -58,7 +84,12 @@ _Change = tuple[pst.Expr, str, str]
 
 def _changes(expr: pst.Expr) -> Iterator[_Change]:
     match expr:
-        case pst.BinaryOp("and" | "or"):
+        case pst.BinaryOp("and", left, right):
+            for kept, gone in ((left, right), (right, left)):
+                if not _is_and(gone):
+                    yield kept, *_dropped(gone)
+            yield from _within(expr, "left", "right")
+        case pst.BinaryOp("or"):
             yield from _within(expr, "left", "right")
         case pst.UnaryOp("not"):
             yield from _within(expr, "arg")

@@ -38,6 +38,11 @@ class Outcome(StrEnum):
     PERMIT_WITH_OBLIGATIONS = "permit_with_obligations"
     DENY = "deny"
 
+    @property
+    def permits(self) -> bool:
+        """Whether data may leave, once every obligation is met."""
+        return self is not Outcome.DENY
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -181,4 +186,4 @@ class Decision:
     @property
     def permitted(self) -> bool:
         """Whether data may leave, once every obligation is met."""
-        return self.outcome is not Outcome.DENY
+        return self.outcome.permits

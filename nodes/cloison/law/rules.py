@@ -130,7 +130,7 @@ def _parse_rule(path: str, line: int, source: str, text: Text) -> Rule:
         provisional=text.provisional or not certain,
     )
     rule_id = f"{text.id}/{ref.rule}"
-    conditions = tuple(_conditions(template))
+    conditions = tuple(conditions_of(template))
     if any(map(_compares_whole, conditions)):
         why = f"rule `{ref.rule}`: reads `context` or `context.case` whole"
         raise refuse(path, line, why, "read it by its attributes")
@@ -218,7 +218,8 @@ def _obligations(
     return found
 
 
-def _conditions(template: pst.Template) -> Iterator[pst.Expr]:
+def conditions_of(template: pst.Template) -> Iterator[pst.Expr]:
+    """Every conjunct of its `when`, and each `unless` negated."""
     for clause in template.clauses:
         if isinstance(clause, pst.Unless):
             yield pst.UnaryOp("not", clause.expr)
