@@ -11,7 +11,7 @@ import yaml
 from cloison.cli.root import find_root
 
 _POLICY = find_root(Path(__file__).parent) / "policy"
-_GLOSSARY = set(re.findall(r"`(@?[a-z_]+)`", (_POLICY / "README.md").read_text("utf-8")))
+_GLOSSARY = set(re.findall(r"`(@?[a-z_.]+)`", (_POLICY / "README.md").read_text("utf-8")))
 _NAMED_BY_US = {"keys", "parents", "tiles"}
 """Tables whose own keys are names of places and brackets."""
 
