@@ -70,8 +70,8 @@ def test_count_cells_amount_not_stated_does_not_count(declared: Declared, tmp_pa
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "pyspark"])
 def test_cells_expression_brackets_compare_whole_cents(declared: Declared, dialect: str) -> None:
     columns = {"_person": "int32", "_cell": "int32", "_cents": "int64"}
-    sources = {"monthly_resources": ibis.table(columns, name="monthly_resources")}
-    expression = cells_expression(declared.tables[TABLE], declared.cubes[TABLE], sources)
+    rows = ibis.table(columns, name="monthly_resources")
+    expression = cells_expression(declared.tables[TABLE], declared.cubes[TABLE], rows)
     sql = str(ibis.to_sql(expression, dialect=dialect))
     assert "< 2000000" in sql.replace("CAST(2000000 AS BIGINT)", "2000000")
     assert "DOUBLE" not in sql.upper()
