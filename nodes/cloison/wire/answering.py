@@ -2,11 +2,13 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError
+from cloison.exchange.conclude import conclude
+from cloison.exchange.entries import Made
 from cloison.exchange.obligations import HONOUR_OBJECTION, label_end
 from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.identity import ActivityPublicKeys, Nir, seal_release, seal_secret
@@ -115,6 +117,26 @@ def make_facts(call: Call, statement: Statement, case: CaseFacts | None) -> Fact
         persons=cohort.size if cohort else len(statement.person_digests),
         witnessing=call.witnessing,
     )
+
+
+def made_of(call: Call, heard: Heard, facts: Facts, decision: Decision) -> Made:
+    """A decision of this call, as it is entered."""
+    return Made(
+        heard.statement,
+        heard.signed,
+        call.peer,
+        facts,
+        decision,
+        call.policy.hash,
+        call.peer_checkpoint_hash,
+    )
+
+
+def decide_population(call: Call, heard: Heard, persons: int) -> Made:
+    """A question about so many persons, none of them named and no case among them, decided."""
+    facts = replace(make_facts(call, heard.statement, None), cohort=True, persons=persons)
+    decision = conclude(call.policy, heard.statement.question, facts, call.now)
+    return made_of(call, heard, facts, decision)
 
 
 def longest_case(policy: PolicySet, activity: str, case_type: str) -> timedelta:

@@ -20,7 +20,6 @@ from cloison.errors import InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import build_cohort_release
 from cloison.exchange.entries import (
-    Made,
     cohort_part_entry,
     decided_entry,
     parse_entry,
@@ -55,6 +54,7 @@ from cloison.wire.answering import (
     Call,
     Heard,
     longest_case,
+    made_of,
     make_facts,
     make_label,
     promised_case,
@@ -116,15 +116,7 @@ class CohortHolder:
         facts = make_facts(self._call, heard.statement, promised_case(heard.statement, now))
         facts, decision = self._holder.decide(self._call.policy, heard, facts, now)
         label = make_label(heard.statement, decision, now) if decision.permitted else None
-        made = Made(
-            heard.statement,
-            heard.signed,
-            self._call.peer,
-            facts,
-            decision,
-            self._call.policy.hash,
-            self._call.peer_checkpoint_hash,
-        )
+        made = made_of(self._call, heard, facts, decision)
         with node.vault.transaction():
             node.vault.cohorts.keep_answer(heard.statement.hash, DECISION, b"", now)
         (receipt,) = node.append([decided_entry(made, b"", label, [], now)])

@@ -14,7 +14,7 @@ from cloison.cases.proof import ProvedCase, allow_skew, verify_case
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.conclude import conclude
-from cloison.exchange.entries import Made, decided_entry
+from cloison.exchange.entries import decided_entry
 from cloison.exchange.receipt import envelope_bytes
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import (
@@ -42,6 +42,7 @@ from cloison.wire.answering import (
     WrappedSecrets,
     fail,
     longest_case,
+    made_of,
     make_facts,
     make_label,
     may_be_answered,
@@ -258,15 +259,7 @@ class Holder:
         traced = [person.row_key for person in heard.persons]
         traced.extend(named for one in data for named in one.named)
         trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))
-        made = Made(
-            heard.statement,
-            heard.signed,
-            call.peer,
-            facts,
-            decision,
-            call.policy.hash,
-            call.peer_checkpoint_hash,
-        )
+        made = made_of(call, heard, facts, decision)
         answer = receipt_pb2.Answer(sealed_release=sealed, envelopes=envelopes)
         self._node.vault.keep_answer(heard.statement.hash, answer.SerializeToString(), call.now)
         entry = decided_entry(made, envelope_bytes(answer), label, trace_keys, call.now)

@@ -9,14 +9,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from cloison.errors import InputError, IntegrityError, PeerError, StorageError
 from cloison.exchange import limits
-from cloison.exchange.conclude import conclude
-from cloison.exchange.entries import Made, decided_entry
+from cloison.exchange.entries import decided_entry
 from cloison.exchange.statement import Statement, TableQuestion
 from cloison.identity import Peer
 from cloison.law import PolicySet
@@ -32,7 +31,7 @@ from cloison.statistics.table import Period, Table, refuse_file
 from cloison.store import FieldType, PeriodColumns
 from cloison.store import Period as Kept
 from cloison.v1 import receipt_pb2, statement_pb2
-from cloison.wire.answering import Call, Heard, make_facts
+from cloison.wire.answering import Call, Heard, decide_population
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
 from cloison.wire.statistics_account import Published, StatisticsAccount
@@ -182,20 +181,8 @@ class StatisticsDesk:
         """Steps 4 to 8: facts, law, entry; before any data are looked at."""
         decisions, entries = [], []
         for one in heard:
-            facts = replace(
-                make_facts(call, one.statement, None), cohort=True, persons=table.persons
-            )
-            decision = conclude(call.policy, one.statement.question, facts, call.now)
-            made = Made(
-                one.statement,
-                one.signed,
-                call.peer,
-                facts,
-                decision,
-                call.policy.hash,
-                call.peer_checkpoint_hash,
-            )
-            decisions.append(decision)
+            made = decide_population(call, one, table.persons)
+            decisions.append(made.decision)
             entries.append(decided_entry(made, b"", None, (), call.now))
         return decisions, self._node.append(entries)
 

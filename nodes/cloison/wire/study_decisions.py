@@ -7,20 +7,18 @@ registers: traces hold what is answered from one's own data.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
-from cloison.exchange.conclude import conclude
-from cloison.exchange.entries import Made, decided_of
+from cloison.exchange.entries import decided_of
 from cloison.exchange.statement import TableQuestion
 from cloison.exchange.values import decision_from_proto
 from cloison.identity import Peer
 from cloison.law.question import Decision
 from cloison.statistics.declared import Question
 from cloison.v1 import entry_pb2, statement_pb2
-from cloison.wire.answering import Call, Heard, make_facts
+from cloison.wire.answering import Heard, decide_population
 from cloison.wire.holder import Holder
 from cloison.wire.statistics_desk import months_of
 
@@ -44,7 +42,8 @@ def decide_beside(
         raise PeerError("NOT_YOURS", "statement: of another activity than speaks")
     if [_said(one) for one in heard] != _due(question):
         raise InputError("MALFORMED", "statements: not what the study is made of, holder by holder")
-    return [_decide(call, one, question) for one in heard]
+    persons = question.table.persons
+    return [decided_of(decide_population(call, one, persons)) for one in heard]
 
 
 def refusal_of(decided: Sequence[entry_pb2.Decided]) -> Decision | None:
@@ -77,20 +76,3 @@ def _due(question: Question) -> list[tuple[object, ...]]:
     sources = whole.link.sources if whole.link is not None else ()
     fields = whole.reads()
     return [(asked, one.holder, one.dataset, fields[one.dataset], *months) for one in sources]
-
-
-def _decide(call: Call, heard: Heard, question: Question) -> entry_pb2.Decided:
-    facts = replace(
-        make_facts(call, heard.statement, None), cohort=True, persons=question.table.persons
-    )
-    decision = conclude(call.policy, heard.statement.question, facts, call.now)
-    made = Made(
-        heard.statement,
-        heard.signed,
-        call.peer,
-        facts,
-        decision,
-        call.policy.hash,
-        call.peer_checkpoint_hash,
-    )
-    return decided_of(made)
