@@ -11,7 +11,7 @@ from tests.unit.wire.test_wire_statistics import ACCOUNT, PAID, TABLE, Analyst, 
 
 from cloison.exchange.entries import parse_entry
 
-KILLS = 3
+KILLS = 5
 
 
 def _published_until_killed(federation: Federation, seconds: float) -> list[tuple[str, str]]:
