@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cloison.months import Month
 from cloison.store.database import Database
+from cloison.store.expectation import Expectation
 from cloison.store.gathering import find, lay_out, named_others
 from cloison.store.manifest import IDENTITIES, PeriodFile, Place, load_changed, load_window
 from cloison.store.many import (
@@ -33,12 +34,14 @@ from cloison.store.partitions import Partition, PartitionCache, Places
 from cloison.store.people import People
 from cloison.store.periods import Granularity
 from cloison.store.records import Plan, Records
+from cloison.store.values import Status
 
 MOST_BYTES = 1 << 31
 """Of columns held in memory, about: a question that needs more is answered from the records."""
 _ROW_BYTES = 80
 _NUMBER_BYTES, _TEXT_BYTES = 9, 24
 _IDENTITY_BYTES = 60
+_WINDOWS = 64
 
 
 class Columns:
@@ -50,6 +53,8 @@ class Columns:
         self._people = people
         self._partitions = PartitionCache(database.columns_path, MOST_BYTES)
         self._changed: dict[Place, tuple[PeriodFile, Halves]] = {}
+        # By window, the last load and those of whom a period may be late after it.
+        self._waited: dict[object, tuple[int, Halves | None]] = {}
 
     def fetch(
         self,
@@ -126,28 +131,45 @@ class Columns:
 
     def _from_files(self, plan: Plan, known: Mapping[int, PeriodFile], keys: Bytes) -> ManyData:
         partitions = self._partitions_of(plan.scope[0], known, plan.empty)
-        held = find(plan, keys, partitions, self._expected(plan, keys))
+        held = find(plan, keys, partitions, self._late(plan, keys))
         total = plan.granularity is Granularity.WINDOW_TOTAL
         table = lay_out_totals(plan, held) if total else lay_out(plan, held)
         named = named_others(held, keys)
         self._partitions.make_room(len(partitions))
         return ManyData(table, named)
 
-    def _expected(self, plan: Plan, keys: Bytes) -> Mask:
-        """Persons whom somebody may be expected to declare; all, where files do not say it."""
-        everybody = np.ones(len(keys), np.bool_)
-        if plan.expectation is None:
-            return everybody
-        number, first, _ = plan.scope
-        known = load_window(self._database, number, plan.expectation.since, first - 1)
-        held_bytes = sum(one.rows for one in known.values()) * _IDENTITY_BYTES
-        if any(one.behind for one in known.values()) or held_bytes > MOST_BYTES:
-            return everybody
-        found = self._changed_among(number, known, keys)
-        for partition in self._partitions_of(number, known, known):
-            if partition is not None:
-                found |= partition.find(*key_halves(keys)).held
-        return found
+    def _late(self, plan: Plan, keys: Bytes) -> Mapping[int, set[int]]:
+        """Periods that are late, by place of the person."""
+        expectation = plan.expectation
+        if expectation is None:
+            return {}
+        waited = np.ones(len(keys), np.bool_)
+        load = expectation.renew()
+        # A period nobody declared yet waits for everybody who declares.
+        if Status.NOT_YET_DUE not in {plan.empty[period] for period in plan.over}:
+            named = self._waited_for(plan, expectation, load)
+            if named is not None:
+                waited = np.isin(key_halves(keys)[0], named)
+        places = np.flatnonzero(waited).tolist()
+        return {
+            place: self._records.late(plan, expectation, key)
+            for place, key in zip(places, split_keys(keys[waited]), strict=True)
+        }
+
+    def _waited_for(self, plan: Plan, expectation: Expectation, load: int) -> Halves | None:
+        """Of everybody of whom a period may be late, the first half of the row key.
+
+        None where they are very many.
+        """
+        window = plan.scope, plan.over
+        held = self._waited.get(window)
+        if held is None or held[0] != load:
+            persons = expectation.waited_for()
+            halves = None if persons is None else key_halves(person_keys(b"".join(persons)))[0]
+            if len(self._waited) >= _WINDOWS:
+                self._waited.clear()
+            held = self._waited[window] = load, halves
+        return held[1]
 
     def _from_records(self, plan: Plan, keys: Bytes) -> ManyData:
         persons = split_keys(keys)

@@ -1,74 +1,63 @@
-"""Absent is not zero: a period without records is empty once those who declare the person are done.
+"""Absent is not zero: a period says what was earned once those who declare the person are done.
 
 * Who declared a person in the months before is expected to declare again, until the contract ends.
-* Until every one of them has declared the period, whether or not of this person, it is `late`.
+* Until every one of them has declared the period, whether or not of this person, it is `late`,
+  whatever others declared of it.
 * Of a person nobody is expected to declare, a period is what it is for everybody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from cloison.months import Month
 from cloison.store.catalogue import Dataset
 from cloison.store.database import Database
 from cloison.store.layouts import Getter, Layouts, unpack
-from cloison.store.values import Status
 
-# INVARIANT: one statement. What is loaded between two would be taken for nothing.
-_SELECT = """
-SELECT period, slot.declarant, layout, payload, (
-    SELECT group_concat(declared.period || declared.fraction) FROM declared
-    WHERE declared.dataset = record.dataset AND declared.declarant = slot.declarant
-      AND declared.period BETWEEN ?3 AND ?5 AND {declared}
-  )
-FROM record JOIN slot ON slot.id = record.slot
-WHERE record.dataset = ?1 AND subject = ?2 AND period BETWEEN ?4 AND ?5 AND {record}
+Said = tuple[int, int | None, int, str | None]
+"""Of a record of one person: period, slot, layout, payload."""
+
+_SLOT = "SELECT declarant, CAST(substr(name, -9, 6) AS INTEGER) FROM slot WHERE id = ?"
+_DONE_BY = """
+SELECT period, fraction FROM declared
+WHERE dataset = ? AND declarant = ? AND period BETWEEN ? AND ? AND
 """
-_NOW = "{0}.until_load IS NULL"
-_THEN = "{0}.since_load <= ?6 AND ({0}.until_load IS NULL OR {0}.until_load > ?6)"
-_MONTH_DIGITS = 6
+_NOW = "until_load IS NULL"
+_THEN = "since_load <= ? AND (until_load IS NULL OR until_load > ?)"
+_NOT_IN_PERIOD = """
+SELECT declarant FROM declared WHERE dataset = ?1 AND period >= ?2
+EXCEPT SELECT declarant FROM declared WHERE dataset = ?1 AND period = ?3 AND until_load IS NULL
+LIMIT ?4
+"""
+_IN_PARTS = """
+SELECT declarant, group_concat(fraction) FROM declared
+WHERE dataset = ?1 AND period = ?2 AND until_load IS NULL
+GROUP BY declarant HAVING max(fraction) <> '11'
+"""
+_DECLARED_BY = """
+SELECT DISTINCT subject FROM slot JOIN record ON record.slot = slot.id AND until_load IS NULL
+WHERE slot.dataset = ?1 AND slot.name > ?2 || '/' AND slot.name < ?2 || '0'
+  AND period BETWEEN ?3 AND ?4
+"""
+_MOST_DECLARANTS, _MOST_PERSONS = 20_000, 200_000
+_CACHED = 100_000
+_MONTHS_AHEAD = 12
 _MONTH_LENGTH = 100
 _NO_END = 999_999
 
 
-@dataclass(slots=True)
-class _Declarant:
-    """What is known of one who declared the person.
-
-    Attributes:
-        ends: By month declared of the person, the month in which the last of its contracts ends.
-        done: Months declared, of the person or not.
-    """
-
-    done: frozenset[int]
-    ends: dict[int, int] = field(default_factory=dict)
-
-    def lacks(self, period: int, first: int) -> bool | None:
-        """Whether it has still to declare a period; None where nothing is expected of it.
-
-        What it said last, from the month `first` on, tells whether it is expected to go on.
-        """
-        last = max([month for month in self.ends if first <= month < period], default=0)
-        if not last or self.ends[last] < period:
-            return None
-        return period not in self.done
-
-
 class Expectation:
-    """What a period without records means, person by person.
+    """Whom the periods of a question wait for. Asked within one snapshot with the records.
 
     Args:
         database: The store's.
         layouts: The store's.
         dataset: One that says whom it expects.
         number: The dataset's, in this store.
-        empty: By period, what it is for everybody: for a person whom nobody is expected to declare.
-        over: Periods whose time to declare is over.
+        over: Periods whose time to declare is over; at least one.
         as_of_load: What was loaded by then; None for all.
 
     Attributes:
-        since: The first month whose records say who is expected. Of a person who has none from it
-            on, a period is what it is for everybody.
+        since: The first month whose records say who is expected.
     """
 
     def __init__(
@@ -77,7 +66,6 @@ class Expectation:
         layouts: Layouts,
         dataset: Dataset,
         number: int,
-        empty: Mapping[int, Status],
         over: frozenset[int],
         as_of_load: int | None,
     ) -> None:
@@ -85,65 +73,106 @@ class Expectation:
         self._layouts = layouts
         self._dataset = dataset
         self._number = number
-        self._empty = empty
         months = 0 if dataset.expected is None else dataset.expected.months
         self._until = None if dataset.expected is None else dataset.expected.until
         # By period that is over, the first month in which who declares it has declared the person.
         self._first = {period: (Month.from_number(period) - months).number for period in over}
-        self.since = min(self._first.values(), default=_NO_END)
-        self._as_of = () if as_of_load is None else (as_of_load,)
-        live = _NOW if as_of_load is None else _THEN
-        self._sql = _SELECT.format(record=live.format("record"), declared=live.format("declared"))
+        self.since = min(self._first.values())
+        self._as_of = () if as_of_load is None else (as_of_load, as_of_load)
+        self._done_by = _DONE_BY + (_NOW if as_of_load is None else _THEN)
         self._getters: dict[int, Getter] = {}
+        self._slots: dict[int, tuple[str, int]] = {}
+        self._missing: dict[str, frozenset[int]] = {}
+        self._load = 0
 
-    def status(self, person: bytes, period: int) -> Status:
-        """What a period without records of a person means.
+    def renew(self) -> int:
+        """To be called first in each snapshot; gives the number of the last load, 0 if none."""
+        (load,) = self._run("SELECT max(id) FROM load").fetchone()
+        if load != self._load or len(self._missing) > _CACHED:
+            self._missing.clear()
+        self._load = load or 0
+        return self._load
+
+    def late(self, records: Sequence[Said]) -> set[int]:
+        """Periods of which one who is expected to declare a person has not declared all.
+
+        Who declared the person in one, then or before, is done with them: each person is in one
+        part. A later correction alone says nothing of what it corrects.
 
         Args:
-            person: The person's row key.
-            period: One of those asked.
+            records: All of the person, from the month `since` to the last of the periods.
         """
-        return self.statuses([(person, period)])[0]
-
-    def statuses(self, pairs: Sequence[tuple[bytes, int]]) -> list[Status]:
-        """As `status`, for many; one look-up a person, none where no period is over."""
-        periods: dict[bytes, list[int]] = {}
-        for person, period in pairs:
-            if period in self._first:
-                periods.setdefault(person, []).append(period)
-        found = {
-            (person, period): status
-            for person, those in periods.items()
-            for period, status in self._of(person, those)
+        slots = {slot: self._slot(slot) for _, slot, *_ in records if slot is not None}
+        declarants = {declarant for declarant, _ in slots.values()}
+        return {
+            period
+            for declarant in declarants
+            for period in self._missing_of(declarant)
+            if self._waits(_theirs(declarant, slots, records), period)
         }
-        return [found.get(pair) or self._empty[pair[1]] for pair in pairs]
 
-    def _of(self, person: bytes, periods: list[int]) -> Iterator[tuple[int, Status]]:
-        declarants = self._declarants(person, min(periods), max(periods))
-        if not declarants:
-            return
-        for period in periods:
-            lacks = {one.lacks(period, self._first[period]) for one in declarants}
-            # A record of the period itself came since the caller looked: it had not come then.
-            if True in lacks or any(period in one.ends for one in declarants):
-                yield period, Status.LATE
-            elif False in lacks:
-                yield period, Status.NOTHING_DECLARED
+    def waited_for(self) -> set[bytes] | None:
+        """Row keys of everybody of whom a period may be late now; None where they are very many."""
+        last = max(self._first)
+        persons: set[bytes] = set()
+        declarants = {one for period in self._first for one in self._late(period)}
+        if len(declarants) > _MOST_DECLARANTS:
+            return None
+        for declarant in declarants:
+            rows = self._run(_DECLARED_BY, (self._number, declarant, self.since, last))
+            persons.update(row[0] for row in rows)
+            if len(persons) > _MOST_PERSONS:
+                return None
+        return persons
 
-    def _declarants(self, person: bytes, first: int, last: int) -> list[_Declarant]:
-        """Who declared the person in the months before the first period and up to the last."""
-        before = self._first[first]
-        rows = self._run(self._sql, (self._number, person, first, before, last, *self._as_of))
-        found: dict[str, _Declarant] = {}
-        for period, name, layout, payload, declared in rows.fetchall():
-            one = found.get(name)
-            if one is None:
-                one = found[name] = _Declarant(_whole((declared or "").split(",")))
-            one.ends[period] = max(one.ends.get(period, 0), self._end(layout, payload))
-        return list(found.values())
+    def _late(self, period: int) -> Iterator[str]:
+        """Who may have declared somebody before, and has not declared all of this period.
 
-    def _end(self, layout: int, payload: str | None) -> int:
+        What is declared of a month comes in that month's declaration, in a later one, or, of what
+        is paid in advance, in an earlier one of the same year.
+        """
+        since = (Month.from_number(self._first[period]) - _MONTHS_AHEAD).number
+        scope = self._number, since, period, _MOST_DECLARANTS + 1
+        yield from (row[0] for row in self._run(_NOT_IN_PERIOD, scope))
+        for declarant, fractions in self._run(_IN_PARTS, (self._number, period)):
+            if not _is_whole(set(fractions.split(","))):
+                yield declarant
+
+    def _slot(self, slot: int) -> tuple[str, int]:
+        """Who declares in a slot, and which month: for as long as there is the slot."""
+        known = self._slots.get(slot)
+        if known is None:
+            if len(self._slots) >= _CACHED:
+                self._slots.clear()
+            known = self._slots[slot] = self._run(_SLOT, (slot,)).fetchone()
+        return known
+
+    def _missing_of(self, declarant: str) -> frozenset[int]:
+        """The periods it has not declared with all their parts, of whomever."""
+        known = self._missing.get(declarant)
+        if known is None:
+            fractions: dict[int, set[str]] = {}
+            scope = self._number, declarant, min(self._first), max(self._first), *self._as_of
+            for period, fraction in self._run(self._done_by, scope):
+                fractions.setdefault(period, set()).add(fraction)
+            done = {period for period, parts in fractions.items() if _is_whole(parts)}
+            known = self._missing[declarant] = frozenset(self._first.keys() - done)
+        return known
+
+    def _waits(self, records: Sequence[tuple[Said, int]], period: int) -> bool:
+        """Whether more is to come of a period from who declared these, each in that month.
+
+        What it said last in the months before tells whether it is expected to go on.
+        """
+        if any(one[0] == period and declared_in <= period for one, declared_in in records):
+            return False
+        before = [one for one, _ in records if self._first[period] <= one[0] < period]
+        last = max([one[0] for one in before], default=0)
+        return any(self._end(one) >= period for one in before if one[0] == last)
+
+    def _end(self, record: Said) -> int:
         """The month (YYYYMM) in which the contract a record rests on ends."""
+        _, _, layout, payload = record
         if payload is None or self._until is None:
             return _NO_END
         getter = self._getters.get(layout)
@@ -154,12 +183,17 @@ class Expectation:
         return day // _MONTH_LENGTH if isinstance(day, int) else _NO_END
 
 
-def _whole(declared: Iterable[str]) -> frozenset[int]:
-    """The months declared with all their parts; `20260312` is the first of two of March."""
-    fractions: dict[str, set[str]] = {}
-    for one in declared:
-        fractions.setdefault(one[:_MONTH_DIGITS], set()).add(one[_MONTH_DIGITS:])
-    return frozenset(int(month) for month, parts in fractions.items() if month and _is_whole(parts))
+def _theirs(
+    declarant: str, slots: Mapping[int, tuple[str, int]], records: Iterable[Said]
+) -> list[tuple[Said, int]]:
+    """The records of one declarant, each with the month in whose declaration it came."""
+    found = []
+    for record in records:
+        if record[1] is not None:
+            name, declared_in = slots[record[1]]
+            if name == declarant:
+                found.append((record, declared_in))
+    return found
 
 
 def _is_whole(fractions: set[str]) -> bool:

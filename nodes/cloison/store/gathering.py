@@ -5,6 +5,7 @@ written straight to its place in the answer.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,14 +62,19 @@ class Held:
     pieces: Mapping[int, Piece]
 
 
-def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None], expected: Mask) -> Held:
+def find(
+    plan: Plan,
+    keys: Bytes,
+    partitions: Sequence[Partition | None],
+    late: Mapping[int, AbstractSet[int]],
+) -> Held:
     """Looks all persons up.
 
     Args:
         plan: The question.
         keys: Row keys, shape (n, 16).
         partitions: Of each period asked, in order; None where there are no rows.
-        expected: Persons whom the months before the window say somebody may declare.
+        late: Periods that wait for one who declares, of persons by their place in `keys`.
     """
     first, rest = key_halves(keys)
     order = np.argsort(first)
@@ -86,24 +92,26 @@ def find(plan: Plan, keys: Bytes, partitions: Sequence[Partition | None], expect
             lacking[order[found.held | found.corrected], place] = False
             counts[order, place] = found.count
             pieces[place] = _piece(partition, found, order)
-    _say_empty(plan, keys, lacking, statuses, expected)
+    _say_empty(plan, lacking, statuses)
+    _say_late(plan, statuses, late)
     return Held(statuses, counts, pieces)
 
 
-def _say_empty(plan: Plan, keys: Bytes, lacking: Mask, statuses: Statuses, expected: Mask) -> None:
-    """What a period without any record says, of each person and period: the one place for it."""
+def _say_empty(plan: Plan, lacking: Mask, statuses: Statuses) -> None:
+    """A period without any record says of each person what it says of everybody."""
     persons, places = np.nonzero(lacking)
     everybody = np.array([STATUS_NUMBERS[status] for status in plan.empty.values()], np.int8)
     statuses[persons, places] = everybody[places]
-    if plan.expectation is not None:
-        # Whom nobody declared, before or in the window, nobody is expected to declare.
-        some = (expected | ~lacking.all(axis=1))[persons]
-        persons, places = persons[some], places[some]
-        periods = list(plan.empty)
-        named = split_keys(keys[persons])
-        pairs = [(key, periods[place]) for key, place in zip(named, places, strict=True)]
-        found = plan.expectation.statuses(pairs)
-        statuses[persons, places] = [STATUS_NUMBERS[status] for status in found]
+
+
+def _say_late(plan: Plan, statuses: Statuses, late: Mapping[int, AbstractSet[int]]) -> None:
+    """A period is late for those who wait for one who declares, whatever others declared."""
+    places = {period: place for place, period in enumerate(plan.empty)}
+    corrected = STATUS_NUMBERS[Status.UNDER_CORRECTION]
+    for person, periods in late.items():
+        for place in map(places.__getitem__, periods):
+            if statuses[person, place] != corrected:
+                statuses[person, place] = STATUS_NUMBERS[Status.LATE]
 
 
 def _piece(partition: Partition, found: Found, order: Places) -> Piece:

@@ -1,10 +1,9 @@
 """Reading records: one indexed look-up a person, and what an empty period means."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
-from cloison.errors import StorageError
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database
@@ -17,13 +16,13 @@ from cloison.store.values import PeriodData, PersonData, RecordData, Status
 _PERSON_BYTES = 16
 _PLANS = 1024
 _SELECT = (
-    "SELECT period, version, layout, source, payload, named FROM record"
+    "SELECT period, slot, layout, payload, version, source, named FROM record"
     " WHERE dataset = ? AND subject = ? AND period BETWEEN ? AND ?"
 )
 _NOW = _SELECT + " AND until_load IS NULL"
 _THEN = _SELECT + " AND since_load <= ? AND (until_load IS NULL OR until_load > ?)"
 
-_Row = tuple[int, int, int, str, str | None, bytes]
+_Row = tuple[int, int | None, int, str | None, int, str, bytes]
 
 
 class Plan:
@@ -51,12 +50,13 @@ class Plan:
         self.sql = _NOW if as_of_load is None else _THEN
         self.layout = ids.layout
         self.scope = (ids.id, min(empty), max(empty))
+        self.since = self.scope[1] if expectation is None else expectation.since
         self.as_of = () if as_of_load is None else (as_of_load, as_of_load)
         total = granularity is Granularity.WINDOW_TOTAL
         self.read_fields = (*fields, dataset.category) if total and dataset.category else fields
 
     def held_status(self, period: int) -> Status:
-        """What a period with records is, none of them under correction."""
+        """What a period with records is, none of them under correction and no source late."""
         # Until the due day another source may still declare: what is here may not be all.
         if period in self.over or period == CURRENT:
             return Status.DECLARED
@@ -87,15 +87,20 @@ class Records:
         as_of: int | None = None,
     ) -> list[PersonData]:
         """As `Store.fetch`."""
-        try:
+        # INVARIANT: one moment. What is loaded between two statements would be taken for nothing.
+        with self._database.snapshot():
             plan = self.plan(dataset, tuple(fields), first, last, granularity, now, as_of)
             return self.fetch_planned(plan, persons)
-        except sqlite3.Error as error:
-            raise StorageError("STORE_READ", f"store: {error}") from error
 
     def fetch_planned(self, plan: Plan, persons: Sequence[bytes]) -> list[PersonData]:
-        """What is held of each person, within `Database.reading`."""
+        """What is held of each person, within `Database.snapshot`."""
+        if plan.expectation is not None:
+            plan.expectation.renew()
         return [self._person(plan, person) for person in persons]
+
+    def late(self, plan: Plan, expectation: Expectation, person: bytes) -> set[int]:
+        """As `Expectation.late`, of a person."""
+        return expectation.late([row[:4] for row in self._rows(plan, person)])
 
     def plan(
         self,
@@ -127,7 +132,7 @@ class Records:
         expectation = None
         if dataset.expected is not None and asked.over:
             expectation = Expectation(
-                self._database, self._layouts, dataset, ids.id, empty, asked.over, as_of
+                self._database, self._layouts, dataset, ids.id, asked.over, as_of
             )
         plan = Plan(
             dataset, ids, fields, shape, empty, expectation, over=asked.over, as_of_load=as_of
@@ -152,24 +157,29 @@ class Records:
         return frozenset(row[0] for row in rows)
 
     def _person(self, plan: Plan, person: bytes) -> PersonData:
-        number, low, high = plan.scope
-        rows: list[_Row] = self._database.connection.execute(
-            plan.sql, (number, person, low, high, *plan.as_of)
-        ).fetchall()
-        empty = plan.empty
-        if plan.expectation is not None and len({row[0] for row in rows}) < len(empty):
-            empty = _empty(plan.expectation, person, empty, {row[0] for row in rows})
-        periods = self._periods(plan, rows, empty)
+        rows = self._rows(plan, person)
+        late: set[int] = set()
+        if plan.expectation is not None:
+            late = plan.expectation.late([row[:4] for row in rows])
+            rows = [row for row in rows if row[0] >= plan.scope[1]]
+        periods = self._periods(plan, rows, late)
         if plan.granularity is Granularity.WINDOW_TOTAL:
             periods = (window_total(plan.dataset, plan.fields, periods),)
         return PersonData(periods, _named(person, rows))
 
+    def _rows(self, plan: Plan, person: bytes) -> list[_Row]:
+        """Of the periods asked, and of those before that say who is expected."""
+        number, _, high = plan.scope
+        return self._database.connection.execute(
+            plan.sql, (number, person, plan.since, high, *plan.as_of)
+        ).fetchall()
+
     def _periods(
-        self, plan: Plan, rows: Iterable[_Row], empty: Mapping[int, Status]
+        self, plan: Plan, rows: Iterable[_Row], late: AbstractSet[int]
     ) -> tuple[PeriodData, ...]:
         records: dict[int, list[RecordData]] = {}
         corrected: set[int] = set()
-        for period, version, layout, source, payload, _ in rows:
+        for period, _, layout, payload, version, source, _ in rows:
             held = records.setdefault(period, [])
             if payload is None:
                 corrected.add(period)
@@ -180,30 +190,24 @@ class Records:
                 plan.getters[layout] = getter
             held.append(RecordData(source, version, getter(unpack(payload))))
         return tuple(
-            PeriodData(period, _status(plan, period, corrected), tuple(records[period]))
-            if period in records
-            else PeriodData(period, status, ())
-            for period, status in empty.items()
+            PeriodData(period, status, tuple(records.get(period, ())))
+            for period, status in _statuses(plan, records.keys(), corrected, late).items()
         )
 
 
-def _empty(
-    expectation: Expectation, person: bytes, empty: Mapping[int, Status], held: set[int]
+def _statuses(
+    plan: Plan, held: AbstractSet[int], corrected: AbstractSet[int], late: AbstractSet[int]
 ) -> Mapping[int, Status]:
-    """What each period means of which nothing is held of this person."""
-    lacking = [period for period in empty if period not in held]
-    found = expectation.statuses([(person, period) for period in lacking])
-    return {**empty, **dict(zip(lacking, found, strict=True))}
-
-
-def _status(plan: Plan, period: int, corrected: set[int]) -> Status:
-    if period in corrected:
-        return Status.UNDER_CORRECTION
-    return plan.held_status(period)
+    """What each period says: that more is to come, before what came."""
+    statuses = dict(plan.empty)
+    statuses.update({period: plan.held_status(period) for period in held})
+    statuses.update(dict.fromkeys(late, Status.LATE))
+    statuses.update(dict.fromkeys(corrected, Status.UNDER_CORRECTION))
+    return statuses
 
 
 def _named(person: bytes, rows: Iterable[_Row]) -> tuple[bytes, ...]:
-    named = b"".join([row[5] for row in rows])
+    named = b"".join([row[-1] for row in rows])
     if not named:
         return (person,)
     others = (named[at : at + _PERSON_BYTES] for at in range(0, len(named), _PERSON_BYTES))

@@ -93,8 +93,9 @@ class Store:
         """What is held of each person, in their order; every period asked has a status.
 
         A period is `not_yet_due` until its due day is over, whatever came so far (which is given),
-        and where no source declared anything for it at all: absent is not zero. One of which
-        nothing is held is `late` while a source that declared the person before has not done so.
+        and where no source declared anything for it at all: absent is not zero. One that is due is
+        `late` while a source that declared the person before has not done so, whatever others
+        declared of it (which is given).
 
         Args:
             dataset: A dataset of the catalogue.

@@ -66,14 +66,16 @@ class Payroll:
         kind: Kind = "normal",
         fraction: str = "11",
         now: datetime = NOW,
+        of: int | None = None,
     ) -> None:
+        """A declaration of a month; its records are of that month, or of another."""
         number = next(self._files)
         name = SlotName(declarant, month, fraction)
         with self.store.loading("f", number.to_bytes(32, "big"), now) as loading:
             slot = loading.declare("pay", name, f"{name}-{number}", kind, number)
             for place, person in enumerate(persons):
                 payload = json.dumps(["salary", 100, ends])
-                loading.append(slot, place, NewRecord(person, month, payload))
+                loading.append(slot, place, NewRecord(person, of or month, payload))
 
     def statuses(
         self,
@@ -133,6 +135,44 @@ def test_fetch_month_of_two_payers_waits_for_both(payroll: Payroll) -> None:
     payroll.declare(FARM, JANUARY, ANNE)
     payroll.declare(FARM, MARCH)
     assert payroll.march() is LATE
+
+
+def test_fetch_month_one_of_two_payers_declared_is_late_with_what_came(payroll: Payroll) -> None:
+    """Half of what a person earned is no month's income, however well it was declared."""
+    for payer in (SHOP, FARM):
+        payroll.declare(payer, FEBRUARY, ANNE)
+    seen = []
+    for payer in (SHOP, FARM):
+        payroll.declare(payer, MARCH, ANNE)
+        months = Month.from_number(MARCH), Month.from_number(MARCH)
+        (data,) = payroll.store.fetch("pay", [ANNE], ("gross",), *months, "month", NOW)
+        seen += [(one.status, len(one.records)) for one in data.periods]
+    assert seen == [(LATE, 1), (DECLARED, 2)]
+
+
+def test_fetch_total_of_a_month_one_of_two_payers_declared_is_not_given(payroll: Payroll) -> None:
+    for payer in (SHOP, FARM):
+        payroll.declare(payer, FEBRUARY, ANNE)
+    payroll.declare(SHOP, MARCH, ANNE)
+    assert payroll.statuses(FEBRUARY, MARCH, granularity="window-total") == [LATE]
+
+
+def test_fetch_month_a_person_is_in_one_of_two_fractions_of_is_declared(payroll: Payroll) -> None:
+    """A payer splits its staff among the parts: who came in one is in no other."""
+    payroll.declare(SHOP, FEBRUARY, ANNE)
+    payroll.declare(SHOP, MARCH, ANNE, fraction="12")
+    assert payroll.march() is DECLARED
+
+
+def test_fetch_month_known_from_a_later_correction_alone_is_late(payroll: Payroll) -> None:
+    payroll.declare(SHOP, FEBRUARY, ANNE)
+    payroll.declare(SHOP, APRIL, ANNE, of=MARCH)
+    assert payroll.march() is LATE
+
+
+def test_fetch_month_paid_in_advance_is_declared(payroll: Payroll) -> None:
+    payroll.declare(SHOP, FEBRUARY, ANNE, of=MARCH)
+    assert payroll.march() is DECLARED
 
 
 def test_fetch_month_of_a_stranger_is_what_it_is_for_everybody(payroll: Payroll) -> None:
@@ -246,7 +286,7 @@ def test_fetch_loads_of_another_process_are_seen_whole_or_not_at_all(
     loads = iter([lambda: other.declare(SHOP, MARCH, ANNE, ends=1, now=NOW)])
 
     def load(statement: str) -> None:
-        if "group_concat" in statement:
+        if "FROM declared" in statement:
             next(loads, lambda: None)()
 
     other._files = count(100)
@@ -273,8 +313,7 @@ def expected_status(
     history: Mapping[tuple[str, int], tuple[set[bytes], int | None]], person: bytes, month: int
 ) -> Status:
     """The rule again, in other words."""
-    if any(person in named for (_, when), (named, _) in history.items() if when == month):
-        return DECLARED
+    held = any(person in named for (_, when), (named, _) in history.items() if when == month)
     waits, known = False, False
     for declarant in (SHOP, FARM):
         before = [
@@ -285,6 +324,8 @@ def expected_status(
         if before and (max(before)[1] or 99999999) >= month * 100 + 1:
             known = True
             waits |= (declarant, month) not in history
+    if held:
+        return LATE if waits else DECLARED
     if known:
         return LATE if waits else NOTHING
     return NOTHING if any(when == month for _, when in history) else NOT_DUE
@@ -335,6 +376,19 @@ def test_fetch_many_says_of_any_history_what_fetch_says(
                 for status in payroll.statuses(first, last, person)
             ]
     store.close()
+
+
+@pytest.mark.parametrize("most", ["_MOST_DECLARANTS", "_MOST_PERSONS"])
+def test_fetch_many_where_too_many_are_late_to_name_them_says_what_fetch_says(
+    most: str, payroll: Payroll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"cloison.store.expectation.{most}", 0)
+    for payer in (SHOP, FARM):
+        payroll.declare(payer, FEBRUARY, ANNE)
+    payroll.declare(SHOP, MARCH, ANNE)
+    payroll.store.settle()
+    said = {status for _, status in many_statuses(payroll.store, MARCH, MARCH)}
+    assert said == {STATUS_NUMBERS[LATE], STATUS_NUMBERS[DECLARED]}
 
 
 def many_statuses(store: Store, first: int, last: int) -> list[tuple[int, int]]:
