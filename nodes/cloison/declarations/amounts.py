@@ -1,6 +1,6 @@
 """The amounts of a payment: those of its own month, and differences to earlier ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloison.declarations.grammar import block_of
@@ -29,6 +29,16 @@ class Unit:
     corrects: bool = False
 
 
+def blocks_where(
+    unit: Unit, block: str, where: Sequence[tuple[str, str]]
+) -> Sequence[Mapping[str, str]]:
+    """The blocks of one name within a unit that have these values."""
+    found = unit.inside.get(block, [])
+    for rubric, wanted in where:
+        found = [values for values in found if values.get(rubric) == wanted]
+    return found
+
+
 class Amounts:
     """An amount summed over the blocks within a unit, each month apart.
 
@@ -51,7 +61,7 @@ class Amounts:
         self._spec = spec
         self._rubric = rubric
         self._block = block_of(rubric)
-        self._where = dict(where).items()
+        self._where = tuple(where.items())
         self._first_day, self._last_day = dated or ("", "")
         self._period = period
 
@@ -62,16 +72,16 @@ class Amounts:
             InputError: `MISSING_VALUE`, `TOO_LOW`, or as `by_month`.
         """
         found = None
-        for values in unit.inside.get(self._block, ()):
-            if self._where <= values.items():
-                found = found or 0
-                if self._first_day in values and self._earlier(unit, values):
-                    unit.corrects = True
-                else:
-                    found += self._cents(values)
+        for values in blocks_where(unit, self._block, self._where):
+            found = found or 0
+            if self._first_day in values and self._earlier(unit, values):
+                unit.corrects = True
+            else:
+                found += self._cents(values)
         if found is None and self._spec.required:
             raise InputError("MISSING_VALUE", f"no block {self._block} states it")
-        check_minimum(self._spec, found)
+        if self._spec.minimum is not None:
+            check_minimum(self._spec, found)
         return found
 
     def by_month(self, unit: Unit) -> dict[int, int]:
@@ -81,8 +91,8 @@ class Amounts:
             InputError: `SEVERAL_MONTHS`, `OTHER_PERIOD`, `BAD_DATE`.
         """
         found: dict[int, int] = {}
-        for values in unit.inside.get(self._block, ()):
-            if self._where <= values.items() and (month := self._earlier(unit, values)):
+        for values in blocks_where(unit, self._block, self._where):
+            if month := self._earlier(unit, values):
                 found[month] = found.get(month, 0) + self._cents(values)
         return found
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cloison.declarations.faults import Faults
 from cloison.errors import InputError, StorageError
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 LINE_BYTES = 1 << 16
 """The longest line that is read; NEODeS lines have some dozens."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

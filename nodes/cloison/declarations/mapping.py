@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 
 from cloison.declarations import grammar
-from cloison.declarations.amounts import Amounts, Unit
+from cloison.declarations.amounts import Amounts, Unit, blocks_where
 from cloison.declarations.grammar import AMOUNTS, BLOCKS, RUBRICS, block_of, chain
 from cloison.declarations.spelling import field_parser, parse_day_first
 from cloison.errors import InputError
@@ -57,6 +57,7 @@ class MessageMapping:
         for rubric in (message.subject, message.period):
             if block_of(rubric) not in self.chain or rubric not in RUBRICS:
                 raise _bad(f"rubric `{rubric}` is not read around `{message.unit}`")
+        self.subject_block = block_of(message.subject)
         self._fields = dataset.fields
         self._dated: dict[str, Dated] = {}
         self._reads = [
@@ -170,12 +171,11 @@ class MessageMapping:
 
     def _first(self, rubric: str, where: Mapping[str, str]) -> Place:
         block = self._within(rubric, where)
-        conditions = dict(where).items()
+        conditions = tuple(where.items())
 
         def first(unit: Unit) -> str:
-            for values in unit.inside.get(block, ()):
-                if conditions <= values.items():
-                    return values.get(rubric, "")
+            for values in blocks_where(unit, block, conditions):
+                return values.get(rubric, "")
             return ""
 
         return first

@@ -1,6 +1,6 @@
 """Declarations into the store: a slot each, and in it a record for each payment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class MessageLoader:
             elif block.name == grammar.DECLARATION:
                 self._close_unit()
                 self._release(block.line)
-                self._at(block, self._begin)
+                self._begin(block)
                 declarations += 1
             elif block.name == grammar.TOTAL:
                 self._close_unit()
@@ -141,7 +141,8 @@ class MessageLoader:
         if mapping is not None:
             self._mapping, self._parts = mapping, mapping.parts
         elif grammar.NATURE not in block.spoiled:
-            raise InputError("UNKNOWN_NATURE", f"no dataset takes declarations of nature {nature}")
+            why = f"no dataset takes declarations of nature {nature}"
+            self._faults.add(block.line, block.name, InputError("UNKNOWN_NATURE", why))
 
     def _take(self, mapping: MessageMapping, block: Block) -> None:
         part = self._parts[block.name]
@@ -150,7 +151,10 @@ class MessageLoader:
         elif part is Part.AROUND:
             self._close_unit()
             self._forget_spoiled(block)
-            self._at(block, self._enter)
+            try:
+                self._enter(mapping, block)
+            except InputError as error:
+                self._faults.add(block.line, block.name, error)
         elif part is Part.UNIT:
             self._close_unit()
             self._forget_spoiled(block)
@@ -170,11 +174,8 @@ class MessageLoader:
             block = grammar.BLOCKS[block].parent
         return self._around[block]
 
-    def _enter(self, block: Block) -> None:
+    def _enter(self, mapping: MessageMapping, block: Block) -> None:
         """A block around the units: what it says holds for each of them."""
-        mapping = self._mapping
-        if mapping is None:
-            return
         around = {**self._above(grammar.BLOCKS[block.name].parent), **block.values}
         self._around[block.name] = around
         if block.name == mapping.parent:
@@ -184,7 +185,7 @@ class MessageLoader:
             self._places.clear()
             if not self._spoiled & _DECLARED:
                 self._slot = self._declare(mapping, around)
-        if block.name == grammar.block_of(mapping.message.subject):
+        if block.name == mapping.subject_block:
             self._check_person(mapping.message.subject, around, block.line)
 
     def _check_person(self, subject: str, around: Mapping[str, str], line: int) -> None:
@@ -305,12 +306,6 @@ class MessageLoader:
 
     def _add(self, mapping: MessageMapping, unit: Unit, error: InputError) -> None:
         self._faults.add(unit.line, mapping.message.unit, error)
-
-    def _at(self, block: Block, step: Callable[[Block], None]) -> None:
-        try:
-            step(block)
-        except InputError as error:
-            self._faults.add(block.line, block.name, error)
 
 
 def _number_in_text() -> InputError:

@@ -5,19 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from pydantic_core import to_json
+
 from cloison.store.catalogue import Catalogue, Dataset
 from cloison.store.database import Database
 from cloison.store.values import Value
 
 Getter = Callable[[Sequence[Value]], tuple[Value, ...]]
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
 
 
 def pack(values: Sequence[Value]) -> str:
     """A record's values as they are kept: a JSON list, in the order of the layout."""
-    return _encode(values)
+    return to_json(values).decode()
 
 
 def unpack(payload: str) -> Sequence[Value]:

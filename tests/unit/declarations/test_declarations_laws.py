@@ -12,6 +12,10 @@ from tests.unit.declarations.conftest import NODES, Body
 from tests.unit.declarations.written import BRUNO, Declaration, Folder, Pay, dsn_lines, recount
 
 from cloison.declarations import FileRejectedError
+from cloison.declarations.faults import Fault, Faults
+from cloison.declarations.lines import Source
+from cloison.declarations.neodes import Block, _Reader
+from cloison.declarations.shapes import Shapes
 from cloison.declarations.spelling import parse_cents
 from cloison.errors import InputError, StorageError
 from cloison.store import load_catalogue
@@ -98,7 +102,7 @@ LINES = dsn_lines(
 )
 EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["drop", "twice", "move", "cut", "empty", "blank"]),
+        st.sampled_from(["drop", "twice", "move", "cut", "empty", "blank", "unknown"]),
         st.integers(0, len(LINES) - 1),
         st.integers(0, len(LINES) - 1),
     ),
@@ -112,8 +116,9 @@ def edit(lines: list[str], how: str, place: int, other: int) -> list[str]:
     line = lines[place]
     rest = [*lines[:place], *lines[place + 1 :]]
     match how:
-        case "twice":
-            return [*lines[:other], line, *lines[other:]]
+        case "twice" | "unknown":
+            new = line if how == "twice" else "S21.G00.77.001,'01'"
+            return [*lines[:other], new, *lines[other:]]
         case "move":
             return [*rest[:other], line, *rest[other:]]
         case "cut":
@@ -123,6 +128,50 @@ def edit(lines: list[str], how: str, place: int, other: int) -> list[str]:
         case "blank":
             return [*lines[:place], "", *lines[place + 1 :]]
     return rest or lines
+
+
+class LineByLine(Shapes):
+    def add(self, rubrics: tuple[str, ...]) -> None:
+        """Learns none."""
+
+
+def read(path: Path, shapes: Shapes) -> tuple[list[Block], list[tuple[int, str]], list[Fault]]:
+    faults, kept = Faults(path.name), list[tuple[int, str]]()
+    reader = _Reader(faults, lambda line, text: kept.append((line, text)))
+    reader._shapes = shapes
+    return list(reader.blocks(Source(path))), kept, sorted(faults._kept)
+
+
+def lines_taken(path: Path) -> int:
+    """How many lines of a file are taken one by one."""
+    taken: list[str] = []
+
+    class Counted(_Reader):
+        def _take_line(self, line: str) -> Block | None:
+            taken.append(line)
+            return super()._take_line(line)
+
+    assert list(Counted(Faults(""), lambda *_: None).blocks(Source(path)))
+    return len(taken)
+
+
+def test_read_blocks_takes_no_line_by_itself_once_its_shape_came(folder: Folder) -> None:
+    few, many = (folder.dsn(Declaration((Pay(),) * count)) for count in (3, 300))
+    assert lines_taken(few) == lines_taken(many)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EDITS, st.booleans())
+def test_read_blocks_of_known_shapes_is_reading_line_by_line(
+    edits: list[tuple[str, int, int]],
+    counted: bool,
+) -> None:
+    lines = [*LINES[:-2], *LINES[10:]]
+    for how, place, other in edits:
+        lines = edit(lines, how, place, other)
+    with TemporaryDirectory() as name:
+        path = Folder(Path(name)).lines(recount(lines) if counted else lines)
+        assert read(path, Shapes()) == read(path, LineByLine())
 
 
 @settings(max_examples=200, deadline=None)
