@@ -164,6 +164,8 @@ def _filled(path: Path, persons: int) -> Store:
 class _Entries:
     """A log as its index reads it: each entry a number, made when asked for."""
 
+    minimum = 0
+
     def __init__(self, size: int) -> None:
         self.size = size
 

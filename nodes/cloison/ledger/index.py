@@ -91,7 +91,9 @@ class LedgerIndex:
         self._path = path
         if log.minimum:
             self.prune()  # a crash may have come between the ledger's pruning and this
-        self.catch_up()
+        if self._size < log.size:
+            self.catch_up()
+            self._empty_log()
 
     @property
     def size(self) -> int:
@@ -201,6 +203,12 @@ class LedgerIndex:
         while self._size < self._log.size:
             count = min(_CATCH_UP_ENTRIES, self._log.size - self._size)
             self._hold(self._log.entries(self._size, count))
+
+    def _empty_log(self) -> None:
+        """Move what was caught up with into the file: what is in SQLite's log is not mapped."""
+        self.flush()
+        with _guard(self._path):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of the file, all of it on disk; a second call does nothing."""
