@@ -11,6 +11,10 @@ from cloison.v1 import entry_pb2, statement_pb2
 
 LAST_DAY = b"last"
 """Under this key of kind `day` stands every day that was closed; under the day itself, that day."""
+COUNTED = ("case",)
+"""Kinds whose keys are counted: how many questions were decided under a case."""
+
+_Terms = Iterator[Term | Group]
 
 
 def part_key(statement_hash: bytes, batch_index: int) -> bytes:
@@ -18,8 +22,8 @@ def part_key(statement_hash: bytes, batch_index: int) -> bytes:
     return statement_hash + batch_index.to_bytes(8, "big")
 
 
-def index_terms(data: bytes) -> Iterator[Term | Group]:
-    """What an entry is found by: its statement, its case, its kind and each trace key."""
+def index_terms(data: bytes) -> _Terms:
+    """What an entry is found by: its statement, its kind, each trace key; and cases, counted."""
     entry = parse_entry(data)
     kind = entry.WhichOneof("kind") or ""
     part = getattr(entry, kind)
@@ -40,11 +44,11 @@ def _asked_terms(asked: entry_pb2.Asked) -> Iterator[Term]:
     yield "asked", sha256(asked.signed.statement).digest()
 
 
-def _decided_terms(decided: entry_pb2.Decided) -> Iterator[Term]:
+def _decided_terms(decided: entry_pb2.Decided) -> _Terms:
     statement = statement_pb2.Statement.FromString(decided.signed.statement)
     yield "decided", sha256(decided.signed.statement).digest()
     if statement.case_leaf_hash:
-        yield "case", statement.case_leaf_hash
+        yield Group("case", (statement.case_leaf_hash,))
 
 
 def _received_terms(received: entry_pb2.Received) -> Iterator[Term]:
@@ -57,11 +61,11 @@ def _lost_terms(lost: entry_pb2.Lost) -> Iterator[Term]:
     yield from (("lost", statement) for statement in lost.statement_hashes)
 
 
-def _part_terms(part: entry_pb2.CohortPart) -> Iterator[Term]:
+def _part_terms(part: entry_pb2.CohortPart) -> _Terms:
     place = part_key(part.statement_hash, part.batch_index)
     yield ("came" if part.received else "left"), place
     if not part.received:  # a question under them is counted once, by who answers it
-        yield from (("case", leaf) for leaf in part.case_leaf_hashes)
+        yield Group("case", tuple(dict.fromkeys(part.case_leaf_hashes)))
 
 
 def _renewed_terms(renewed: entry_pb2.CaseRenewed) -> Iterator[Term]:
@@ -130,7 +134,7 @@ def _sealed_terms(sealed: entry_pb2.EntrySealed) -> Iterator[Term]:
     yield "sealed", sealed.leaf_hash
 
 
-_OWN_TERMS: Mapping[str, Callable[..., Iterator[Term]]] = {
+_OWN_TERMS: Mapping[str, Callable[..., _Terms]] = {
     "asked": _asked_terms,
     "decided": _decided_terms,
     "received": _received_terms,

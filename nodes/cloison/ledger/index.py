@@ -8,25 +8,29 @@ boot is not believed but made again, since replays are told by this index.
 
 The latest terms are held in memory and written some hundreds at a time, in key order: a row costs a
 third of what it does one entry at a time. What a killed process held is indexed again from the log.
+
+Keys of a group have no rows: one row holds the first bytes of them all. They are found by a scan,
+and counted in memory where the caller says that their kind is counted.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from cloison.errors import StorageError
 from cloison.ledger.files import sync_path
+from cloison.ledger.key_counts import PREFIX_BYTES, KeyCounts
 from cloison.ledger.terms import Group, Terms
 from cloison.ledger.tree import MAX_SIZE, leaf_hash
 
 _CATCH_UP_ENTRIES = 4_096
 _HELD_TERMS = 384
-_COUNTED_TERMS = 100_000
 _MAPPED_BYTES = 2_147_418_112  # the most that SQLite takes
-PREFIX_BYTES = 8
+_VERSION = 2
+"""Of the tables and of what stands in which: a file of another is made again."""
 _SCHEMA = """
 CREATE TABLE term (
     kind TEXT NOT NULL, key BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (kind, key, leaf)
@@ -70,12 +74,13 @@ class LedgerIndex:
         log: The log it indexes.
         terms: The (kind, key) pairs and groups of one entry's bytes; must always give the same for
             the same.
+        counted: Kinds of groups whose keys are counted; such a key has eight bytes or more.
 
     Raises:
         StorageError: `LEDGER_INDEX`: the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, log: Entries, terms: Terms) -> None:
+    def __init__(self, path: Path, log: Entries, terms: Terms, counted: Iterable[str] = ()) -> None:
         self._log = log
         self._terms = terms
         self._size = 0
@@ -83,7 +88,7 @@ class LedgerIndex:
         self._held: dict[tuple[str, bytes], list[int]] = {}
         self._held_groups: list[tuple[int, str, bytes]] = []
         self._held_terms = 0
-        self._counted: dict[tuple[str, bytes], int] = {}
+        self._counted = dict.fromkeys(counted, KeyCounts())
         with _guard(path):
             self._database = self._open(path)
             self._mark(path, _BOOT_ID.read_text("ascii").strip())
@@ -91,6 +96,8 @@ class LedgerIndex:
         self._path = path
         if log.minimum:
             self.prune()  # a crash may have come between the ledger's pruning and this
+        else:
+            self._count_anew()
         if self._size < log.size:
             self.catch_up()
             self._empty_log()
@@ -157,38 +164,12 @@ class LedgerIndex:
         return None if leaf is None else int(leaf)
 
     def count(self, kind: str, key: bytes) -> int:
-        """How many entries are found under this term; a second time without counting.
-
-        Groups are not looked into.
-        """
-        known = self._counted.get((kind, key))
-        if known is not None:
-            return known
-        query = "SELECT count(*) FROM term WHERE kind = ? AND key = ?"
-        with _guard(self._path):
-            kept = int(self._database.execute(query, (kind, key)).fetchone()[0])
-        count = kept + len(self._held.get((kind, key), ()))
-        if len(self._counted) >= _COUNTED_TERMS:
-            self._counted.clear()
-        self._counted[kind, key] = count
-        return count
+        """As `counts`, of one key."""
+        return self.counts(kind, (key,))[0]
 
     def counts(self, kind: str, keys: Sequence[bytes]) -> list[int]:
-        """As `count`, of each key; at most 32,000."""
-        if len(self._counted) + len(keys) > _COUNTED_TERMS:
-            self._counted.clear()
-        unknown = [key for key in keys if (kind, key) not in self._counted]
-        if unknown:
-            query = (
-                "SELECT key, count(*) FROM term WHERE kind = ? AND key IN"  # noqa: S608 - no input in it
-                f" ({', '.join('?' * len(unknown))}) GROUP BY key"
-            )
-            with _guard(self._path):
-                kept = dict(self._database.execute(query, (kind, *unknown)))
-            for key in unknown:
-                held = len(self._held.get((kind, key), ()))
-                self._counted[kind, key] = kept.get(key, 0) + held
-        return [self._counted[kind, key] for key in keys]
+        """In how many entries' groups of a counted kind each of these keys stands."""
+        return self._counted[kind].counts(keys)
 
     def add(self, first_index: int, entries: Sequence[bytes]) -> None:
         """Index entries just committed; calls may come late, twice or out of order."""
@@ -237,13 +218,13 @@ class LedgerIndex:
                     prefixes = b"".join([key[:PREFIX_BYTES] for key in term.keys])
                     self._held_groups.append((index, term.kind, prefixes))
                     self._held_terms += 1
+                    if term.kind in self._counted:
+                        self._counted[term.kind].add(term.keys)
                     continue
                 leaves = self._held.setdefault(term, [])
                 if not leaves or leaves[-1] != index:
                     leaves.append(index)
                     self._held_terms += 1
-                    if term in self._counted:
-                        self._counted[term] += 1
         self._size += len(entries)
         if self._held_terms >= _HELD_TERMS:
             self.flush()
@@ -258,7 +239,15 @@ class LedgerIndex:
         with _guard(self._path), self._database:
             self._database.execute("DELETE FROM term WHERE leaf < ?", (self._log.minimum,))
             self._database.execute("DELETE FROM grouped WHERE leaf < ?", (self._log.minimum,))
-        self._counted.clear()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        """From the rows alone: nothing is held."""
+        for kind in self._counted:
+            query = "SELECT prefixes FROM grouped WHERE kind = ?"
+            with _guard(self._path):
+                rows = self._database.execute(query, (kind,))
+                self._counted[kind] = KeyCounts(b"".join([row[0] for row in rows]))
 
     def defer_checkpoints(self) -> None:
         """Leave it to another connection to move the write-ahead log into the file."""
@@ -288,8 +277,8 @@ class LedgerIndex:
         try:
             query = "SELECT size, last_leaf_hash, open_under FROM progress"
             size, last, open_under = database.execute(query).fetchone()
-            database.execute("SELECT leaf FROM grouped LIMIT 1")  # older files have no such table
             known = open_under in (_CLOSED, _BOOT_ID.read_text("ascii").strip())
+            known &= database.execute("PRAGMA user_version").fetchone() == (_VERSION,)
             if known and self._is_of_this_log(size, last):
                 self._size = size
                 return database
@@ -301,6 +290,7 @@ class LedgerIndex:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         database = _connect(path)
         database.executescript(_SCHEMA)
+        database.execute(f"PRAGMA user_version = {_VERSION}")
         return database
 
     def _is_of_this_log(self, size: int, last_leaf_hash: bytes) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cloison.errors import IntegrityError, StorageError
 from cloison.ledger.files import guard_writes, sync_path
-from cloison.ledger.index import PREFIX_BYTES, LedgerIndex
+from cloison.ledger.index import LedgerIndex
+from cloison.ledger.key_counts import PREFIX_BYTES
 from cloison.ledger.lock import lock_ledger
 from cloison.ledger.reader import EntryReader
 from cloison.ledger.terms import Group, Terms

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloison.bodies import BodyId, parse_body
 from cloison.errors import StorageError
 from cloison.exchange.entries import entry_of, started_entry
-from cloison.exchange.index_terms import index_terms
+from cloison.exchange.index_terms import COUNTED, index_terms
 from cloison.exchange.policy_manifest import Quorum
 from cloison.exchange.traced import day_number
 from cloison.identity import (
@@ -162,7 +162,7 @@ def open_node(settings: NodeSettings, policy: PolicySet, clock: Clock) -> Node:
         vault=Vault(settings.state / VAULT, vault_key, settings.body),
         traces=traces,
         register=Log.open(settings.state / "ledger" / "register", _signer(settings, "register")),
-        index=LedgerIndex(settings.state / INDEX, traces, index_terms),
+        index=LedgerIndex(settings.state / INDEX, traces, index_terms, COUNTED),
         heads=heads,
         peer_heads=PeerHeads(heads.of, trust),
         seen=OwnHead(traces, settings.body, trust),

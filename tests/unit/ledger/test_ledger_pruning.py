@@ -12,6 +12,7 @@ from cloison.ledger.log import Log
 from cloison.ledger.note import NoteSigner
 from cloison.ledger.pruning import read_minimum
 from cloison.ledger.reader import LedgerReader
+from cloison.ledger.terms import Group, Term
 from cloison.ledger.tiles import bundle_path
 from cloison.ledger.tree import leaf_hash, verify_consistency, verify_inclusion
 
@@ -112,11 +113,19 @@ def test_prune_of_what_still_stands_in_an_append_file_is_refused(tmp_path: Path)
     assert caught.value.reason == "BAD_INDEX"
 
 
+def by_last_digit(data: bytes) -> list[Term | Group]:
+    return [("k", data[-1:]), Group("counted", (data[-1:] * 8,))]
+
+
 def test_index_of_a_pruned_ledger_is_made_again_from_what_is_kept(
     pruned: Path, tmp_path: Path
 ) -> None:
     with Log.open(pruned, SIGNER) as log:
-        index = LedgerIndex(tmp_path / "index.sqlite", log, lambda data: [("k", data[-1:])])
+        index = LedgerIndex(tmp_path / "index.sqlite", log, by_last_digit, ["counted"])
         assert index.size == ENTRIES
-        assert index.find("k", b"7") == list(range(517, ENTRIES, 10))
+        kept = list(range(517, ENTRIES, 10))
+        assert index.find("k", b"7") == kept
+        index.prune()
+        assert index.find("counted", b"7" * 8) == kept
+        assert index.count("counted", b"7" * 8) == len(kept)
         index.close()
