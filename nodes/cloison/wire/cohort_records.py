@@ -52,17 +52,18 @@ class CohortRecords:
     def keep_answer(self, statement_hash: bytes, part: int, sealed: bytes, now: datetime) -> None:
         """Keeps an answer for a stream that is cut; of a cohort's batches, the last few."""
         kept = to_milliseconds(now)
+        # First: what is kept then overwrites its pages, which are written once and not twice.
+        self._run(
+            "DELETE FROM cohort_answer WHERE statement_hash = ? AND part BETWEEN 0 AND ?",
+            statement_hash,
+            part - limits.COHORT_ANSWERS_KEPT,
+        )
         self._run(
             "INSERT OR REPLACE INTO cohort_answer VALUES (?, ?, ?, ?)",
             statement_hash,
             part,
             sealed,
             kept,
-        )
-        self._run(
-            "DELETE FROM cohort_answer WHERE statement_hash = ? AND part BETWEEN 0 AND ?",
-            statement_hash,
-            part - limits.COHORT_ANSWERS_KEPT,
         )
         self._run(
             "UPDATE cohort_answer SET kept_time_ms = ? WHERE statement_hash = ? AND part = ?",
