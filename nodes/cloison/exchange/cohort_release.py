@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
@@ -91,7 +92,7 @@ def _is_whole(table: pa.RecordBatch, fields: Sequence[str], persons: int) -> boo
         return False
     if any(table.column(place).null_count for place in range(3)):
         return False
-    places = table.column(0).to_numpy()
+    places = np.from_dlpack(table.column(0))
     in_order = bool((places[1:] >= places[:-1]).all())
     return not len(places) or (in_order and places[0] >= 0 and places[-1] < persons)
 

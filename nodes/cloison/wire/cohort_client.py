@@ -10,11 +10,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from itertools import islice
-from threading import Condition, Timer
-from typing import Any
-
-import grpc
+from threading import Condition
 
 from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
@@ -32,9 +31,11 @@ from cloison.v1 import (
 )
 from cloison.wire.cohort import NO_CASE, BatchPersons, part_of, write_persons
 from cloison.wire.gateway import CohortPart, Member, ReceiptRef
+from cloison.wire.idle import Heard
 from cloison.wire.questions import Opener
 from cloison.wire.refusal import told
 
+_iso_date = lru_cache(maxsize=65_536)(date.isoformat)  # people share birth dates
 _TRIES = 12
 _PAUSE_SECONDS = 0.25
 _CUTS = frozenset({"PEER_UNAVAILABLE", "STREAM_IDLE", "COHORT_CUT"})
@@ -135,7 +136,7 @@ def _batch(index: int, members: Sequence[Member], *, last: bool) -> gateway_serv
     persons = BatchPersons(
         [member.nir for member in members],
         [member.birth_name for member in members],
-        [member.birth_date.isoformat() for member in members],
+        [_iso_date(member.birth_date) for member in members],
         [cases.get(member.case, NO_CASE) for member in members],
         [member.case_salt for member in members],
     )
@@ -171,9 +172,7 @@ class CohortStream:
         self._batches = batches
         self._tries = _TRIES
         self._ended = False
-        self._call: Any = None
-        self._responses: Iterator[_Response] = iter(())
-        self._idle = False
+        self._heard: Heard[_Response] | None = None
 
     def header(self) -> receipt_pb2.Answer:
         """The decision.
@@ -195,7 +194,7 @@ class CohortStream:
             while not self._ended:
                 try:
                     with told():
-                        if self._call is None:
+                        if self._heard is None:
                             self._start()
                         yield from self._drain()
                 except CloisonError as error:
@@ -210,13 +209,11 @@ class CohortStream:
         self._tries -= 1
         if error.reason not in _CUTS or not self._tries:
             raise error
-        self._call.cancel()
-        self._call = None
+        self._close()
         time.sleep(_PAUSE_SECONDS * (_TRIES - self._tries))
 
     def _start(self) -> receipt_pb2.Answer:
-        self._call = self._stub.AskMany(self._batches.requests(self._header))
-        self._responses = iter(self._call)
+        self._heard = Heard(self._stub.AskMany(self._batches.requests(self._header)))
         first = self._next()
         if first is None or first.WhichOneof("part") != "header":
             raise PeerError("COHORT_CUT", "cohort: ended before its decision", "ask anew")
@@ -231,22 +228,12 @@ class CohortStream:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
     def _next(self) -> _Response | None:
-        waited = Timer(3 * limits.STREAM_IDLE_SECONDS, self._give_up)
-        waited.start()
-        try:
-            return next(self._responses, None)
-        except grpc.RpcError as error:
-            if self._idle:
-                raise PeerError(
-                    "STREAM_IDLE", "node: nothing came for three minutes", "ask anew"
-                ) from error
-            raise
-        finally:
-            waited.cancel()
+        return None if self._heard is None else next(self._heard, None)
 
-    def _give_up(self) -> None:
-        self._idle = True
-        self._call.cancel()
+    def _close(self) -> None:
+        if self._heard is not None:
+            self._heard.close()
+            self._heard = None
 
 
 def open_parts(
