@@ -49,7 +49,7 @@ class ProvedCase(NamedTuple):
     opened_ms: int
     set_ms: int
     valid_until_ms: int
-    person_digests: tuple[bytes, ...]
+    person_digests: Sequence[bytes]
     seen_seconds: int | None
 
     def within(self, validity: timedelta) -> "ProvedCase":
@@ -133,11 +133,13 @@ def verify_cases(
         for data, leaf in zip(proof.entries, leaves, strict=True):
             entry = _parsed(data)
             # A renewal stands after what it renews: its case was read before it.
-            renewed = cases.get(entry.case_renewed.case_leaf_hash)
-            if renewed is None:
-                cases[leaf] = _opened(entry, leaf, seen.seconds)
-            else:
+            if (
+                entry.WhichOneof("kind") == "case_renewed"
+                and (renewed := cases.get(entry.case_renewed.case_leaf_hash)) is not None
+            ):
                 cases[renewed.leaf_hash] = _renewed(renewed, entry, seen.seconds)
+            else:
+                cases[leaf] = _opened(entry, leaf, seen.seconds)
     except PeerError:
         raise
     except CloisonError as error:
@@ -159,12 +161,10 @@ def _proved_entry(
 
 
 def _parsed(data: bytes) -> entry_pb2.Entry:
-    entry = entry_pb2.Entry()
     try:
-        entry.ParseFromString(data)
+        return entry_pb2.Entry.FromString(data)
     except DecodeError as error:
         raise IntegrityError("BAD_ENTRY", "entry: cannot be decoded") from error
-    return entry
 
 
 def _opened(entry: entry_pb2.Entry, leaf: bytes, seen_seconds: int | None) -> ProvedCase:
@@ -178,7 +178,7 @@ def _opened(entry: entry_pb2.Entry, leaf: bytes, seen_seconds: int | None) -> Pr
         begun_ms,
         begun_ms,
         _checked_time(opened.valid_until_ms),
-        tuple(opened.person_digests),
+        opened.person_digests[:],
         seen_seconds,
     )
 

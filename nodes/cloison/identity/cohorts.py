@@ -18,7 +18,7 @@ from cloison.identity.digests import (
     ROW_KEY_BYTES,
     SALT_BYTES,
     TRAITS_DOMAIN,
-    normal_name,
+    normal_names,
     trace_message,
 )
 from cloison.identity.identifiers import MONTH, Nir, parse_nir
@@ -110,9 +110,10 @@ def traits_digests(
     Raises:
         InputError: `BAD_NAME`: one holds no letter.
     """
-    names = map(normal_name, birth_names)
-    lines = map("\n".join, zip(nirs, names, birth_dates, strict=True))
-    return digests_under(key, map(str.encode, lines), TRAITS_DOMAIN)
+    lines = zip(
+        map(str.encode, nirs), normal_names(birth_names), map(str.encode, birth_dates), strict=True
+    )
+    return digests_under(key, map(b"\n".join, lines), TRAITS_DOMAIN)
 
 
 def trace_keys(person_keys: Sequence[bytes], node: BodyId, day: date) -> list[bytes]:

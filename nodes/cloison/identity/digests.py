@@ -6,6 +6,7 @@ Each has a domain line of its own, so that no digest can stand in for another. P
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from string import ascii_letters
@@ -30,6 +31,7 @@ _DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 _LIGATURES = {"Œ": "OE", "Æ": "AE"}
 _CAPITALS = bytes(range(256)).upper()
 _NOT_LETTERS = bytes(set(range(256)).difference(ascii_letters.encode()))
+_NOT_LETTERS_OR_ENDS = _NOT_LETTERS.replace(b"\n", b"")
 
 
 def person_digest(salt: bytes, nir: Nir) -> bytes:
@@ -111,6 +113,22 @@ def normal_name(name: str) -> str:
         normal = "".join(map(_spelt, upper))
     if not normal:
         raise InputError("BAD_NAME", "name: holds no letter")
+    return normal
+
+
+def normal_names(names: Sequence[str]) -> list[bytes]:
+    """As `normal_name`, of each, as bytes: those that are plain letters all at once.
+
+    Raises:
+        InputError: `BAD_NAME`: one holds no letter.
+    """
+    joined = "\n".join([name if name.isascii() else "X" for name in names]).encode("ascii")
+    normal = joined.translate(_CAPITALS, _NOT_LETTERS_OR_ENDS).split(b"\n")
+    if len(normal) != len(names) or not all(normal):  # one holds a line end, or no letter
+        return [normal_name(name).encode() for name in names]
+    for place, name in enumerate(names):
+        if not name.isascii():
+            normal[place] = normal_name(name).encode()
     return normal
 
 

@@ -223,7 +223,7 @@ def _split(persons: bytes) -> Iterable[bytes]:
 def _of_batch(one: AnsweredBatch | None, place: int) -> Answered | None:
     if one is None:
         return None
-    case_leaf_hash, until = one.cases[place]
+    case_leaf_hash, until_ms = one.cases[place]
     return Answered(
         peer=one.peer,
         dataset=one.dataset,
@@ -232,7 +232,7 @@ def _of_batch(one: AnsweredBatch | None, place: int) -> Answered | None:
         statement_hash=one.statement_hash,
         batch=one.batch,
         case_leaf_hash=case_leaf_hash,
-        until=until,
+        until=from_milliseconds(until_ms),
         load=one.load,
         persons=one.persons_of(place),
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from cloison.bodies import BodyId
-from cloison.exchange.statement import Statement, from_milliseconds, to_milliseconds
+from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.store import Database
 
 _PERSON_BYTES = 16
@@ -35,7 +35,7 @@ class AnsweredBatch:
         load: Number of the last load whose records it could hold.
         persons: Row keys of those answered about, 16 bytes each.
         places: Of each person, the place of their case in `cases`; 16 bits each, little endian.
-        cases: Leaf hash and end of each case.
+        cases: Leaf hash and end of each case, Unix milliseconds: a batch has hundreds.
     """
 
     peer: BodyId
@@ -47,7 +47,7 @@ class AnsweredBatch:
     load: int
     persons: bytes
     places: bytes
-    cases: tuple[tuple[bytes, datetime], ...]
+    cases: tuple[tuple[bytes, int], ...]
 
     def persons_of(self, place: int) -> tuple[bytes, ...]:
         """The persons who stand in one of its cases."""
@@ -61,7 +61,7 @@ def answered_batch(
     load: int,
     persons: Sequence[bytes],
     places: Sequence[int],
-    cases: Sequence[tuple[bytes, datetime]],
+    cases: Sequence[tuple[bytes, int]],
 ) -> AnsweredBatch:
     """An answered batch; `persons` are row keys, `places` those of their cases."""
     question = statement.question
@@ -87,7 +87,6 @@ class AnsweredBatches:
 
     def keep(self, one: AnsweredBatch) -> None:
         """Keeps a batch."""
-        cases = [(leaf, to_milliseconds(until)) for leaf, until in one.cases]
         self._database.connection.execute(
             "INSERT OR IGNORE INTO answered_window VALUES (?, ?, ?, ?)",
             (one.peer, one.dataset, one.first_month, one.last_month),
@@ -101,11 +100,11 @@ class AnsweredBatches:
                 one.last_month,
                 one.statement_hash,
                 one.batch,
-                max(until for _, until in cases),
+                max(until for _, until in one.cases),
                 one.load,
                 one.persons,
                 one.places,
-                b"".join([_CASE.pack(*case) for case in cases]),
+                b"".join([_CASE.pack(*case) for case in one.cases]),
             ),
         )
 
@@ -165,7 +164,7 @@ class AnsweredBatches:
             load=load,
             persons=persons,
             places=places,
-            cases=tuple((leaf, from_milliseconds(end)) for leaf, end in _CASE.iter_unpack(cases)),
+            cases=tuple(_CASE.iter_unpack(cases)),
         )
 
     def forget(self, before: datetime) -> None:

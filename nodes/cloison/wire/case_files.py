@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cloison.identity import Nir
 from cloison.months import Month
@@ -36,8 +37,7 @@ class CaseFile:
     members: tuple[CaseMember, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CasePlace:
+class CasePlace(NamedTuple):
     """Where a case stands in this body's ledger: its entry, and that of its latest renewal."""
 
     leaf_index: int

@@ -76,16 +76,7 @@ def read_persons(data: bytes, most: int) -> BatchPersons:
     Raises:
         InputError: `MALFORMED`, `TOO_LARGE`; `BAD_NIR`, `BAD_DATE` of one of them.
     """
-    batch = read_table(data, "batch")
-    if batch.schema != _SCHEMA:
-        raise InputError("MALFORMED", "batch: not the columns AskMany states")
-    limits.check_count("persons of a batch", batch.num_rows, 1, most)
-    if any(column.null_count for column in batch.columns):
-        raise InputError("MALFORMED", "batch: a value is missing")
-    nirs, names, dates, cases, salts = batch.columns
-    longest = pc.max(pc.binary_length(names)).as_py()
-    limits.check_count("birth name bytes", longest, 0, limits.BIRTH_NAME_BYTES)
-    _check_dates(dates)
+    nirs, names, dates, cases, salts = _read_columns(data, most)
     return BatchPersons(
         parse_nirs(nirs.to_pylist()),
         names.to_pylist(),
@@ -93,6 +84,25 @@ def read_persons(data: bytes, most: int) -> BatchPersons:
         cases.to_pylist(),
         salts.to_pylist(),
     )
+
+
+def read_nirs(data: bytes, most: int) -> Sequence[Nir]:
+    """As `read_persons`, all of it checked, for who needs to know no more than who they are."""
+    return parse_nirs(_read_columns(data, most)[0].to_pylist())
+
+
+def _read_columns(data: bytes, most: int) -> list[pa.Array]:
+    batch = read_table(data, "batch")
+    if batch.schema != _SCHEMA:
+        raise InputError("MALFORMED", "batch: not the columns AskMany states")
+    limits.check_count("persons of a batch", batch.num_rows, 1, most)
+    if any(column.null_count for column in batch.columns):
+        raise InputError("MALFORMED", "batch: a value is missing")
+    columns: list[pa.Array] = batch.columns
+    longest = pc.max(pc.binary_length(columns[1])).as_py()
+    limits.check_count("birth name bytes", longest, 0, limits.BIRTH_NAME_BYTES)
+    _check_dates(columns[2])
+    return columns
 
 
 def _check_dates(dates: pa.StringArray) -> None:

@@ -29,7 +29,6 @@ from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.statement import (
     Cohort,
     Statement,
-    from_milliseconds,
     parse_statement,
     to_milliseconds,
 )
@@ -261,7 +260,7 @@ class CohortHolder:
         answered: tuple[Sequence[bytes], Sequence[int]],
         cases: Sequence[ProvedCase],
     ) -> None:
-        ends = [(case.leaf_hash, from_milliseconds(case.valid_until_ms)) for case in cases]
+        ends = [(case.leaf_hash, case.valid_until_ms) for case in cases]
         self._node.vault.answered.batches.keep(
             answered_batch(opened.statement, index, load, *answered, ends)
         )

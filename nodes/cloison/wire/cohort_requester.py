@@ -26,7 +26,7 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import next_answer, next_part, read_persons
+from cloison.wire.cohort import next_answer, next_part, read_nirs
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.holder import (
@@ -183,17 +183,17 @@ class Passing:
         """
         node, cohort = self._node, self._cohort
         limits.check_count("batches on their way", len(self._sent), 0, limits.COHORT_IN_FLIGHT - 1)
-        people = read_persons(batch.persons, cohort.batch_persons)
+        nirs = read_nirs(batch.persons, cohort.batch_persons)
         seed = limits.check_bytes("salt seed", batch.salt_seed, limits.SALT_BYTES)
         batch.ClearField("cases")
         if batch.case_leaf_hashes:
             batch.cases.CopyFrom(prove_cases(node, batch.case_leaf_hashes))
-        persons = row_keys(node.row_secret, people.nirs)
+        persons = row_keys(node.row_secret, nirs)
         require_no_objection(node, persons, self.statement.question.purpose)
-        digests = person_digests(cohort_salts(seed, len(people)), people.nirs)
+        digests = person_digests(cohort_salts(seed, len(nirs)), nirs)
         if self.statement.holder != node.body:  # its own holder side keeps them otherwise
             with node.vault.transaction():
-                node.vault.cohorts.keep_batch(seed, people.nirs, self.statement.hash, batch.index)
+                node.vault.cohorts.keep_batch(seed, nirs, self.statement.hash, batch.index)
         cases = list(batch.case_leaf_hashes)
         self._sent[batch.index] = _Sent(digests, persons, cases, batch.last)
 

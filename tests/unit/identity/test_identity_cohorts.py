@@ -21,6 +21,7 @@ from cloison.identity import (
     traits_digest,
     traits_digests,
 )
+from cloison.identity.digests import normal_name, normal_names
 from cloison.identity.keyed_hash import digests_under, keyed_digest, keyed_digests
 
 KEY = bytes(range(32))
@@ -120,3 +121,22 @@ def test_a_key_longer_than_a_block_is_refused() -> None:
         keyed_digest(bytes(65), b"")
     with pytest.raises(ValueError, match="at most 64"):
         digests_under(bytes(65), [b""])
+
+
+NAMES = {
+    "plain": ["Dupont", "MARTIN", "de la Tour"],
+    "accents among them": ["Dupont", "Hœrt-Lémy", "O'Neill", "Åse"],
+    "a line end in one": ["Dupont\nMartin", "Petit"],
+    "another writing": ["Ли", "Dupont"],
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_normal_names_are_those_of_each(case: str) -> None:
+    assert normal_names(NAMES[case]) == [normal_name(name).encode() for name in NAMES[case]]
+
+
+@pytest.mark.parametrize("name", ["", "123", "\n"])
+def test_normal_names_without_a_letter_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="no letter"):
+        normal_names(["Dupont", name, "Martin"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloison.bodies import BodyId
+from cloison.exchange.statement import to_milliseconds
 from cloison.store import Change
 from cloison.wire.answered import SINGLE, Answered
 from cloison.wire.answered_batches import AnsweredBatch
@@ -146,7 +147,10 @@ BATCH = AnsweredBatch(
     load=5,
     persons=ANNE + BRUNO + CLEO,
     places=bytes((1, 0, 0, 0, 1, 0)),
-    cases=((b"l" * 32, NOW + timedelta(days=1)), (b"m" * 32, END)),
+    cases=tuple(
+        (leaf * 32, to_milliseconds(end))
+        for leaf, end in ((b"l", NOW + timedelta(days=1)), (b"m", END))
+    ),
 )
 
 
