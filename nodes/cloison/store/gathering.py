@@ -131,17 +131,19 @@ def lay_out(plan: Plan, held: Held) -> pa.RecordBatch:
         place: starts[piece.persons, place] + piece.within for place, piece in held.pieces.items()
     }
     flat = cells.ravel()
+    taken = [pa.array(piece.rows) for piece in held.pieces.values()]
+    order = _order(targets, rows)
     columns = [
         np.repeat(np.repeat(np.arange(persons, dtype=np.int32), periods), flat),
         np.repeat(np.tile(np.array(list(plan.empty), np.int32), persons), flat),
         np.repeat(held.statuses.ravel(), flat),
-        _texts(held.pieces, targets, SOURCE, rows),
+        _texts(held.pieces, taken, order, SOURCE),
         _numbers(held.pieces, targets, VERSION, rows, pa.int32()),
     ]
     for name in plan.fields:
         kind = plan.dataset.fields[name].type
         if kind in TEXTUAL:
-            columns.append(_texts(held.pieces, targets, name, rows))
+            columns.append(_texts(held.pieces, taken, order, name))
         else:
             columns.append(_numbers(held.pieces, targets, name, rows, arrow_type(kind)))
     schema = answer_schema(plan.dataset, plan.fields)
@@ -164,22 +166,24 @@ def _numbers(
     return pa.array(values, kind, mask=unknown)
 
 
-def _texts(
-    pieces: Mapping[int, Piece], targets: Mapping[int, Places], name: str, rows: int
-) -> pa.Array:
-    taken = []
-    source = np.full(rows, -1)
+def _order(targets: Mapping[int, Places], rows: int) -> pa.Array:
+    """Of each row of the answer, its place among those of all pieces; null where there is none."""
+    places = np.full(rows, -1)
     before = 0
-    for place, piece in pieces.items():
+    for those in targets.values():
+        places[those] = before + np.arange(len(those))
+        before += len(those)
+    return pa.array(places, mask=places < 0)
+
+
+def _texts(
+    pieces: Mapping[int, Piece], taken: Sequence[pa.Array], order: pa.Array, name: str
+) -> pa.Array:
+    columns = [pa.nulls(0, pa.large_string())]
+    for piece, rows in zip(pieces.values(), taken, strict=True):
         held = piece.partition.texts(name)
-        if held is not None:
-            taken.append(held.take(pa.array(piece.rows)))
-            source[targets[place]] = before + np.arange(len(piece.rows))
-            before += len(piece.rows)
-    if not taken:
-        return pa.nulls(rows, pa.string())
-    places = pa.array(source, mask=source < 0)
-    return pa.concat_arrays(taken).take(places).cast(pa.string())
+        columns.append(pa.nulls(len(rows), pa.large_string()) if held is None else held.take(rows))
+    return pa.concat_arrays(columns).take(order).cast(pa.string())
 
 
 def named_others(held: Held, keys: Bytes) -> bytes:
