@@ -162,6 +162,16 @@ class Database:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, plain, purpose)
 
+    def seal_each(self, plains: Sequence[bytes], purposes: Sequence[bytes]) -> list[bytes]:
+        """As `seal`, of each with its purpose; the nonces are drawn at once."""
+        drawn = os.urandom(_NONCE_BYTES * len(plains))
+        nonces = (drawn[at : at + _NONCE_BYTES] for at in range(0, len(drawn), _NONCE_BYTES))
+        encrypt = self._aead.encrypt
+        return [
+            nonce + encrypt(nonce, plain, purpose)
+            for nonce, plain, purpose in zip(nonces, plains, purposes, strict=True)
+        ]
+
     def unseal(self, sealed: bytes, purpose: bytes) -> bytes:
         """Raises `IntegrityError` (`VAULT_SEAL`): altered, or moved from another row."""
         try:
