@@ -300,7 +300,7 @@ def test_index_terms_find_an_entry_by_its_statement_case_and_traces() -> None:
     found = {name: dict(index_terms(raw)) for name, raw in made.items()}
     assert found["asked"]["asked"] == found["decided"]["decided"] == STATEMENT.hash
     assert found["received"]["received"] == found["lost"]["lost"] == STATEMENT.hash
-    assert found["decided"]["case"] == b"\x07" * 32
+    assert found["decided"]["case"] == (b"\x07" * 32,)
     assert found["case_opened"]["opened"] == leaf_hash(made["case_opened"])
     assert found["cohort_part"]["left"] == bytes(32) + (5).to_bytes(8, "big")
     assert found["case_closed"] == {"closed": b"\x03" * 32}
