@@ -6,18 +6,42 @@ another thing than before is found by reading both, when somebody must be told.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from cloison.months import Month
 from cloison.store.database import Database, to_ms
+from cloison.store.expectation import declared_by
 
+Wanted = Callable[[str, int], bool]
+"""Whether anybody asks for what changed of a dataset in a period."""
+
+_WRITTEN = """
+SELECT load, place, dataset.name, period FROM change
+JOIN dataset ON dataset.id = change.dataset
+WHERE load > ? AND load <= ? ORDER BY load, place
+"""
+_SUBJECTS = "SELECT subjects FROM change WHERE load = ? AND place = ?"
+_DECLARED = """
+SELECT load, dataset.id, dataset.name, period, declarant FROM (
+  SELECT since_load AS load, dataset, period, declarant FROM declared
+  WHERE since_load > ?1 AND since_load <= ?2
+  UNION
+  SELECT until_load, dataset, period, declarant FROM declared
+  WHERE until_load > ?1 AND until_load <= ?2
+) AS said JOIN dataset ON dataset.id = said.dataset
+ORDER BY load, dataset.id, period, declarant
+"""
 _PERSON_BYTES = 16
 _HELD_PERSONS = 20_000
 
 
 class Change(NamedTuple):
-    """Some of the persons whose records of one dataset and period a load wrote or ended."""
+    """Some of the persons of whom one dataset and period may say something else since a load.
+
+    The load wrote or ended their records, or one who declares them declared the period without.
+    """
 
     load: int
     dataset: str
@@ -55,10 +79,16 @@ class Noted:
 
 
 class Changes:
-    """The changes of a store, to be read."""
+    """The changes of a store, to be read.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The store's.
+        expected: Of datasets that say whom they expect, by number, for how many months after.
+    """
+
+    def __init__(self, database: Database, expected: Mapping[int, int]) -> None:
         self._database = database
+        self._expected = expected
 
     def last_load(self, by: datetime | None) -> int:
         """As `Store.last_load`."""
@@ -72,19 +102,31 @@ class Changes:
             (last,) = found.fetchone()
         return int(last or 0)
 
-    def find(self, after: int, until: int) -> Iterator[Change]:
+    def find(self, after: int, until: int, wanted: Wanted) -> Iterator[Change]:
         """As `Store.changes`."""
-        with self._database.reading():
-            rows = self._database.connection.execute(
-                "SELECT load, dataset.name, period, subjects FROM change"
-                " JOIN dataset ON dataset.id = change.dataset"
-                " WHERE load > ? AND load <= ? ORDER BY load, place",
-                (after, until),
-            )
-            for load, dataset, period, subjects in rows:
+        # No statement stays open between two results: questions are answered there.
+        for load, place, dataset, period in self._rows(_WRITTEN, after, until):
+            if wanted(dataset, period):
+                ((subjects,),) = self._rows(_SUBJECTS, load, place)
                 ends = range(0, len(subjects), _PERSON_BYTES)
                 persons = tuple(subjects[at : at + _PERSON_BYTES] for at in ends)
                 yield Change(load, dataset, period, persons)
+        for load, number, dataset, period, declarant in self._rows(_DECLARED, after, until):
+            if number in self._expected and wanted(dataset, period):
+                waited = self._waited(number, declarant, period)
+                if waited:
+                    yield Change(load, dataset, period, waited)
+
+    def _rows(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
+        with self._database.reading():
+            return self._database.connection.execute(sql, values).fetchall()
+
+    def _waited(self, number: int, declarant: str, period: int) -> tuple[bytes, ...]:
+        """Of whom a period waited for a declarant that has declared it now, or withdrawn it."""
+        first = (Month.from_number(period) - self._expected[number]).number
+        with self._database.reading():
+            waited = declared_by(self._database, number, declarant, first, period - 1)
+        return tuple(sorted(waited))
 
     def forget(self, before: datetime) -> int:
         """As `Store.forget_changes`."""

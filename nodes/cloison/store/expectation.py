@@ -69,6 +69,7 @@ class Expectation:
         over: frozenset[int],
         as_of_load: int | None,
     ) -> None:
+        self._database = database
         self._run = database.connection.execute
         self._layouts = layouts
         self._dataset = dataset
@@ -119,8 +120,7 @@ class Expectation:
         if len(declarants) > _MOST_DECLARANTS:
             return None
         for declarant in declarants:
-            rows = self._run(_DECLARED_BY, (self._number, declarant, self.since, last))
-            persons.update(row[0] for row in rows)
+            persons |= declared_by(self._database, self._number, declarant, self.since, last)
             if len(persons) > _MOST_PERSONS:
                 return None
         return persons
@@ -181,6 +181,22 @@ class Expectation:
             self._getters[layout] = getter
         (day,) = getter(unpack(payload))
         return day // _MONTH_LENGTH if isinstance(day, int) else _NO_END
+
+
+def declared_by(
+    database: Database, number: int, declarant: str, first: int, last: int
+) -> set[bytes]:
+    """Row keys of everybody of whom records of one declarant count, of these months.
+
+    Args:
+        database: The store's, within `Database.reading`.
+        number: The dataset's, in this store.
+        declarant: As a `SlotName` has it.
+        first: First month (YYYYMM), included.
+        last: Last month, included.
+    """
+    rows = database.connection.execute(_DECLARED_BY, (number, declarant, first, last))
+    return {row[0] for row in rows}
 
 
 def _theirs(

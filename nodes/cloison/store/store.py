@@ -10,7 +10,7 @@ from cloison.errors import InputError
 from cloison.identity import Nir
 from cloison.months import Month
 from cloison.store.catalogue import Catalogue
-from cloison.store.changes import Change, Changes
+from cloison.store.changes import Change, Changes, Wanted
 from cloison.store.claims import Claims
 from cloison.store.column_sources import sources
 from cloison.store.column_writing import ColumnWriter
@@ -52,7 +52,12 @@ class Store:
         self._row_key = row_key
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
-        self._changes = Changes(database)
+        expected = {
+            self._ids[name].id: dataset.expected.months
+            for name, dataset in catalogue.datasets.items()
+            if dataset.expected is not None
+        }
+        self._changes = Changes(database, expected)
         self._records = Records(database, catalogue, self._ids)
         self._columns = Columns(database, self._records, self._people)
         columns = sources(database, catalogue, self._ids)
@@ -154,13 +159,18 @@ class Store:
         """
         return self._changes.last_load(by)
 
-    def changes(self, after: int, until: int) -> Iterator[Change]:
-        """Whose records of which period the loads after one, to another included, wrote or ended.
+    def changes(self, after: int, until: int, wanted: Wanted) -> Iterator[Change]:
+        """Of whom the loads after one, to another included, may have changed what is said.
+
+        Args:
+            after: A load.
+            until: A later one.
+            wanted: Whether a dataset and period is looked into; nothing is said of others.
 
         Raises:
             StorageError: `STORE_READ`.
         """
-        return self._changes.find(after, until)
+        return self._changes.find(after, until, wanted)
 
     def forget_changes(self, before: datetime) -> int:
         """Drops what is known of changes loaded before then; how many parts.

@@ -25,6 +25,12 @@ _MOST_YEAR = 9999
 _FORGOTTEN_AT_ONCE = 2_000
 _IN_WINDOW = "peer = ? AND dataset = ? AND last_month >= ? AND first_month <= ?"
 _ANY_WINDOW = f"SELECT 1 FROM answered_window WHERE {_IN_WINDOW} LIMIT 1"  # noqa: S608 - no input
+_TOLD = """
+SELECT coalesce((SELECT load FROM told WHERE peer = ?1), (SELECT min(load) FROM (
+  SELECT min(load) AS load FROM answered WHERE peer = ?1
+  UNION ALL SELECT min(load) FROM answered_batch WHERE peer = ?1
+)))
+"""
 _OF_PERSON = (
     "SELECT id FROM answered_person AS p CROSS JOIN answered ON id = p.answered"  # noqa: S608 - no input
     f" WHERE p.row_key = ? AND {_IN_WINDOW} AND load < ? AND until_ms > ?"
@@ -171,12 +177,13 @@ class AnsweredTable:
         )
 
     def told(self, peer: BodyId) -> int:
-        """The last load of which the peer was told all there was to tell; 0 at first."""
+        """The last load of which the peer was told all there was to tell.
+
+        At first, that of the oldest answer kept: what was loaded before is in it.
+        """
         with self._database.reading():
-            row = self._database.connection.execute(
-                "SELECT load FROM told WHERE peer = ?", (peer,)
-            ).fetchone()
-        return row[0] if row else 0
+            row = self._database.connection.execute(_TOLD, (peer,)).fetchone()
+        return row[0] or 0
 
     def set_told(self, peer: BodyId, load: int) -> None:
         """Everything that loads brought, up to this one, is entered."""

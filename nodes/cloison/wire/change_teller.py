@@ -13,6 +13,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from cloison.bodies import BodyId
 from cloison.errors import InputError
@@ -82,9 +83,12 @@ class ChangeTeller:
         answered = self._node.vault.answered
         found: set[Key] = set()
         corrected: dict[tuple[str, int], set[bytes]] = defaultdict(set)
-        for change in self._node.store.changes(answered.told(call.peer), call.load):
-            if not answered.any_in(call.peer, change.dataset, months_of(change.period)):
-                continue
+
+        @cache
+        def wanted(dataset: str, period: int) -> bool:
+            return answered.any_in(call.peer, dataset, months_of(period))
+
+        for change in self._node.store.changes(answered.told(call.peer), call.load, wanted):
             corrected[change.dataset, change.period].update(change.persons)
             for start in range(0, len(change.persons), _PERSONS_AT_ONCE):
                 some = change.persons[start : start + _PERSONS_AT_ONCE]

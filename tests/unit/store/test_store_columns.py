@@ -29,6 +29,7 @@ from cloison.store.partitions import PartitionCache
 from cloison.store.records import Plan, Records
 
 ROOT = Path(__file__).parents[3]
+DECLARED = "declared_period", "declared_since", "declared_until"
 MONTHS = QUESTIONS["months"]
 
 
@@ -307,7 +308,7 @@ def test_a_store_made_before_columns_is_read_from_its_records(
         old.execute("DROP TABLE column_period")
         old.execute("DROP TABLE column_change")
         old.execute("DROP TABLE change")
-        for index in ("received_case", "output_case", "output_until", "declared_period"):
+        for index in ("received_case", "output_case", "output_until", *DECLARED):
             old.execute(f"DROP INDEX {index}")
         old.execute("ALTER TABLE received DROP COLUMN case_leaf_hash")
         old.execute("ALTER TABLE output DROP COLUMN until_ms")

@@ -296,6 +296,34 @@ def test_fetch_loads_of_another_process_are_seen_whole_or_not_at_all(
     assert (seen, next(loads, None)) == ([LATE, DECLARED], None)
 
 
+def changed(payroll: Payroll, after: int) -> list[tuple[int, tuple[bytes, ...]]]:
+    store = payroll.store
+    found = store.changes(after, store.last_load(), lambda _, month: month >= MARCH)
+    return [(change.period, change.persons) for change in found]
+
+
+def test_changes_name_those_a_late_payer_declared_before_and_not_now(payroll: Payroll) -> None:
+    payroll.declare(SHOP, FEBRUARY, ANNE, BRUNO)
+    after = payroll.store.last_load()
+    payroll.declare(SHOP, MARCH, BRUNO)
+    assert changed(payroll, after) == [(MARCH, (BRUNO,)), (MARCH, (ANNE, BRUNO))]
+
+
+def test_changes_name_those_who_wait_again_for_a_declaration_withdrawn(payroll: Payroll) -> None:
+    payroll.declare(SHOP, FEBRUARY, ANNE)
+    payroll.declare(SHOP, MARCH)
+    after = payroll.store.last_load()
+    payroll.declare(SHOP, MARCH, kind="cancel")
+    assert changed(payroll, after) == [(MARCH, (ANNE,))]
+
+
+def test_changes_nobody_asked_for_are_not_looked_into(payroll: Payroll) -> None:
+    payroll.declare(SHOP, JANUARY, ANNE)
+    after = payroll.store.last_load()
+    payroll.declare(SHOP, FEBRUARY, BRUNO)
+    assert changed(payroll, after) == []
+
+
 MONTHS = [JANUARY, FEBRUARY, MARCH, APRIL, MAY]
 HISTORIES = st.lists(
     st.tuples(

@@ -37,7 +37,7 @@ from cloison.exchange.statement import from_milliseconds
 from cloison.law.question import Decision, Granularity, Outcome
 from cloison.months import Month
 from cloison.store import IdentityFacts, NewRecord, SlotName
-from cloison.v1 import entry_pb2, gateway_service_pb2
+from cloison.v1 import entry_pb2, gateway_service_pb2, release_pb2
 from cloison.wire import change_teller, server, servicers
 from cloison.wire.change_listener import ChangeListener
 from cloison.wire.gateway import OpenedCase
@@ -188,6 +188,33 @@ def test_changes_of_two_loads_before_one_pull_are_told_once(federation: Federati
 def test_changes_of_a_cancelled_month_are_told(federation: Federation) -> None:
     declare_again(federation, kind="cancel")
     assert [list(one.periods) for one in hear(federation)] == [[LAST.number]]
+
+
+def declare_second(federation: Federation, month: Month, *persons: Someone) -> None:
+    """Another payer's month."""
+    node, number = federation.node(CNAV), next(_ORDERS)
+    name = SlotName("01/second", month.number)
+    pay = json.dumps(["73282932000082", "salary", 1, 1, 1, 1, 0, "1", None, None, "01"])
+    with node.store.loading("second", number.to_bytes(32, "big"), federation.clock()) as loading:
+        slot = loading.declare("monthly_resources", name, f"second-{number}", "normal", 1)
+        for place, one in enumerate(persons):
+            loading.append(slot, place, NewRecord(node.row_key(one.nir), month.number, pay))
+
+
+def test_changes_of_a_month_a_late_payer_declared_without_the_person_are_told(
+    federation: Federation, ppa: Program
+) -> None:
+    """No record of hers changes: the month was incomplete, and is not any more."""
+    declare_second(federation, FIRST - 1, ANNE)
+    (reply,) = ppa.ask(ppa.question(ppa.open_case()))
+    assert reply.release is not None
+    late = [one.status for one in reply.release.persons[0].periods]
+    assert late == [release_pb2.PERIOD_STATUS_LATE] * 3
+    for month in FIRST.to(LAST):
+        declare_second(federation, month, BRUNO)
+    assert [list(one.periods) for one in hear(federation)] == [
+        [month.number for month in FIRST.to(LAST)]
+    ]
 
 
 @pytest.mark.usefixtures("case")
