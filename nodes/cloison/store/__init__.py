@@ -12,6 +12,7 @@
 * Received releases are kept as sealed: the store cannot open them.
 """
 
+from cloison.store.arrays import to_arrow, to_numpy
 from cloison.store.catalogue import Catalogue, Dataset, FieldSpec, FieldType, Period, load_catalogue
 from cloison.store.changes import Change
 from cloison.store.contested import DeclaredLine, Redeclared
@@ -77,4 +78,6 @@ __all__ = [
     "load_catalogue",
     "load_nodes",
     "pack",
+    "to_arrow",
+    "to_numpy",
 ]

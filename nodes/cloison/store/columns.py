@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cloison.months import Month
+from cloison.store.arrays import to_arrow, to_numpy
 from cloison.store.database import Database
 from cloison.store.expectation import Expectation
 from cloison.store.gathering import find, lay_out, named_others
@@ -213,10 +214,10 @@ def _joined(parts: Sequence[tuple[Mask, ManyData]], keys: Bytes) -> ManyData:
     """One answer of two, each about the persons of its mask."""
     batches = []
     for mask, data in parts:
-        persons = np.flatnonzero(mask)[data.table.column(0).to_numpy()].astype(np.int32)
-        columns = [pa.array(persons), *data.table.columns[1:]]
+        persons = np.flatnonzero(mask)[to_numpy(data.table.column(0))].astype(np.int32)
+        columns = [to_arrow(persons), *data.table.columns[1:]]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=data.table.schema))
     table = pa.concat_batches(batches)
-    order = np.argsort(table.column(0).to_numpy(), kind="stable")
+    order = np.argsort(to_numpy(table.column(0)), kind="stable")
     named = split_keys(b"".join(data.named for _, data in parts))
-    return ManyData(table.take(pa.array(order)), join_named(named, split_keys(keys)))
+    return ManyData(table.take(to_arrow(order)), join_named(named, split_keys(keys)))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cloison.store.arrays import Numbers, to_arrow
 from cloison.store.column_files import NAMED, SOURCE, VERSION
 from cloison.store.many import (
     STATUS_NUMBERS,
@@ -24,7 +25,7 @@ from cloison.store.many import (
     key_halves,
     split_keys,
 )
-from cloison.store.partitions import Found, Numbers, Partition, Places
+from cloison.store.partitions import Found, Partition, Places
 from cloison.store.records import Plan
 from cloison.store.values import Status
 
@@ -131,12 +132,12 @@ def lay_out(plan: Plan, held: Held) -> pa.RecordBatch:
         place: starts[piece.persons, place] + piece.within for place, piece in held.pieces.items()
     }
     flat = cells.ravel()
-    taken = [pa.array(piece.rows) for piece in held.pieces.values()]
+    taken = [to_arrow(piece.rows) for piece in held.pieces.values()]
     order = _order(targets, rows)
     columns = [
-        np.repeat(np.repeat(np.arange(persons, dtype=np.int32), periods), flat),
-        np.repeat(np.tile(np.array(list(plan.empty), np.int32), persons), flat),
-        np.repeat(held.statuses.ravel(), flat),
+        to_arrow(np.repeat(np.repeat(np.arange(persons, dtype=np.int32), periods), flat)),
+        to_arrow(np.repeat(np.tile(np.array(list(plan.empty), np.int32), persons), flat)),
+        to_arrow(np.repeat(held.statuses.ravel(), flat)),
         _texts(held.pieces, taken, order, SOURCE),
         _numbers(held.pieces, targets, VERSION, rows, pa.int32()),
     ]
@@ -147,7 +148,7 @@ def lay_out(plan: Plan, held: Held) -> pa.RecordBatch:
         else:
             columns.append(_numbers(held.pieces, targets, name, rows, arrow_type(kind)))
     schema = answer_schema(plan.dataset, plan.fields)
-    return pa.RecordBatch.from_arrays([pa.array(one) for one in columns], schema=schema)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _numbers(
@@ -163,7 +164,7 @@ def _numbers(
         held, stated = piece.partition.numbers(name)
         values[targets[place]] = held[piece.rows]
         unknown[targets[place]] = False if stated is None else ~stated[piece.rows]
-    return pa.array(values, kind, mask=unknown)
+    return to_arrow(values, kind, unknown)
 
 
 def _order(targets: Mapping[int, Places], rows: int) -> pa.Array:
@@ -173,7 +174,7 @@ def _order(targets: Mapping[int, Places], rows: int) -> pa.Array:
     for those in targets.values():
         places[those] = before + np.arange(len(those))
         before += len(those)
-    return pa.array(places, mask=places < 0)
+    return to_arrow(places, unknown=places < 0)
 
 
 def _texts(
@@ -198,5 +199,5 @@ def _named(piece: Piece) -> bytes:
     column = piece.partition.texts(NAMED)
     if column is None:
         return b""
-    taken = column.take(pa.array(piece.rows)).drop_null()
+    taken = column.take(to_arrow(piece.rows)).drop_null()
     return b"".join(taken.to_pylist())

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from cloison.store.arrays import Numbers
 from cloison.store.column_files import VERSION
 from cloison.store.gathering import Held, Piece, Statuses
 from cloison.store.many import STATUS_NUMBERS, Mask, answer_schema, arrow_type
-from cloison.store.partitions import Numbers, Places
+from cloison.store.partitions import Places
 from cloison.store.records import Plan
 from cloison.store.totals import UNKNOWN
 from cloison.store.values import Status

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cloison.store.arrays import Mask, Numbers, to_arrow, to_numpy
 from cloison.store.column_files import (
     CORRECTED,
     SUBJECT,
@@ -22,10 +23,9 @@ from cloison.store.column_files import (
     read_file,
 )
 from cloison.store.manifest import IDENTITIES, PeriodFile, Place
-from cloison.store.many import Bytes, Halves, Mask, key_halves
+from cloison.store.many import Bytes, Halves, key_halves
 
 Places = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,11 @@ class Partition:
         self._keys, self._rest, persons = _persons(
             *key_halves(fixed_bytes(table[SUBJECT].combine_chunks()))
         )
-        awaited = _truths(table[CORRECTED]) if awaits else np.zeros(len(table), np.bool_)
+        awaited = (
+            to_numpy(table[CORRECTED].combine_chunks())
+            if awaits
+            else np.zeros(len(table), np.bool_)
+        )
         self._shown = None if not awaited.any() else ~awaited
         self._starts = _starts(persons, len(self._keys), self._shown)
         self._corrected = np.bincount(persons, awaited, len(self._keys)).astype(np.bool_)
@@ -96,9 +100,8 @@ class Partition:
         """A column of numbers or truth values, and which are stated: None where all are."""
         if name not in self._numbers:
             column = self._column(name)
-            stated = None if column.null_count == 0 else _truths(column.is_valid())
-            filled = column if stated is None else column.fill_null(_zero(column.type))
-            values = _truths(filled) if pa.types.is_boolean(column.type) else filled.to_numpy()
+            stated = None if column.null_count == 0 else to_numpy(column.is_valid())
+            values = to_numpy(column)
             self._numbers[name] = values, stated
             self.held_bytes += values.nbytes + (0 if stated is None else stated.nbytes)
         return self._numbers[name]
@@ -133,7 +136,7 @@ class Partition:
             long = pa.large_string() if pa.types.is_string(column.type) else pa.large_binary()
             column = column.cast(long)
         whole = column.combine_chunks()
-        return whole if self._shown is None else whole.filter(pa.array(self._shown))
+        return whole if self._shown is None else whole.filter(to_arrow(self._shown))
 
 
 def _persons(first: Halves, rest: Halves) -> tuple[Halves, Halves, Places]:
@@ -147,14 +150,6 @@ def _starts(persons: Places, count: int, shown: Mask | None) -> npt.NDArray[np.u
     """Where each person's rows begin among those shown; one more for the end."""
     rows = np.bincount(persons if shown is None else persons[shown], minlength=count)
     return np.concatenate(([0], np.cumsum(rows))).astype(np.uint32)
-
-
-def _zero(kind: pa.DataType) -> pa.Scalar:
-    return pa.scalar(False if pa.types.is_boolean(kind) else 0, kind)
-
-
-def _truths(column: pa.Array) -> Mask:
-    return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_)
 
 
 class PartitionCache:

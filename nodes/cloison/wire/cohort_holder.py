@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-import pyarrow as pa
 
 from cloison.cases.proof import CaseKind, ProvedCase, verify_cases
 from cloison.errors import InputError, PeerError, PolicyDenied
@@ -40,7 +39,7 @@ from cloison.identity import (
     traits_digests,
 )
 from cloison.law.question import Decision
-from cloison.store import ManyData
+from cloison.store import ManyData, to_arrow, to_numpy
 from cloison.v1 import (
     decision_pb2,
     gateway_service_pb2,
@@ -232,7 +231,7 @@ class CohortHolder:
             trace_keys = node.vault.trace_keys([*persons, *named], utc_day(now))
             node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
             if cases and self._call.peer != node.body:  # whom a correction must reach
-                places = np.unique(data.table.column(0).to_numpy()).tolist()
+                places = np.unique(to_numpy(data.table.column(0))).tolist()
                 answered = [persons[at] for at in places], [people.cases[at] for at in places]
                 self._remember(opened, batch.index, load, answered, cases)
         entry = cohort_part_entry(
@@ -355,7 +354,7 @@ class CohortHolder:
         )
         if len(places) == len(persons):
             return data
-        placed = pa.array(places[data.table.column(0).to_numpy()])
+        placed = to_arrow(places[to_numpy(data.table.column(0))])
         table = data.table.set_column(0, data.table.schema.field(0), placed)
         return ManyData(table, data.named)
 
