@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cloison.store.arrays import Mask, Numbers, to_arrow, to_numpy
+from cloison.store.arrays import Mask, Numbers, to_arrow, to_numpy, to_truths
 from cloison.store.column_files import (
     CORRECTED,
     SUBJECT,
@@ -64,7 +64,7 @@ class Partition:
             *key_halves(fixed_bytes(table[SUBJECT].combine_chunks()))
         )
         awaited = (
-            to_numpy(table[CORRECTED].combine_chunks())
+            to_truths(table[CORRECTED].combine_chunks())
             if awaits
             else np.zeros(len(table), np.bool_)
         )
@@ -100,7 +100,7 @@ class Partition:
         """A column of numbers or truth values, and which are stated: None where all are."""
         if name not in self._numbers:
             column = self._column(name)
-            stated = None if column.null_count == 0 else to_numpy(column.is_valid())
+            stated = None if column.null_count == 0 else to_truths(column.is_valid())
             values = to_numpy(column)
             self._numbers[name] = values, stated
             self.held_bytes += values.nbytes + (0 if stated is None else stated.nbytes)
