@@ -69,9 +69,10 @@ class Packing:
         """Where the bits of each person of a block begin."""
         return range(0, self.width << self.shift, self.width)
 
-    def offsets(self, persons: Numbers) -> _Words:
-        """Where the bits of each of these persons begin in the word of their block."""
-        return (persons & ((1 << self.shift) - 1)).astype(np.int64) * self.width
+    def bits(self) -> _Words:
+        """Of each place of a block, the word with nothing in it, then with each of its cells."""
+        shifts = np.array(self.places, np.int64)[:, None] + np.arange(self.width)
+        return np.pad(np.int64(1) << shifts, ((0, 0), (1, 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +203,18 @@ def _words(
 def _packed(packing: Packing, part: _Part, persons: Numbers) -> list[tuple[Numbers, _Words]]:
     """The blocks of a part's rows, in the order they come in, each with a bit a cell."""
     packed = []
+    words = packing.bits()
+    each, wide = words.shape
     for start in range(0, len(persons), BATCH_ROWS):
         some = slice(start, start + BATCH_ROWS)
         person, codes = persons[some], part.codes[some]
-        bits = np.where(codes < 0, 0, np.int64(1) << (packing.offsets(person) + codes))
+        at = (person & np.int32(each - 1)) * np.int32(wide)
+        at += codes + np.int32(1)
         block = person >> packing.shift
-        begins = np.flatnonzero(np.diff(block, prepend=np.int32(-1)))
-        packed.append((block[begins], np.bitwise_or.reduceat(bits, begins)))
+        begin = np.ones(len(block), np.bool_)
+        np.not_equal(block[1:], block[:-1], out=begin[1:])
+        begins = np.flatnonzero(begin)
+        packed.append((block[begins], np.bitwise_or.reduceat(words.reshape(-1)[at], begins)))
     return packed
 
 

@@ -101,24 +101,33 @@ def number(keys: Keys) -> tuple[Keys, Numbers]:
 
 
 def find(persons: Keys, keys: Keys) -> Numbers:
-    """The place of each key among persons in order; -1 where it is none of them."""
+    """The place of each key among persons, both in order; -1 where it is none of them."""
     found = np.empty(len(keys), np.int32)
     for start in range(0, len(keys), BATCH_ROWS):
         some = slice(start, start + BATCH_ROWS)
         batch = keys.at(some)
-        # Of keys in order, a batch is found among as many neighbours, near the processor.
-        begin = int(np.searchsorted(persons.high, batch.high.min()))
-        end = int(np.searchsorted(persons.high, batch.high.max(), "right"))
+        # A batch is found among as many neighbours, near the processor.
+        begin = int(np.searchsorted(persons.high, batch.high[0]))
+        end = int(np.searchsorted(persons.high, batch.high[-1], "right"))
         place = _find_near(persons.at(slice(begin, end)), batch)
         found[some] = np.where(place < 0, -1, place + begin)
     return found
+
+
+def _less(numbers: _Halves, than: _Halves) -> npt.NDArray[np.int64]:
+    """How many of some numbers are less than each of others, both in order.
+
+    A stable sort merges what is in order: less than half the time of as many searches.
+    """
+    order = np.argsort(np.concatenate([than, numbers]), kind="stable")
+    return np.flatnonzero(order < len(than)) - np.arange(len(than))
 
 
 def _find_near(persons: Keys, keys: Keys) -> npt.NDArray[np.int64]:
     if not len(persons):
         return np.full(len(keys), -1)
     last = len(persons) - 1
-    place = np.minimum(np.searchsorted(persons.high, keys.high), last)
+    place = np.minimum(_less(persons.high, keys.high), last)
     # Two keys may begin alike: those not found at the first of them look at the next.
     behind = (persons.high[place] == keys.high) & (persons.low[place] < keys.low)
     wrong = np.flatnonzero(behind & (place < last))
