@@ -26,7 +26,7 @@ from cloison.declarations.grammar import (
     check_step,
 )
 from cloison.declarations.lines import LATIN, Source, read_chunks
-from cloison.declarations.shapes import RUBRIC_CHARACTERS, Shapes
+from cloison.declarations.shapes import MOST_LINES, RUBRIC_CHARACTERS, Shapes
 from cloison.errors import InputError
 
 _RUBRIC = re.compile(r"(S[0-9]{2}\.G[0-9]{2}\.[0-9]{2})\.([0-9]{3})", re.ASCII)
@@ -176,7 +176,8 @@ class _Reader:
                 return closed
             closed = self._begin(number, block)
         self._last = rank
-        self._met += (rubric,)
+        if len(self._met) <= MOST_LINES:  # a block may go on as long as a file does
+            self._met += (rubric,)
         if match is not None:
             if match(value) is None:
                 self._refuse(number, piece)

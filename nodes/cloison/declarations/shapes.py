@@ -12,9 +12,11 @@ from typing import NamedTuple
 from cloison.declarations.grammar import RUBRICS, block_of
 
 RUBRIC_CHARACTERS = 14
-_MOST_SHAPES = 512
-_MOST_ALIKE = 8
-"""Shapes with the same first rubric; a file with more of them is read line by line."""
+_REMEMBERED = 512
+MOST_LINES = 100
+_MOST_SHAPES, _MOST_ALIKE = 256, 8
+"""Lines of one shape; shapes of one file, and with one first rubric. To learn one costs a hundred
+times the reading of its lines: a file whose blocks are all unlike is read line by line."""
 
 
 Match = Callable[[str, int], re.Match[str] | None]
@@ -39,7 +41,7 @@ class Shape(NamedTuple):
     match: Match
 
 
-@lru_cache(_MOST_SHAPES)
+@lru_cache(_REMEMBERED)
 def compile_shape(rubrics: tuple[str, ...]) -> Shape:
     """The shape of the rubrics of one block, at least one, their numbers rising."""
     lines = []
@@ -58,20 +60,26 @@ def compile_shape(rubrics: tuple[str, ...]) -> Shape:
 
 
 class Shapes:
-    """Those met in one file."""
+    """Those met in one file.
+
+    Attributes:
+        count: How many.
+    """
 
     def __init__(self) -> None:
         self._by_first: dict[str, list[Shape]] = {}
+        self.count = 0
         # Those that begin with a rubric, the longest first.
         self.find = self._by_first.get
 
     def add(self, rubrics: tuple[str, ...]) -> None:
         """One more, of a block without a fault; none, out of order, or too many are passed by."""
-        if not rubrics:
+        if not 0 < len(rubrics) <= MOST_LINES or self.count >= _MOST_SHAPES:
             return
         alike = self._by_first.setdefault(rubrics[0], [])
         if len(alike) < _MOST_ALIKE and list(rubrics) == sorted(set(rubrics)):
             shape = compile_shape(rubrics)
             if shape not in alike:
+                self.count += 1
                 alike.append(shape)
                 alike.sort(key=lambda one: one.lines, reverse=True)

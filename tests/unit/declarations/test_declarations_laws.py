@@ -15,7 +15,7 @@ from cloison.declarations import FileRejectedError
 from cloison.declarations.faults import Fault, Faults
 from cloison.declarations.lines import Source
 from cloison.declarations.neodes import Block, _Reader
-from cloison.declarations.shapes import Shapes
+from cloison.declarations.shapes import MOST_LINES, Shapes
 from cloison.declarations.spelling import parse_cents
 from cloison.errors import InputError, StorageError
 from cloison.store import load_catalogue
@@ -158,6 +158,27 @@ def lines_taken(path: Path) -> int:
 def test_read_blocks_takes_no_line_by_itself_once_its_shape_came(folder: Folder) -> None:
     few, many = (folder.dsn(Declaration((Pay(),) * count)) for count in (3, 300))
     assert lines_taken(few) == lines_taken(many)
+
+
+def test_shapes_learnt_of_a_file_are_few_and_short_however_many_it_has() -> None:
+    shapes = Shapes()
+    for number in range(1, 900):
+        shapes.add((f"S21.G00.50.{number:03d}",))
+        shapes.add(("S21.G00.40.001", f"S21.G00.40.{number:03d}"))
+        shapes.add(tuple(f"S21.G00.30.{one:03d}" for one in range(number)))
+    few = len(shapes.find("S21.G00.40.001", ()))
+    longest = max(one.lines for one in shapes.find("S21.G00.30.000", ()))
+    assert (shapes.count, few, longest) == (256, 8, 8)
+    shapes = Shapes()
+    shapes.add(tuple(f"S21.G00.30.{one:03d}" for one in range(101)))
+    assert shapes.count == 0
+
+
+def test_read_blocks_remembers_no_more_of_a_block_that_goes_on_for_ever(folder: Folder) -> None:
+    lines = [*LINES[:10], *["S21.G00.30.002,'Anne'"] * 20_000]
+    reader = _Reader(Faults(""), lambda *_: None)
+    list(reader.blocks(Source(folder.lines(lines))))
+    assert len(reader._met) == MOST_LINES + 1
 
 
 @settings(max_examples=200, deadline=None)
