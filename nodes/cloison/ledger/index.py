@@ -100,7 +100,7 @@ class LedgerIndex:
             self._count_anew()
         if self._size < log.size:
             self.catch_up()
-            self._empty_log()
+            self._fold_log()
 
     @property
     def size(self) -> int:
@@ -185,11 +185,14 @@ class LedgerIndex:
             count = min(_CATCH_UP_ENTRIES, self._log.size - self._size)
             self._hold(self._log.entries(self._size, count))
 
-    def _empty_log(self) -> None:
-        """Move what was caught up with into the file: what is in SQLite's log is not mapped."""
+    def _fold_log(self) -> None:
+        """Move what was caught up with into the file: what is in SQLite's log is not mapped.
+
+        Nobody who reads is waited for.
+        """
         self.flush()
         with _guard(self._path):
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Let go of the file, all of it on disk; a second call does nothing."""

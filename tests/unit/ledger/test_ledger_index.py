@@ -52,6 +52,14 @@ def index(path: Path, log: Log) -> Iterator[LedgerIndex]:
     made.close()
 
 
+def test_index_just_opened_has_what_it_caught_up_with_in_its_file(
+    index: LedgerIndex, path: Path, tmp_path: Path
+) -> None:
+    alone = Path(shutil.copy(path, tmp_path / "alone.sqlite"))  # without SQLite's log
+    assert [row[2] for row in everything(alone) if row[:2] == ("whole", b"pear")] == [1]
+    assert index.find("whole", b"pear") == [1]
+
+
 def test_find_gives_the_entries_in_order(index: LedgerIndex) -> None:
     assert index.find("first", b"a") == [0, 2]
     assert index.find("whole", b"pear") == [1]
