@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cloison.months import Month
+from cloison.store.catalogue import Catalogue
 from cloison.store.database import Database, to_ms
 from cloison.store.expectation import declared_by
+from cloison.store.layouts import DatasetIds
 
 Wanted = Callable[[str, int], bool]
 """Whether anybody asks for what changed of a dataset in a period."""
@@ -83,12 +85,20 @@ class Changes:
 
     Args:
         database: The store's.
-        expected: Of datasets that say whom they expect, by number, for how many months after.
+        catalogue: Says of which datasets somebody is expected to declare, and for how long.
+        ids: The datasets' in this store, by name.
     """
 
-    def __init__(self, database: Database, expected: Mapping[int, int]) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, ids: Mapping[str, DatasetIds]
+    ) -> None:
         self._database = database
-        self._expected = expected
+        # By number of the dataset, for how many months after.
+        self._expected = {
+            ids[name].id: dataset.expected.months
+            for name, dataset in catalogue.datasets.items()
+            if dataset.expected is not None
+        }
 
     def last_load(self, by: datetime | None) -> int:
         """As `Store.last_load`."""

@@ -52,12 +52,7 @@ class Store:
         self._row_key = row_key
         self._ids = register_datasets(database, catalogue)
         self._people = People(database)
-        expected = {
-            self._ids[name].id: dataset.expected.months
-            for name, dataset in catalogue.datasets.items()
-            if dataset.expected is not None
-        }
-        self._changes = Changes(database, expected)
+        self._changes = Changes(database, catalogue, self._ids)
         self._records = Records(database, catalogue, self._ids)
         self._columns = Columns(database, self._records, self._people)
         columns = sources(database, catalogue, self._ids)
@@ -162,21 +157,14 @@ class Store:
     def changes(self, after: int, until: int, wanted: Wanted) -> Iterator[Change]:
         """Of whom the loads after one, to another included, may have changed what is said.
 
-        Args:
-            after: A load.
-            until: A later one.
-            wanted: Whether a dataset and period is looked into; nothing is said of others.
-
-        Raises:
-            StorageError: `STORE_READ`.
+        Raises `StorageError` (`STORE_READ`). Only what is wanted is looked into.
         """
         return self._changes.find(after, until, wanted)
 
     def forget_changes(self, before: datetime) -> int:
         """Drops what is known of changes loaded before then; how many parts.
 
-        Raises:
-            StorageError: `STORE_WRITE`.
+        Raises `StorageError` (`STORE_WRITE`).
         """
         return self._changes.forget(before)
 
