@@ -165,7 +165,7 @@ class LedgerIndex:
 
     def count(self, kind: str, key: bytes) -> int:
         """As `counts`, of one key."""
-        return self.counts(kind, (key,))[0]
+        return self._counted[kind].count(key)
 
     def counts(self, kind: str, keys: Sequence[bytes]) -> list[int]:
         """In how many entries' groups of a counted kind each of these keys stands."""

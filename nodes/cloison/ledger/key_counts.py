@@ -4,6 +4,7 @@ A row of a table a key costs a page of the disk each, wherever keys are random: 
 stand in sorted runs, each longer than all after it, so that a look-up meets few of them.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -36,6 +37,17 @@ class KeyCounts:
         self._fresh.update(map(_prefix, keys))
         if len(self._fresh) >= _FRESH_KEYS:
             self._settle()
+
+    def count(self, key: bytes) -> int:
+        """As `counts`, of one: arrays of one element would cost ten times as much."""
+        prefix = _prefix(key)
+        found = self._fresh.get(prefix, 0)
+        asked = np.uint64(int.from_bytes(prefix, sys.byteorder))
+        for run in self._runs:
+            first = int(run.searchsorted(asked))
+            if first < len(run) and run[first] == asked:
+                found += int(run.searchsorted(asked, "right")) - first
+        return found
 
     def counts(self, keys: Sequence[bytes]) -> list[int]:
         """How often each was seen."""

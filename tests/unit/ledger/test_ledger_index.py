@@ -95,7 +95,7 @@ def test_key_counts_are_those_of_a_plain_count_however_many_runs_there_are() -> 
         counts.add(seen[start : start + 500])
     plain = Counter(seen)
     asked = [*plain, b"never seen " * 3]
-    assert counts.counts(asked) == [plain[key] for key in asked]
+    assert counts.counts(asked) == [plain[key] for key in asked] == list(map(counts.count, asked))
 
 
 def test_find_from_an_index_on_and_last_see_kept_and_held_terms(
