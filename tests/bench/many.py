@@ -12,6 +12,7 @@ from statistics import median
 
 import pyarrow as pa
 from rich.console import Console
+from rich.table import Table
 from tests.bench import asking, federation, many_relay, relay
 from tests.bench.processes import cpu_seconds
 from tests.bench.report import Bar
@@ -215,22 +216,7 @@ def _section(
     memory: dict[int, tuple[int, ...]],
 ) -> Section:
     lines = {size: (_middle(ours), _middle(bare)) for size, (ours, bare) in found.items()}
-    rows = [
-        (
-            f"{size:,} persons",
-            _shown(ours),
-            _shown(bare),
-            f"{ours.per_second / bare.per_second:.2f}",
-        )
-        for size, (ours, bare) in lines.items()
-    ]
-    rows.insert(0, (f"{people:,} persons, first seen", _shown(first), "–", "–"))
-    megabytes = [
-        (f"after {size:,} persons", *(f"{one / 1e6:,.0f} MB" for one in held))
-        for size, held in memory.items()
-    ]
     ours, bare = lines[max(lines)]
-    ratio = ours.per_second / bare.per_second
     return Section(
         title=f"Many at once: {cases:,} claims, {people:,} persons, again and again",
         notes=(
@@ -238,27 +224,8 @@ def _section(
             "`bare`: the same NIRs over the same two hops, hashed and joined in the same store, no",
             f"statement, case, law, seal, ledger or receipt. Cases opened: {opened:,.0f}/s.",
         ),
-        tables=(
-            table_of(
-                "A cohort: persons a second, and CPU of program + node + holder, µs a person",
-                ("", "Cloison", "bare", "ratio"),
-                rows,
-            ),
-            table_of(
-                "Memory of its own that each process holds",
-                ("", "program", "node", "holder"),
-                megabytes,
-            ),
-        ),
-        bars=(
-            Bar(
-                "persons a second",
-                f"≥ {_LEAST_PER_SECOND:,}",
-                f"{ours.per_second:,.0f}",
-                ours.per_second >= _LEAST_PER_SECOND,
-            ),
-            Bar("of the bare join", f"≥ {_LEAST_RATIO}", f"{ratio:.2f}", ratio >= _LEAST_RATIO),
-        ),
+        tables=(_speeds(people, first, lines), _memories(memory)),
+        bars=_bars(ours, bare),
         figures={
             "persons": people,
             "cases": cases,
@@ -270,6 +237,47 @@ def _section(
             "bare_cpu_microseconds": list(bare.cpu),
             "memory_bytes": {str(size): list(held) for size, held in memory.items()},
         },
+    )
+
+
+def _speeds(people: int, first: Run, lines: dict[int, tuple[Run, Run]]) -> Table:
+    rows = [
+        (
+            f"{size:,} persons",
+            _shown(ours),
+            _shown(bare),
+            f"{ours.per_second / bare.per_second:.2f}",
+        )
+        for size, (ours, bare) in lines.items()
+    ]
+    return table_of(
+        "A cohort: persons a second, and CPU of program + node + holder, µs a person",
+        ("", "Cloison", "bare", "ratio"),
+        [(f"{people:,} persons, first seen", _shown(first), "–", "–"), *rows],
+    )
+
+
+def _memories(memory: dict[int, tuple[int, ...]]) -> Table:
+    return table_of(
+        "Memory of its own that each process holds",
+        ("", "program", "node", "holder"),
+        [
+            (f"after {size:,} persons", *(f"{one / 1e6:,.0f} MB" for one in held))
+            for size, held in memory.items()
+        ],
+    )
+
+
+def _bars(ours: Run, bare: Run) -> tuple[Bar, ...]:
+    ratio = ours.per_second / bare.per_second
+    return (
+        Bar(
+            "persons a second",
+            f"≥ {_LEAST_PER_SECOND:,}",
+            f"{ours.per_second:,.0f}",
+            ours.per_second >= _LEAST_PER_SECOND,
+        ),
+        Bar("of the bare join", f"≥ {_LEAST_RATIO}", f"{ratio:.2f}", ratio >= _LEAST_RATIO),
     )
 
 

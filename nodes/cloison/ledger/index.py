@@ -88,7 +88,7 @@ class LedgerIndex:
         self._held: dict[tuple[str, bytes], list[int]] = {}
         self._held_groups: list[tuple[int, str, bytes]] = []
         self._held_terms = 0
-        self._counted = dict.fromkeys(counted, KeyCounts())
+        self._counted = {kind: KeyCounts() for kind in counted}
         with _guard(path):
             self._database = self._open(path)
             self._mark(path, _BOOT_ID.read_text("ascii").strip())

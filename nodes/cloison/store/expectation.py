@@ -116,7 +116,7 @@ class Expectation:
         """Row keys of everybody of whom a period may be late now; None where they are very many."""
         last = max(self._first)
         persons: set[bytes] = set()
-        declarants = {one for period in self._first for one in self._late(period)}
+        declarants = {one for period in self._first for one in self._behind_with(period)}
         if len(declarants) > _MOST_DECLARANTS:
             return None
         for declarant in declarants:
@@ -125,7 +125,7 @@ class Expectation:
                 return None
         return persons
 
-    def _late(self, period: int) -> Iterator[str]:
+    def _behind_with(self, period: int) -> Iterator[str]:
         """Who may have declared somebody before, and has not declared all of this period.
 
         What is declared of a month comes in that month's declaration, in a later one, or, of what

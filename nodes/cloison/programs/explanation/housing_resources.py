@@ -99,16 +99,20 @@ def _of_person(replay: Replay, place: int) -> Leaf:
     )
 
 
-def _after_work_deduction(replay: Replay, place: int, pay: Leaf, idle: Leaf) -> Leaf:
-    month, who = replay.window.month, replay.who[place]
-    year = date(month.year - 1, 1, 1)
+def _work_costs(replay: Replay, place: int, pay: Leaf, idle: Leaf) -> Leaf:
+    year = date(replay.window.month.year - 1, 1, 1)
     rate, least, most = (
         replay.legal(f"{_DEDUCTIONS}.abatpro.{name}", year) for name in ("taux", "min", "max")
     )
-    costs = replay.step(
-        f"Déduction pour frais professionnels ({who})",
+    return replay.step(
+        f"Déduction pour frais professionnels ({replay.who[place]})",
         rounded(Op.ROUND, smallest(largest(rate * (pay + idle), least), most), _EURO),
     )
+
+
+def _after_work_deduction(replay: Replay, place: int, pay: Leaf, idle: Leaf) -> Leaf:
+    month, who = replay.window.month, replay.who[place]
+    costs = _work_costs(replay, place, pay, idle)
     earned = replay.table.notice([place], "self_employed")
     worked: Expression = not_below_zero(pay - costs)
     worked = total([worked, *earned])
