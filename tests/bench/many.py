@@ -140,7 +140,7 @@ def _bare_asker(
 
     def batches(size: int) -> Iterator[bytes]:
         persons = islice(cycle(people), size)
-        while some := [one.nir for one in islice(persons, limits.COHORT_BATCH_PERSONS)]:
+        while some := [one.nir for one in islice(persons, limits.COHORT_RUN_PERSONS)]:
             yield write_table(pa.record_batch([pa.array(some, pa.utf8())], names=["nir"]))
 
     async def stream(size: int) -> None:

@@ -114,12 +114,12 @@ def verify_case(
 def verify_cases(
     proof: gateway_service_pb2.EntriesProof, verify_head: HeadVerifier
 ) -> dict[bytes, ProvedCase]:
-    """The cases of a batch by their leaf hash, each end moved by the renewals proved with them.
+    """The cases of a run by their leaf hash, each end moved by the renewals proved with them.
 
     Raises:
         PeerError: `BAD_CASE_PROOF`: not that ledger, not those entries, forged or altered.
     """
-    most = 2 * limits.COHORT_BATCH_PERSONS
+    most = 2 * limits.COHORT_RUN_PERSONS
     try:
         limits.check_count("case entries", len(proof.entries), 1, most)
         limits.check_count("leaf indexes", len(proof.leaf_indexes), 1, most)

@@ -37,7 +37,7 @@ Characters = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 
 def cohort_salts(seed: bytes, count: int) -> list[bytes]:
-    """The salts of a batch's persons, in order; one given away tells nothing of the others.
+    """The salts of a run's persons, in order; one given away tells nothing of the others.
 
     Args:
         seed: 32 fresh random bytes, never used twice.

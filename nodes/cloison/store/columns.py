@@ -14,7 +14,7 @@ from cloison.months import Month
 from cloison.store.arrays import to_arrow, to_numpy
 from cloison.store.database import Database
 from cloison.store.expectation import Expectation
-from cloison.store.gathering import find, lay_out, named_others
+from cloison.store.gathering import find, lay_out, named_in
 from cloison.store.manifest import IDENTITIES, PeriodFile, Place, load_changed, load_window
 from cloison.store.many import (
     TEXTUAL,
@@ -25,7 +25,6 @@ from cloison.store.many import (
     Mask,
     answer_schema,
     from_persons,
-    join_named,
     key_halves,
     person_keys,
     split_keys,
@@ -81,7 +80,7 @@ class Columns:
                 (~changed, self._from_files(plan, known, keys[~changed])),
                 (changed, self._from_records(plan, keys[changed])),
             )
-            return _joined(parts, keys)
+            return _joined(parts)
 
     def identities(self, persons: bytes | Bytes) -> ManyIdentities:
         """As `Store.identities`."""
@@ -135,7 +134,7 @@ class Columns:
         held = find(plan, keys, partitions, self._late(plan, keys))
         total = plan.granularity is Granularity.WINDOW_TOTAL
         table = lay_out_totals(plan, held) if total else lay_out(plan, held)
-        named = named_others(held, keys)
+        named = named_in(held)
         self._partitions.make_room(len(partitions))
         return ManyData(table, named)
 
@@ -173,11 +172,13 @@ class Columns:
         return held[1]
 
     def _from_records(self, plan: Plan, keys: Bytes) -> ManyData:
-        persons = split_keys(keys)
-        found = self._records.fetch_planned(plan, persons)
-        named = [key for one in found for key in one.named]
+        found = self._records.fetch_planned(plan, split_keys(keys))
+        # The first it names is who was asked.
+        named = {
+            place: b"".join(others) for place, one in enumerate(found) if (others := one.named[1:])
+        }
         schema = answer_schema(plan.dataset, plan.fields)
-        return ManyData(from_persons(schema, found), join_named(named, persons))
+        return ManyData(from_persons(schema, found), named)
 
     def _find(
         self, known: Mapping[int, PeriodFile], keys: Bytes, asked: Places, many: ManyIdentities
@@ -210,14 +211,10 @@ def _row_bytes(plan: Plan) -> int:
     return _ROW_BYTES + texts * _TEXT_BYTES + (len(kinds) - texts) * _NUMBER_BYTES
 
 
-def _joined(parts: Sequence[tuple[Mask, ManyData]], keys: Bytes) -> ManyData:
+def _joined(parts: Sequence[tuple[Mask, ManyData]]) -> ManyData:
     """One answer of two, each about the persons of its mask."""
-    batches = []
-    for mask, data in parts:
-        persons = np.flatnonzero(mask)[to_numpy(data.table.column(0))].astype(np.int32)
-        columns = [to_arrow(persons), *data.table.columns[1:]]
-        batches.append(pa.RecordBatch.from_arrays(columns, schema=data.table.schema))
-    table = pa.concat_batches(batches)
+    placed = [data.placed(np.flatnonzero(mask)) for mask, data in parts]
+    table = pa.concat_batches([data.table for data in placed])
     order = np.argsort(to_numpy(table.column(0)), kind="stable")
-    named = split_keys(b"".join(data.named for _, data in parts))
-    return ManyData(table.take(to_arrow(order)), join_named(named, split_keys(keys)))
+    named = {place: keys for data in placed for place, keys in data.named.items()}
+    return ManyData(table.take(to_arrow(order)), named)

@@ -21,9 +21,7 @@ from cloison.store.many import (
     Mask,
     answer_schema,
     arrow_type,
-    join_named,
     key_halves,
-    split_keys,
 )
 from cloison.store.partitions import Found, Partition, Places
 from cloison.store.records import Plan
@@ -187,17 +185,14 @@ def _texts(
     return pa.concat_arrays(columns).take(order).cast(pa.string())
 
 
-def named_others(held: Held, keys: Bytes) -> bytes:
-    """Row keys of those the rows name, each once, without those asked."""
-    joined = b"".join(map(_named, held.pieces.values()))
-    if not joined:
-        return b""
-    return join_named(split_keys(joined), split_keys(keys))
-
-
-def _named(piece: Piece) -> bytes:
-    column = piece.partition.texts(NAMED)
-    if column is None:
-        return b""
-    taken = column.take(to_arrow(piece.rows)).drop_null()
-    return b"".join(taken.to_pylist())
+def named_in(held: Held) -> dict[int, bytes]:
+    """Row keys of those the rows name, by place of the person whose rows they are."""
+    named: dict[int, bytes] = {}
+    for piece in held.pieces.values():
+        column = piece.partition.texts(NAMED)
+        if column is not None:
+            taken = column.take(to_arrow(piece.rows)).to_pylist()
+            for place, keys in zip(piece.persons.tolist(), taken, strict=True):
+                if keys is not None:
+                    named[place] = named.get(place, b"") + keys
+    return named

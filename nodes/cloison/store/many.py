@@ -3,7 +3,7 @@
 The same values as `PersonData`, laid out for Arrow; `from_persons` turns the one into the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cloison.errors import InputError
+from cloison.store.arrays import to_arrow, to_numpy
 from cloison.store.catalogue import Dataset, FieldType
 from cloison.store.values import PersonData, Status, Value
 
@@ -43,11 +44,32 @@ class ManyData:
             and ordered as asked: int64, utf8 or bool; null is "not stated". A field may bear the
             name of one of the first five. Sorted by person, then period; within a period, records
             as `fetch` gives them. A period without records has one row, null from `source` on.
-        named: Row keys of the other persons the records name, each once, 16 bytes after 16 bytes.
+        named: Row keys of the persons whom records name, 16 bytes after 16 bytes, by the place of
+            the person asked; themselves among them, and one of them more than once.
     """
 
     table: pa.RecordBatch
-    named: bytes
+    named: Mapping[int, bytes]
+
+    def placed(self, places: npt.NDArray[np.integer]) -> "ManyData":
+        """The same, of persons who stand in these places among those asked; in growing order."""
+        persons = places.astype(np.int32)[to_numpy(self.table.column(0))]
+        table = self.table.set_column(0, self.table.schema.field(0), to_arrow(persons))
+        return ManyData(table, {int(places[at]): keys for at, keys in self.named.items()})
+
+    def between(self, first: int, end: int) -> "ManyData":
+        """Of the persons from place `first` to before `end`, who then stand from place 0 on."""
+        persons = to_numpy(self.table.column(0)).astype(np.int32, copy=False)
+        start, after = np.searchsorted(persons, (first, end)).tolist()
+        moved = to_arrow(persons[start:after] - np.int32(first))
+        rows = self.table.slice(start, after - start)
+        table = rows.set_column(0, rows.schema.field(0), moved)
+        named = {at - first: keys for at, keys in self.named.items() if first <= at < end}
+        return ManyData(table, named)
+
+    def others(self, asked: Sequence[bytes]) -> list[bytes]:
+        """Row keys of those the records name, each once, without those asked."""
+        return list(set(split_keys(b"".join(self.named.values()))).difference(asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +143,6 @@ def split_keys(keys: bytes | Bytes) -> list[bytes]:
     """Each row key by itself."""
     joined = keys if isinstance(keys, bytes) else keys.tobytes()
     return [joined[at : at + PERSON_BYTES] for at in range(0, len(joined), PERSON_BYTES)]
-
-
-def join_named(named: Sequence[bytes], asked: Sequence[bytes]) -> bytes:
-    """Row keys each once, without those asked."""
-    return b"".join(dict.fromkeys(named).keys() - set(asked))
 
 
 def from_persons(schema: pa.Schema, data: Sequence[PersonData]) -> pa.RecordBatch:

@@ -28,7 +28,7 @@ from cloison.v1 import receipt_pb2 as cloison_dot_v1_dot_receipt__pb2
 from cloison.v1 import statement_pb2 as cloison_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cloison/v1/exchange_service.proto\x12\ncloison.v1\x1a\x1d\x63loison/v1/contestation.proto\x1a cloison/v1/gateway_service.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"g\n\x19\x45xchangeServiceAskRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.cloison.v1.AskItem\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"U\n\x1a\x45xchangeServiceAskResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.cloison.v1.Answer\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"}\n\x1d\x45xchangeServiceAskManyRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.cloison.v1.CohortHeaderH\x00\x12(\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.cloison.v1.CohortBatchH\x00\x42\x06\n\x04part\"f\n\x0c\x43ohortHeader\x12.\n\tstatement\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatement\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\x8d\x01\n\x1e\x45xchangeServiceAskManyResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.cloison.v1.AnswerH\x00\x12)\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.cloison.v1.CohortAnswerH\x00\x12\x12\n\npolicy_set\x18\x03 \x01(\x0c\x42\x06\n\x04part\"V\n\x1d\x45xchangeServiceChangesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x12\n\npolicy_set\x18\x03 \x01(\x0c\"Z\n\x1e\x45xchangeServiceChangesResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"F\n\x1d\x45xchangeServiceContestRequest\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.cloison.v1.ContestItem\"F\n\x1e\x45xchangeServiceContestResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt2\x93\x03\n\x0f\x45xchangeService\x12T\n\x03\x41sk\x12%.cloison.v1.ExchangeServiceAskRequest\x1a&.cloison.v1.ExchangeServiceAskResponse\x12\x64\n\x07\x41skMany\x12).cloison.v1.ExchangeServiceAskManyRequest\x1a*.cloison.v1.ExchangeServiceAskManyResponse(\x01\x30\x01\x12`\n\x07\x43ontest\x12).cloison.v1.ExchangeServiceContestRequest\x1a*.cloison.v1.ExchangeServiceContestResponse\x12\x62\n\x07\x43hanges\x12).cloison.v1.ExchangeServiceChangesRequest\x1a*.cloison.v1.ExchangeServiceChangesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cloison/v1/exchange_service.proto\x12\ncloison.v1\x1a\x1d\x63loison/v1/contestation.proto\x1a cloison/v1/gateway_service.proto\x1a\x18\x63loison/v1/receipt.proto\x1a\x1a\x63loison/v1/statement.proto\"g\n\x19\x45xchangeServiceAskRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.cloison.v1.AskItem\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"U\n\x1a\x45xchangeServiceAskResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.cloison.v1.Answer\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"y\n\x1d\x45xchangeServiceAskManyRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.cloison.v1.CohortHeaderH\x00\x12$\n\x03run\x18\x02 \x01(\x0b\x32\x15.cloison.v1.CohortRunH\x00\x42\x06\n\x04part\"f\n\x0c\x43ohortHeader\x12.\n\tstatement\x18\x01 \x01(\x0b\x32\x1b.cloison.v1.SignedStatement\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\x8e\x01\n\x1e\x45xchangeServiceAskManyResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.cloison.v1.AnswerH\x00\x12*\n\x03run\x18\x02 \x01(\x0b\x32\x1b.cloison.v1.CohortRunAnswerH\x00\x12\x12\n\npolicy_set\x18\x03 \x01(\x0c\x42\x06\n\x04part\"V\n\x1d\x45xchangeServiceChangesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x12\n\npolicy_set\x18\x03 \x01(\x0c\"Z\n\x1e\x45xchangeServiceChangesResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt\x12\x12\n\npolicy_set\x18\x02 \x01(\x0c\"F\n\x1d\x45xchangeServiceContestRequest\x12%\n\x04item\x18\x01 \x01(\x0b\x32\x17.cloison.v1.ContestItem\"F\n\x1e\x45xchangeServiceContestResponse\x12$\n\x07receipt\x18\x01 \x01(\x0b\x32\x13.cloison.v1.Receipt2\x93\x03\n\x0f\x45xchangeService\x12T\n\x03\x41sk\x12%.cloison.v1.ExchangeServiceAskRequest\x1a&.cloison.v1.ExchangeServiceAskResponse\x12\x64\n\x07\x41skMany\x12).cloison.v1.ExchangeServiceAskManyRequest\x1a*.cloison.v1.ExchangeServiceAskManyResponse(\x01\x30\x01\x12`\n\x07\x43ontest\x12).cloison.v1.ExchangeServiceContestRequest\x1a*.cloison.v1.ExchangeServiceContestResponse\x12\x62\n\x07\x43hanges\x12).cloison.v1.ExchangeServiceChangesRequest\x1a*.cloison.v1.ExchangeServiceChangesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,19 +40,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGESERVICEASKRESPONSE']._serialized_start=273
   _globals['_EXCHANGESERVICEASKRESPONSE']._serialized_end=358
   _globals['_EXCHANGESERVICEASKMANYREQUEST']._serialized_start=360
-  _globals['_EXCHANGESERVICEASKMANYREQUEST']._serialized_end=485
-  _globals['_COHORTHEADER']._serialized_start=487
-  _globals['_COHORTHEADER']._serialized_end=589
-  _globals['_EXCHANGESERVICEASKMANYRESPONSE']._serialized_start=592
-  _globals['_EXCHANGESERVICEASKMANYRESPONSE']._serialized_end=733
-  _globals['_EXCHANGESERVICECHANGESREQUEST']._serialized_start=735
-  _globals['_EXCHANGESERVICECHANGESREQUEST']._serialized_end=821
-  _globals['_EXCHANGESERVICECHANGESRESPONSE']._serialized_start=823
-  _globals['_EXCHANGESERVICECHANGESRESPONSE']._serialized_end=913
-  _globals['_EXCHANGESERVICECONTESTREQUEST']._serialized_start=915
-  _globals['_EXCHANGESERVICECONTESTREQUEST']._serialized_end=985
-  _globals['_EXCHANGESERVICECONTESTRESPONSE']._serialized_start=987
-  _globals['_EXCHANGESERVICECONTESTRESPONSE']._serialized_end=1057
-  _globals['_EXCHANGESERVICE']._serialized_start=1060
-  _globals['_EXCHANGESERVICE']._serialized_end=1463
+  _globals['_EXCHANGESERVICEASKMANYREQUEST']._serialized_end=481
+  _globals['_COHORTHEADER']._serialized_start=483
+  _globals['_COHORTHEADER']._serialized_end=585
+  _globals['_EXCHANGESERVICEASKMANYRESPONSE']._serialized_start=588
+  _globals['_EXCHANGESERVICEASKMANYRESPONSE']._serialized_end=730
+  _globals['_EXCHANGESERVICECHANGESREQUEST']._serialized_start=732
+  _globals['_EXCHANGESERVICECHANGESREQUEST']._serialized_end=818
+  _globals['_EXCHANGESERVICECHANGESRESPONSE']._serialized_start=820
+  _globals['_EXCHANGESERVICECHANGESRESPONSE']._serialized_end=910
+  _globals['_EXCHANGESERVICECONTESTREQUEST']._serialized_start=912
+  _globals['_EXCHANGESERVICECONTESTREQUEST']._serialized_end=982
+  _globals['_EXCHANGESERVICECONTESTRESPONSE']._serialized_start=984
+  _globals['_EXCHANGESERVICECONTESTRESPONSE']._serialized_end=1054
+  _globals['_EXCHANGESERVICE']._serialized_start=1057
+  _globals['_EXCHANGESERVICE']._serialized_end=1460
 # @@protoc_insertion_point(module_scope)

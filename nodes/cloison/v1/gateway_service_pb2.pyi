@@ -254,22 +254,22 @@ class GatewayServiceAskManyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
-    BATCH_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _statement_pb2.SignedStatement: ...
     @_builtins.property
-    def batch(self) -> Global___CohortBatch: ...
+    def run(self) -> Global___CohortRun: ...
     def __init__(
         self,
         *,
         header: _statement_pb2.SignedStatement | None = ...,
-        batch: Global___CohortBatch | None = ...,
+        run: Global___CohortRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "part", b"part", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "part", b"part", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "run"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -280,30 +280,32 @@ class GatewayServiceAskManyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
-    BATCH_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _receipt_pb2.Answer: ...
     @_builtins.property
-    def batch(self) -> Global___CohortAnswer: ...
+    def run(self) -> Global___CohortRunAnswer: ...
     def __init__(
         self,
         *,
         header: _receipt_pb2.Answer | None = ...,
-        batch: Global___CohortAnswer | None = ...,
+        run: Global___CohortRunAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "part", b"part", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "part", b"part", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "run"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___GatewayServiceAskManyResponse: _TypeAlias = GatewayServiceAskManyResponse  # noqa: Y015
 
 @_typing.final
-class CohortBatch(_message.Message):
-    """Up to 500 persons of a cohort. Every batch but the last holds as many as the statement says."""
+class CohortRun(_message.Message):
+    """One to four batches of a cohort that travel together. Each is entered, sealed and answered on its own; what they share is one look-up
+    and one durable write. A batch is up to 500 persons, and every one but the cohort's last holds as many as the statement says.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,8 +316,9 @@ class CohortBatch(_message.Message):
     CASE_LEAF_HASHES_FIELD_NUMBER: _builtins.int
     CASES_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """From 0, without gap; after a cut, from any batch not yet had an answer: see `CohortAnswer`."""
+    """Of its first batch: from 0, without gap; after a cut, from any run not yet had an answer: see `CohortAnswer`."""
     last: _builtins.bool
+    """Whether its last batch is the cohort's."""
     persons: _builtins.bytes
     """Arrow IPC stream, one record batch, not compressed: `nir` utf8, `birth_name` utf8, `birth_date` utf8, `case` int32 (place in
     `case_leaf_hashes`, -1 where none), `case_salt` binary (32 bytes; empty where there is no case).
@@ -326,7 +329,7 @@ class CohortBatch(_message.Message):
     """
     @_builtins.property
     def case_leaf_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The cases the batch's persons stand in, each once."""
+        """The cases the run's persons stand in, each once."""
 
     @_builtins.property
     def cases(self) -> Global___EntriesProof:
@@ -348,7 +351,7 @@ class CohortBatch(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CohortBatch: _TypeAlias = CohortBatch  # noqa: Y015
+Global___CohortRun: _TypeAlias = CohortRun  # noqa: Y015
 
 @_typing.final
 class EntriesProof(_message.Message):
@@ -389,9 +392,31 @@ class EntriesProof(_message.Message):
 Global___EntriesProof: _TypeAlias = EntriesProof  # noqa: Y015
 
 @_typing.final
+class CohortRunAnswer(_message.Message):
+    """The answers to the batches of one run, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batches(self) -> _containers.RepeatedCompositeFieldContainer[Global___CohortAnswer]: ...
+    def __init__(
+        self,
+        *,
+        batches: _abc.Iterable[Global___CohortAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CohortRunAnswer: _TypeAlias = CohortRunAnswer  # noqa: Y015
+
+@_typing.final
 class CohortAnswer(_message.Message):
     """The answer to one batch. A missing last batch is an error, never an end. After a cut, the same header opens the stream again within an
-    hour, and the same batch gets the same answer: nothing is decided, fetched or entered twice.
+    hour, and the same run gets the same answers: nothing is decided, fetched or entered twice.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

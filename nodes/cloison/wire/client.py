@@ -33,7 +33,7 @@ from cloison.v1 import (
     store_service_pb2_grpc,
 )
 from cloison.wire import demands
-from cloison.wire.cohort_client import Batches, CohortStream, open_parts
+from cloison.wire.cohort_client import Batches, CohortStream, PartOpener, open_parts
 from cloison.wire.gateway import (
     BATCH,
     AskFor,
@@ -151,9 +151,8 @@ class GatewayClient:
             return CohortReply(reply, iter(()))
         statement = parse_statement(built.statement)
         label = parse_entry(answer.receipt.entry).decided.label
-        return CohortReply(
-            reply, open_parts(stream, batches, self._opener, statement, label, heads)
-        )
+        opener = PartOpener(self._opener, statement, label, heads)
+        return CohortReply(reply, open_parts(stream, batches, opener))
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Writes outputs, in calls of at most 64. Raises `CloisonError` at the first refused."""

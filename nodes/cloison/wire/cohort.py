@@ -1,4 +1,8 @@
-"""The batches of a cohort, as both ends read and write them: persons as Arrow, places as bytes."""
+"""The batches of a cohort, as both ends read and write them: persons as Arrow, places as bytes.
+
+Batches travel in runs of up to four: what a run costs beside its persons (half of all, where each
+batch travelled alone) is looked up, checked, made durable once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +16,7 @@ import pyarrow.compute as pc
 from cloison.bodies import BodyId
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
+from cloison.exchange.statement import Cohort
 from cloison.exchange.tables import read_table, write_table
 from cloison.identity import Nir, parse_nirs
 
@@ -34,11 +39,67 @@ _FIRST_DAY, _LAST_DAY = (
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPersons:
-    """The persons of a batch, a column each, in order.
+class Batch:
+    """A batch, by its place in the cohort and that of its persons in their run.
 
     Attributes:
-        cases: Place of each person's case among the batch's cases; `NO_CASE` where none.
+        index: In the cohort.
+        last: Of the cohort.
+        first: Place of its first person.
+        end: One past that of its last.
+    """
+
+    index: int
+    last: bool
+    first: int
+    end: int
+
+    @property
+    def persons(self) -> slice:
+        """Of what the run says of each person."""
+        return slice(self.first, self.end)
+
+
+def batches_of(cohort: Cohort, index: int, persons: int, *, last: bool) -> list[Batch]:
+    """The batches of a run, in order.
+
+    Args:
+        cohort: Every batch but the last is full, and the last brings what was announced, to the
+            person.
+        index: Of the first.
+        persons: How many the run has, at least one.
+        last: Whether the run is the cohort's last.
+
+    Raises:
+        InputError: `MALFORMED`: a batch but the last is short.
+        PeerError: `COHORT_EXCEEDED`, `COHORT_SHORT`.
+    """
+    size = cohort.batch_persons
+    if not last and persons % size:
+        raise InputError("MALFORMED", "batch: only the last may be short of `batch_persons`")
+    total = index * size + persons
+    if total > cohort.size or (total == cohort.size and not last):
+        raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
+    if last and total < cohort.size:
+        raise PeerError("COHORT_SHORT", "cohort: fewer persons than the statement announced")
+    starts = range(0, persons, size)
+    return [
+        Batch(index + place, last and start + size >= persons, start, min(start + size, persons))
+        for place, start in enumerate(starts)
+    ]
+
+
+def run_persons(cohort: Cohort) -> int:
+    """How many persons a run holds at most."""
+    return limits.COHORT_RUN_BATCHES * cohort.batch_persons
+
+
+@dataclass(frozen=True, slots=True)
+class RunPersons:
+    """The persons of a run, a column each, in order.
+
+    Attributes:
+        cases: Place of each person's case among the run's cases; `NO_CASE` where none.
         case_salts: 32 bytes each; empty where there is no case.
     """
 
@@ -52,8 +113,8 @@ class BatchPersons:
         return len(self.nirs)
 
 
-def write_persons(persons: BatchPersons) -> bytes:
-    """A batch's persons as an Arrow IPC stream of one record batch."""
+def write_persons(persons: RunPersons) -> bytes:
+    """A run's persons as an Arrow IPC stream of one record batch."""
     texts = (persons.nirs, persons.birth_names, persons.birth_dates)
     columns = [_of_bytes(pa.utf8(), list(map(str.encode, column))) for column in texts]
     cases = pa.py_buffer(np.array(persons.cases, np.int32))
@@ -70,14 +131,14 @@ def _of_bytes(kind: pa.DataType, values: Sequence[bytes]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), buffers)
 
 
-def read_persons(data: bytes, most: int) -> BatchPersons:
-    """The persons of a batch.
+def read_persons(data: bytes, most: int) -> RunPersons:
+    """The persons of a run.
 
     Raises:
         InputError: `MALFORMED`, `TOO_LARGE`; `BAD_NIR`, `BAD_DATE` of one of them.
     """
     nirs, names, dates, cases, salts = _read_columns(data, most)
-    return BatchPersons(
+    return RunPersons(
         parse_nirs(nirs.to_pylist()),
         names.to_pylist(),
         dates.to_pylist(),
@@ -86,16 +147,27 @@ def read_persons(data: bytes, most: int) -> BatchPersons:
     )
 
 
-def read_nirs(data: bytes, most: int) -> Sequence[Nir]:
-    """As `read_persons`, all of it checked, for who needs to know no more than who they are."""
-    return parse_nirs(_read_columns(data, most)[0].to_pylist())
+def read_nirs(data: bytes, most: int) -> tuple[Sequence[Nir], Sequence[int]]:
+    """Who is in a run and the place of each one's case; all of it checked, as `read_persons`."""
+    nirs, _, _, cases, _ = _read_columns(data, most)
+    return parse_nirs(nirs.to_pylist()), cases.to_pylist()
+
+
+def cases_of(batches: Sequence[Batch], cases: Sequence[int]) -> list[list[int]]:
+    """Places of the cases that the persons of each batch stand in, each once, growing.
+
+    Args:
+        batches: Of one run.
+        cases: As `RunPersons.cases`.
+    """
+    return [sorted({*cases[batch.persons]} - {NO_CASE}) for batch in batches]
 
 
 def _read_columns(data: bytes, most: int) -> list[pa.Array]:
     batch = read_table(data, "batch")
     if batch.schema != _SCHEMA:
         raise InputError("MALFORMED", "batch: not the columns AskMany states")
-    limits.check_count("persons of a batch", batch.num_rows, 1, most)
+    limits.check_count("persons of a run", batch.num_rows, 1, most)
     if any(column.null_count for column in batch.columns):
         raise InputError("MALFORMED", "batch: a value is missing")
     columns: list[pa.Array] = batch.columns

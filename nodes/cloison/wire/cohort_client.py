@@ -1,6 +1,6 @@
 """A program's side of a cohort: batches out, answers in, and the stream again after a cut.
 
-At most `limits.COHORT_IN_FLIGHT` batches are on their way, so memory is that of so many. What was
+At most `limits.COHORT_IN_FLIGHT` runs are on their way, so memory is that of so many. What was
 sent and not answered is kept as it was sent: after a cut the same bytes go out again, and the
 holder answers them as it did.
 """
@@ -19,7 +19,7 @@ from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import read_cohort_release
 from cloison.exchange.receipt import verify_part
-from cloison.exchange.statement import Statement
+from cloison.exchange.statement import Cohort, Statement
 from cloison.identity import cohort_salts, person_digests
 from cloison.ledger.checkpoint import Checkpoint
 from cloison.v1 import (
@@ -29,7 +29,7 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import NO_CASE, BatchPersons, part_of, write_persons
+from cloison.wire.cohort import NO_CASE, Batch, RunPersons, batches_of, part_of, write_persons
 from cloison.wire.gateway import CohortPart, Member, ReceiptRef
 from cloison.wire.idle import Heard
 from cloison.wire.questions import Opener
@@ -46,9 +46,10 @@ _Response = gateway_service_pb2.GatewayServiceAskManyResponse
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch as it was sent, until it is answered."""
+    """A run as it was sent, until it is answered."""
 
-    batch: gateway_service_pb2.CohortBatch
+    run: gateway_service_pb2.CohortRun
+    batches: list[Batch]
     members: tuple[Member, ...]
 
 
@@ -66,7 +67,7 @@ class Batches:
     def __init__(self, persons: Iterator[Member], size: int, batch_persons: int) -> None:
         self._persons = persons
         self._left = size
-        self._batch_persons = batch_persons
+        self._cohort = Cohort(size, batch_persons, "", None)
         self._next = 0
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
         self._turn = 0
@@ -77,13 +78,13 @@ class Batches:
         """One stream's messages: the header, what was not answered, then what was not sent."""
         with self._changed:
             self._turn += 1
-            turn, again = self._turn, [one.batch for one in self._sent.values()]
+            turn, again = self._turn, [one.run for one in self._sent.values()]
             self._changed.notify_all()
         yield _Request(header=header)
-        for batch in again:
-            yield _Request(batch=batch)
+        for run in again:
+            yield _Request(run=run)
         while (following := self._draw(turn)) is not None:
-            yield _Request(batch=following)
+            yield _Request(run=following)
 
     def answered(self, index: int) -> _Sent:
         """What was sent in this place. Raises `PeerError` (`BAD_ANSWER`): out of order."""
@@ -105,18 +106,26 @@ class Batches:
         if self._error is not None:
             raise self._error
 
-    def _draw(self, turn: int) -> gateway_service_pb2.CohortBatch | None:
+    def _draw(self, turn: int) -> gateway_service_pb2.CohortRun | None:
         with self._changed:
             while turn == self._turn and len(self._sent) >= limits.COHORT_IN_FLIGHT:
                 self._changed.wait()
             if turn != self._turn or not self._left:
                 return None
-            members = self._take(min(self._left, self._batch_persons))
+            members = self._take(min(self._left, self._run_persons()))
             self._left -= len(members)
-            sent = _Sent(_batch(self._next, members, last=not self._left), members)
+            last = not self._left
+            batches = batches_of(self._cohort, self._next, len(members), last=last)
+            sent = _Sent(_run(self._next, members, last=last), batches, members)
             self._sent[self._next] = sent
-            self._next += 1
-            return sent.batch
+            self._next += len(batches)
+            return sent.run
+
+    def _run_persons(self) -> int:
+        """Of whole batches; fewer towards the end, so that all three processes end together."""
+        persons = self._cohort.batch_persons
+        batches = self._left // (persons * limits.COHORT_IN_FLIGHT)
+        return persons * max(1, min(batches, limits.COHORT_RUN_BATCHES))
 
     def _take(self, count: int) -> tuple[Member, ...]:
         try:
@@ -130,17 +139,17 @@ class Batches:
         return members
 
 
-def _batch(index: int, members: Sequence[Member], *, last: bool) -> gateway_service_pb2.CohortBatch:
+def _run(index: int, members: Sequence[Member], *, last: bool) -> gateway_service_pb2.CohortRun:
     leaves = dict.fromkeys(member.case for member in members if member.case)
     cases = {leaf: place for place, leaf in enumerate(leaves)}
-    persons = BatchPersons(
+    persons = RunPersons(
         [member.nir for member in members],
         [member.birth_name for member in members],
         [_iso_date(member.birth_date) for member in members],
         [cases.get(member.case, NO_CASE) for member in members],
         [member.case_salt for member in members],
     )
-    return gateway_service_pb2.CohortBatch(
+    return gateway_service_pb2.CohortRun(
         index=index,
         last=last,
         persons=write_persons(persons),
@@ -183,8 +192,8 @@ class CohortStream:
         with told():
             return self._start()
 
-    def answers(self) -> Iterator[gateway_service_pb2.CohortAnswer]:
-        """The answer to each batch, to the last one.
+    def answers(self) -> Iterator[Sequence[gateway_service_pb2.CohortAnswer]]:
+        """The answers to each run, to the last one.
 
         Raises:
             PeerError: `COHORT_CUT`, `PEER_UNAVAILABLE`, `STREAM_IDLE`: cut, and again at each of
@@ -219,11 +228,12 @@ class CohortStream:
             raise PeerError("COHORT_CUT", "cohort: ended before its decision", "ask anew")
         return first.header
 
-    def _drain(self) -> Iterator[gateway_service_pb2.CohortAnswer]:
+    def _drain(self) -> Iterator[Sequence[gateway_service_pb2.CohortAnswer]]:
         while (response := self._next()) is not None:
-            self._ended = response.batch.last
+            answers = response.run.batches
+            self._ended = bool(answers) and answers[-1].last
             self._tries = _TRIES
-            yield response.batch
+            yield answers
         if not self._ended:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
@@ -236,37 +246,69 @@ class CohortStream:
             self._heard = None
 
 
-def open_parts(
-    stream: CohortStream,
-    batches: Batches,
-    opener: Opener,
-    statement: Statement,
-    label: release_pb2.Label,
-    verify_checkpoint: Callable[[bytes], Checkpoint],
-) -> Iterator[CohortPart]:
-    """Step 9, batch by batch: the receipt is checked before anything is opened.
+@dataclass(frozen=True, slots=True)
+class PartOpener:
+    """Opens the batches of one cohort, each once its receipt is checked.
+
+    Attributes:
+        label: As the decision's entry states it.
+        verify_checkpoint: Of the holder's ledger.
+    """
+
+    opener: Opener
+    statement: Statement
+    label: release_pb2.Label
+    verify_checkpoint: Callable[[bytes], Checkpoint]
+
+    def open(
+        self,
+        batch: Batch,
+        answer: gateway_service_pb2.CohortAnswer,
+        members: tuple[Member, ...],
+        digests: list[bytes],
+    ) -> CohortPart:
+        """Step 9 for one batch.
+
+        Raises:
+            PeerError: `BAD_RECEIPT`. IntegrityError: `BAD_SEAL`.
+        """
+        statement, sealed = self.statement, answer.sealed_release
+        checked = verify_part(
+            answer.receipt,
+            statement.hash,
+            batch.index,
+            sealed,
+            self.verify_checkpoint,
+            last=batch.last,
+        )
+        if list(checked.entry.cohort_part.person_digests) != digests:
+            raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
+        place = part_of(batch.index, last=batch.last)
+        plain = self.opener.open_plain(sealed, statement.hash, place)
+        stated, table = read_cohort_release(
+            plain, statement.hash, statement.question.fields, len(digests)
+        )
+        if stated != self.label:
+            raise IntegrityError("BAD_SEAL", "release: its label is not the one entered")
+        receipt = ReceiptRef(
+            statement.holder, checked.leaf_index, checked.leaf_hash, checked.head.size
+        )
+        return CohortPart(batch.index, members, table, digests, receipt)
+
+
+def open_parts(stream: CohortStream, batches: Batches, opener: PartOpener) -> Iterator[CohortPart]:
+    """Step 9, batch by batch.
 
     Raises:
         PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; as `CohortStream.answers`.
         IntegrityError: `BAD_SEAL`.
     """
-    for answer in stream.answers():
-        sent = batches.answered(answer.index)
-        sealed, last = answer.sealed_release, sent.batch.last
-        checked = verify_part(
-            answer.receipt, statement.hash, answer.index, sealed, verify_checkpoint, last=last
-        )
-        salts = cohort_salts(sent.batch.salt_seed, len(sent.members))
+    for answers in stream.answers():
+        sent = batches.answered(answers[0].index if answers else -1)
+        salts = cohort_salts(sent.run.salt_seed, len(sent.members))
         digests = person_digests(salts, [member.nir for member in sent.members])
-        if list(checked.entry.cohort_part.person_digests) != digests:
-            raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
-        plain = opener.open_plain(sealed, statement.hash, part_of(answer.index, last=last))
-        stated, table = read_cohort_release(
-            plain, statement.hash, statement.question.fields, len(digests)
-        )
-        if stated != label:
-            raise IntegrityError("BAD_SEAL", "release: its label is not the one entered")
-        receipt = ReceiptRef(
-            statement.holder, checked.leaf_index, checked.leaf_hash, checked.head.size
-        )
-        yield CohortPart(answer.index, sent.members, table, digests, receipt)
+        if len(answers) != len(sent.batches):
+            raise PeerError("BAD_ANSWER", "cohort: not one answer for each batch")
+        for batch, answer in zip(sent.batches, answers, strict=True):
+            of = batch.persons
+            yield opener.open(batch, answer, sent.members[of], digests[of])

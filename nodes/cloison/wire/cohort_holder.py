@@ -1,8 +1,8 @@
-"""The holder's side of a cohort: many persons under one statement, a batch at a time.
+"""The holder's side of a cohort: many persons under one statement, a run of batches at a time.
 
-The statement is decided once, before any person is sent. Then, batch by batch: cases are checked,
-the data are fetched and sealed to their place, the `cohort_part` entry with a trace key for each
-person is on disk, and only then the batch leaves. Memory holds one batch.
+The statement is decided once, before any person is sent. Then, run by run: cases are checked, the
+data are fetched, those of each batch are sealed to its place, the `cohort_part` entries with a
+trace key for each person are on disk, and only then the run leaves. Memory holds one run.
 
 A stream that was cut is opened again with the same statement: the ledger says which batches were
 answered, the vault keeps the last answers, and nothing is decided, fetched or entered twice.
@@ -11,58 +11,38 @@ answered, the vault keeps the last answers, and nothing is decided, fetched or e
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 
-from cloison.cases.proof import CaseKind, ProvedCase, verify_cases
+from cloison.cases.proof import CaseKind, ProvedCase
 from cloison.errors import InputError, PeerError, PolicyDenied
 from cloison.exchange import limits
 from cloison.exchange.cohort_release import build_cohort_release
-from cloison.exchange.entries import (
-    cohort_part_entry,
-    decided_entry,
-    parse_entry,
-)
+from cloison.exchange.entries import cohort_part_entry, decided_entry, parse_entry
 from cloison.exchange.index_terms import part_key
 from cloison.exchange.obligations import HONOUR_OBJECTION
-from cloison.exchange.statement import (
-    Cohort,
-    Statement,
-    parse_statement,
-    to_milliseconds,
-)
+from cloison.exchange.statement import Cohort, Statement, parse_statement
 from cloison.exchange.values import decision_from_proto, decision_to_proto
-from cloison.identity import (
-    cohort_salts,
-    person_digests,
-    row_keys,
-    traits_digests,
-)
+from cloison.identity import cohort_salts, person_digests, row_keys, traits_digests
 from cloison.law.question import Decision
-from cloison.store import ManyData, to_arrow, to_numpy
-from cloison.v1 import (
-    decision_pb2,
-    gateway_service_pb2,
-    receipt_pb2,
-    release_pb2,
-    statement_pb2,
-)
+from cloison.store import ManyData, to_numpy
+from cloison.v1 import decision_pb2, gateway_service_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire.answered_batches import answered_batch
-from cloison.wire.answering import (
-    Call,
-    Heard,
-    longest_case,
-    made_of,
-    make_facts,
-    make_label,
-    promised_case,
-    seal,
+from cloison.wire.answering import Call, Heard, made_of, make_facts, make_label, promised_case, seal
+from cloison.wire.cohort import (
+    Batch,
+    RunPersons,
+    batches_of,
+    cases_of,
+    part_of,
+    read_persons,
+    run_persons,
 )
-from cloison.wire.cohort import BatchPersons, part_of, read_persons
+from cloison.wire.cohort_cases import CohortCases
 from cloison.wire.cohort_records import DECISION
 from cloison.wire.holder import Holder
 from cloison.wire.node import Node
-from cloison.wire.seen import age_seconds
 from cloison.wire.vault import utc_day
 
 
@@ -81,6 +61,24 @@ class _Open:
         return self.heard.statement
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Who is in a run, and which of its batches."""
+
+    people: RunPersons
+    batches: Sequence[Batch]
+    digests: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A batch's persons, by their row keys, and what is held of them."""
+
+    batch: Batch
+    persons: Sequence[bytes]
+    data: ManyData
+
+
 class CohortHolder:
     """The holder's side of one stream."""
 
@@ -88,6 +86,7 @@ class CohortHolder:
         self._node = node
         self._holder = holder
         self._call = call
+        self._cases = CohortCases(node, call)
         self._open: _Open | None = None
         self._done = False
 
@@ -149,8 +148,8 @@ class CohortHolder:
         """Refused, or the last batch is answered."""
         return self._done
 
-    def batch(self, batch: gateway_service_pb2.CohortBatch) -> gateway_service_pb2.CohortAnswer:
-        """Steps 7 to 9 for one batch; its `cohort_part` entry is on disk before this returns.
+    def run(self, run: gateway_service_pb2.CohortRun) -> gateway_service_pb2.CohortRunAnswer:
+        """Steps 7 to 9 for the batches of a run; all their entries are on disk before it returns.
 
         Raises:
             InputError: out of place, too large, malformed.
@@ -161,115 +160,169 @@ class CohortHolder:
                 and no count of questions; nor does it keep the obligations it began with.
         """
         opened = self._opened()
-        people = read_persons(batch.persons, opened.cohort.batch_persons)
-        _check_size(opened.cohort, batch, len(people))
-        seed = limits.check_bytes("salt seed", batch.salt_seed, limits.SALT_BYTES)
+        people = read_persons(run.persons, run_persons(opened.cohort))
+        batches = batches_of(opened.cohort, run.index, len(people), last=run.last)
+        seed = limits.check_bytes("salt seed", run.salt_seed, limits.SALT_BYTES)
         digests = person_digests(cohort_salts(seed, len(people)), people.nirs)
-        leaf_index = self._place(opened.statement.hash, batch.index)
-        answer = (
-            self._answer(opened, batch, people, digests)
-            if leaf_index is None
-            else self._answer_again(opened, batch, digests, leaf_index)
+        places = self._places(opened.statement.hash, batches)
+        answers = (
+            self._answer_again(opened, batches, digests, places)
+            if places
+            else self._answer(opened, run, _Run(people, batches, digests))
         )
-        self._done = batch.last
-        return answer
+        self._done = run.last
+        return gateway_service_pb2.CohortRunAnswer(batches=answers)
 
     def _opened(self) -> _Open:
         if self._open is None or self._done:
             raise InputError("MALFORMED", "batch: no permitted statement, or after the last batch")
         return self._open
 
-    def _place(self, statement_hash: bytes, index: int) -> int | None:
-        """Where a batch was entered; None if it is the next one. The ledger alone knows."""
-        entered = self._node.index.first("left", part_key(statement_hash, index))
-        if entered is not None or index == 0:
+    def _places(self, statement_hash: bytes, batches: Sequence[Batch]) -> list[int]:
+        """Where batches were entered; none if they are the next ones. The ledger alone knows."""
+        first, *others = (
+            self._node.index.first("left", part_key(statement_hash, batch.index))
+            for batch in batches
+        )
+        if first is not None:
+            entered = [first, *(place for place in others if place is not None)]
+            if len(entered) < len(batches):
+                raise _changed()
             return entered
+        index = batches[0].index
+        if index == 0:
+            return []
         before = self._node.index.first("left", part_key(statement_hash, index - 1))
         if before is None:
             raise InputError("MALFORMED", f"batch: index {index}, and the one before never came")
         if parse_entry(self._node.traces.entry(before)).cohort_part.last:
             raise InputError("MALFORMED", "batch: after the last batch")
-        return None
+        return []
 
     def _answer_again(
         self,
         opened: _Open,
-        batch: gateway_service_pb2.CohortBatch,
+        batches: Sequence[Batch],
         digests: Sequence[bytes],
-        leaf_index: int,
-    ) -> gateway_service_pb2.CohortAnswer:
-        receipt = self._node.receipt(leaf_index)
-        part = parse_entry(receipt.entry).cohort_part
-        if list(part.person_digests) != digests or part.last != batch.last:
-            raise PeerError("BATCH_CHANGED", "batch: answered before, with others in it")
-        sealed = self._node.vault.cohorts.answer(opened.statement.hash, batch.index)
-        if sealed is None:
-            raise PeerError("BATCH_GONE", "batch: answered too long ago", "ask anew for the rest")
-        return gateway_service_pb2.CohortAnswer(
-            index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
-        )
+        places: Sequence[int],
+    ) -> list[gateway_service_pb2.CohortAnswer]:
+        answers = []
+        for batch, place in zip(batches, places, strict=True):
+            receipt = self._node.receipt(place)
+            part = parse_entry(receipt.entry).cohort_part
+            if list(part.person_digests) != digests[batch.persons] or part.last != batch.last:
+                raise _changed()
+            sealed = self._node.vault.cohorts.answer(opened.statement.hash, batch.index)
+            if sealed is None:
+                raise PeerError(
+                    "BATCH_GONE", "batch: answered too long ago", "ask anew for the rest"
+                )
+            answers.append(_answered(batch, sealed, receipt))
+        return answers
 
     def _answer(
-        self,
-        opened: _Open,
-        batch: gateway_service_pb2.CohortBatch,
-        people: BatchPersons,
-        digests: Sequence[bytes],
-    ) -> gateway_service_pb2.CohortAnswer:
+        self, opened: _Open, sent: gateway_service_pb2.CohortRun, run: _Run
+    ) -> list[gateway_service_pb2.CohortAnswer]:
         node, statement, now = self._node, opened.statement, self._node.clock()
         load = node.store.last_load()
-        cases = self._check_cases(opened, batch, people, now)
-        self._check_still_permitted(opened, cases, now)
-        persons = row_keys(node.row_secret, people.nirs)
+        cases: list[ProvedCase] = []
+        places: list[list[int]] = [[] for _ in run.batches]
+        kind = _kind(statement, opened.cohort)
+        if kind is not None:
+            cases = self._cases.check(sent, run.people, kind, now)
+            places = cases_of(run.batches, run.people.cases)
+        self._check_still_permitted(opened, cases, places, now)
+        persons = row_keys(node.row_secret, run.people.nirs)
+        made = []
         with node.vault.transaction():
-            node.vault.cohorts.keep_batch(batch.salt_seed, people.nirs, statement.hash, batch.index)
-            data = self._fetch(opened, people, persons, now)
-            plain = build_cohort_release(statement, opened.label, data.table)
-            part = part_of(batch.index, last=batch.last)
-            sealed = seal(self._call, opened.heard, plain, part)
-            named = [data.named[at : at + 16] for at in range(0, len(data.named), 16)]
-            trace_keys = node.vault.trace_keys([*persons, *named], utc_day(now))
-            node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
-            if cases and self._call.peer != node.body:  # whom a correction must reach
-                places = np.unique(to_numpy(data.table.column(0))).tolist()
-                answered = [persons[at] for at in places], [people.cases[at] for at in places]
-                self._remember(opened, batch.index, load, answered, cases)
+            node.vault.cohorts.keep_run(sent.salt_seed, run.people.nirs, statement.hash, sent.index)
+            data = self._fetch(opened, run.people, persons, now)
+            for batch, stood in zip(run.batches, places, strict=True):
+                some = _Answered(
+                    batch, persons[batch.persons], data.between(batch.first, batch.end)
+                )
+                sealed = self._seal(opened, some, now)
+                in_cases = [cases[place] for place in stood]
+                if cases and self._call.peer != node.body:  # whom a correction must reach
+                    self._remember(opened, some, load, run.people.cases, stood, in_cases)
+                entry = self._entry(opened, some, run.digests[batch.persons], sealed, in_cases, now)
+                made.append((batch, sealed, entry))
+        receipts = node.append([entry for _, _, entry in made])
+        return [
+            _answered(batch, sealed, receipt)
+            for (batch, sealed, _), receipt in zip(made, receipts, strict=True)
+        ]
+
+    def _seal(self, opened: _Open, some: _Answered, now: datetime) -> bytes:
+        """The sealed release of a batch, kept for a stream that is cut."""
+        statement, batch = opened.statement, some.batch
+        plain = build_cohort_release(statement, opened.label, some.data.table)
+        part = part_of(batch.index, last=batch.last)
+        sealed = seal(self._call, opened.heard, plain, part)
+        self._node.vault.cohorts.keep_answer(statement.hash, batch.index, sealed, now)
+        return sealed
+
+    def _entry(
+        self,
+        opened: _Open,
+        some: _Answered,
+        digests: Sequence[bytes],
+        sealed: bytes,
+        cases: Sequence[ProvedCase],
+        now: datetime,
+    ) -> bytes:
+        traced = [*some.persons, *some.data.others(some.persons)]
         entry = cohort_part_entry(
-            statement.hash,
-            batch.index,
+            opened.statement.hash,
+            some.batch.index,
             digests,
-            trace_keys,
+            self._node.vault.trace_keys(traced, utc_day(now)),
             sealed,
             self._call.peer,
             now,
-            last=batch.last,
+            last=some.batch.last,
             cases=[case.leaf_hash for case in cases],
         )
         limits.check_count("entry bytes", len(entry), 1, limits.ENTRY_BYTES)
-        (receipt,) = node.append([entry])
-        return gateway_service_pb2.CohortAnswer(
-            index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
-        )
+        return entry
 
     def _remember(
         self,
         opened: _Open,
-        index: int,
+        some: _Answered,
         load: int,
-        answered: tuple[Sequence[bytes], Sequence[int]],
-        cases: Sequence[ProvedCase],
+        cases: Sequence[int],
+        stood: Sequence[int],
+        proved: Sequence[ProvedCase],
     ) -> None:
-        ends = [(case.leaf_hash, case.valid_until_ms) for case in cases]
+        """Whom of a batch its release holds data of, each with their case among the batch's."""
+        held = np.unique(to_numpy(some.data.table.column(0))).tolist()
+        place_of = {place: at for at, place in enumerate(stood)}
         self._node.vault.answered.batches.keep(
-            answered_batch(opened.statement, index, load, *answered, ends)
+            answered_batch(
+                opened.statement,
+                some.batch.index,
+                load,
+                [some.persons[at] for at in held],
+                [place_of[cases[some.batch.first + at]] for at in held],
+                [(case.leaf_hash, case.valid_until_ms) for case in proved],
+            )
         )
 
     def _check_still_permitted(
-        self, opened: _Open, cases: Sequence[ProvedCase], now: datetime
+        self,
+        opened: _Open,
+        cases: Sequence[ProvedCase],
+        places: Sequence[Sequence[int]],
+        now: datetime,
     ) -> None:
-        counts = self._node.index.counts("case", [case.leaf_hash for case in cases])
-        for before in set(counts) or {0}:
-            promised = promised_case(opened.statement, now, before)
+        asked = self._node.index.counts("case", [case.leaf_hash for case in cases])
+        before: set[int] = set()
+        for place in chain.from_iterable(places):  # batch by batch: each counts for the next
+            before.add(asked[place])
+            asked[place] += 1
+        for count in before or {0}:
+            promised = promised_case(opened.statement, now, count)
             facts = replace(
                 make_facts(self._call, opened.statement, promised),
                 witnessing=self._holder.witnessing(),
@@ -281,54 +334,8 @@ class CohortHolder:
                     "NO_LONGER_PERMITTED", "cohort: not permitted now as it was when it began"
                 )
 
-    def _check_cases(
-        self,
-        opened: _Open,
-        batch: gateway_service_pb2.CohortBatch,
-        people: BatchPersons,
-        now: datetime,
-    ) -> list[ProvedCase]:
-        """Every person stands in a live case of the kind the statement promised; those cases."""
-        if opened.cohort.case_month is None:
-            return []
-        proved = verify_cases(batch.cases, self._node.peer_heads.of(self._call.peer))
-        if proved.keys() != set(batch.case_leaf_hashes):
-            raise PeerError("BAD_CASE_PROOF", "batch: other cases proved than named")
-        kind = CaseKind(
-            opened.cohort.case_type,
-            opened.statement.question.activity,
-            opened.cohort.case_month,
-        )
-        longest = longest_case(self._call.policy, kind.activity, kind.type)
-        cases = [proved[leaf].within(longest) for leaf in batch.case_leaf_hashes]
-        self._require_seen(cases, now)
-        now_ms, latest_ms = to_milliseconds(now), to_milliseconds(now + limits.CLOCK_SKEW)
-        for case in cases:
-            if not (
-                case.kind == kind and case.opened_ms <= latest_ms and now_ms < case.valid_until_ms
-            ):
-                raise PeerError(
-                    "BAD_CASE_PROOF", "batch: a case is not what the statement promised"
-                )
-        _require_members(people, cases)
-        return cases
-
-    def _require_seen(self, cases: Sequence[ProvedCase], now: datetime) -> None:
-        """The head the cases stand under was seen by enough witnesses, lately enough."""
-        most = self._call.policy.witnesses
-        if most is None or not self._node.seen.asks:
-            return
-        for seen in {case.seen_seconds for case in cases}:
-            age = age_seconds(seen, now)
-            if age is None:
-                raise PeerError("CASE_NOT_WITNESSED", "batch: too few witnesses saw its cases")
-            if age > most.case_seconds:
-                raise PeerError(
-                    "CASE_HEAD_TOO_OLD", "batch: witnesses saw its cases too long ago", "open again"
-                )
-
     def _fetch(
-        self, opened: _Open, people: BatchPersons, persons: Sequence[bytes], now: datetime
+        self, opened: _Open, people: RunPersons, persons: Sequence[bytes], now: datetime
     ) -> ManyData:
         """What is held of each person; nothing, and no reason, of those not answered about."""
         node, question = self._node, opened.statement.question
@@ -354,30 +361,23 @@ class CohortHolder:
         )
         if len(places) == len(persons):
             return data
-        placed = to_arrow(places[to_numpy(data.table.column(0))])
-        table = data.table.set_column(0, data.table.schema.field(0), placed)
-        return ManyData(table, data.named)
+        return data.placed(places)
 
 
-def _require_members(people: BatchPersons, cases: Sequence[ProvedCase]) -> None:
-    """Each person stands in the case named with them."""
-    if not {limits.SALT_BYTES}.issuperset(map(len, people.case_salts)):
-        raise PeerError("BAD_CASE_PROOF", "batch: a case salt is not 32 bytes")
-    places = people.cases
-    stands = min(places) >= 0 and max(places) < len(cases)
-    digests = person_digests(people.case_salts, people.nirs)
-    if not stands or not all(
-        digest in cases[place].person_digests for place, digest in zip(places, digests, strict=True)
-    ):
-        raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
+def _kind(statement: Statement, cohort: Cohort) -> CaseKind | None:
+    """Of the cases the statement promised; None if it promised none."""
+    if cohort.case_month is None:
+        return None
+    return CaseKind(cohort.case_type, statement.question.activity, cohort.case_month)
 
 
-def _check_size(cohort: Cohort, batch: gateway_service_pb2.CohortBatch, persons: int) -> None:
-    """Every batch but the last is full, and the last brings what was announced, to the person."""
-    if not batch.last and persons != cohort.batch_persons:
-        raise InputError("MALFORMED", "batch: only the last may be short of `batch_persons`")
-    total = batch.index * cohort.batch_persons + persons
-    if total > cohort.size or (total == cohort.size and not batch.last):
-        raise PeerError("COHORT_EXCEEDED", "cohort: more persons than the statement announced")
-    if batch.last and total < cohort.size:
-        raise PeerError("COHORT_SHORT", "cohort: fewer persons than the statement announced")
+def _answered(
+    batch: Batch, sealed: bytes, receipt: receipt_pb2.Receipt
+) -> gateway_service_pb2.CohortAnswer:
+    return gateway_service_pb2.CohortAnswer(
+        index=batch.index, last=batch.last, sealed_release=sealed, receipt=receipt
+    )
+
+
+def _changed() -> PeerError:
+    return PeerError("BATCH_CHANGED", "batch: answered before, with others in it")

@@ -1,4 +1,4 @@
-"""What the vault keeps of cohorts: who was in each batch, and the answers to the last of them."""
+"""What the vault keeps of cohorts: who was in each run, and the answers to the last of them."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -25,13 +25,11 @@ class CohortRecords:
     def _run(self, sql: str, *values: bytes | int) -> sqlite3.Cursor:
         return self._database.connection.execute(sql, values)
 
-    def keep_batch(
-        self, seed: bytes, nirs: Sequence[Nir], statement_hash: bytes, part: int
-    ) -> None:
-        """Keeps who is in a batch, sealed.
+    def keep_run(self, seed: bytes, nirs: Sequence[Nir], statement_hash: bytes, part: int) -> None:
+        """Keeps who is in a run, sealed; `part` is its first batch.
 
         Raises:
-            PeerError: `SALT_REUSED`: the seed came with another batch.
+            PeerError: `SALT_REUSED`: the seed came with another run.
         """
         sealed = self._database.seal("".join(nirs).encode("ascii"), _BATCH + seed)
         kept = self._run(

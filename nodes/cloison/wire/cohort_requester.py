@@ -1,18 +1,14 @@
 """The requester's side of a cohort: relays, keeps, checks every receipt, writes its own entries."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import datetime
 
 import grpc
 
 from cloison.errors import CloisonError, InputError, IntegrityError, PeerError
 from cloison.exchange import limits
-from cloison.exchange.entries import (
-    asked_entry,
-    cohort_part_entry,
-    received_entry,
-)
+from cloison.exchange.entries import asked_entry, cohort_part_entry, received_entry
 from cloison.exchange.index_terms import part_key
 from cloison.exchange.obligations import HONOUR_OBJECTION
 from cloison.exchange.receipt import verify_answer, verify_part
@@ -26,21 +22,23 @@ from cloison.v1 import (
     release_pb2,
     statement_pb2,
 )
-from cloison.wire.cohort import next_answer, next_part, read_nirs
+from cloison.wire.cohort import (
+    Batch,
+    batches_of,
+    cases_of,
+    next_answer,
+    next_part,
+    read_nirs,
+    run_persons,
+)
+from cloison.wire.cohort_cases import prove_cases
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.destruction import DestructionDesk
-from cloison.wire.holder import (
-    Holder,
-)
+from cloison.wire.holder import Holder
 from cloison.wire.losses import enter_lost
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
-from cloison.wire.requester import (
-    Requester,
-    require_no_objection,
-    stored_label,
-    unavailable,
-)
+from cloison.wire.requester import Requester, require_no_objection, stored_label, unavailable
 from cloison.wire.vault import utc_day
 
 
@@ -80,7 +78,7 @@ class CohortRequester:
                 if answer.WhichOneof("part") == "header":
                     passing.receive_header(answer.header)
                 else:
-                    passing.receive(answer.batch)
+                    passing.receive(answer.run.batches)
                 yield answer
             passing.require_done()
         except (InputError, IntegrityError, PeerError) as error:
@@ -101,9 +99,9 @@ class CohortRequester:
             request = await next_part(requests)
             if request is None:
                 raise InputError("MALFORMED", "stream: ended before its last batch")
-            passing.send(request.batch)
-            answer = desk.batch(request.batch)
-            yield gateway_service_pb2.GatewayServiceAskManyResponse(batch=answer)
+            passing.send(request.run)
+            answer = desk.run(request.run)
+            yield gateway_service_pb2.GatewayServiceAskManyResponse(run=answer)
 
     async def _remote(
         self,
@@ -126,11 +124,11 @@ class CohortRequester:
             )
             async for request in requests:
                 try:
-                    passing.send(request.batch)
+                    passing.send(request.run)
                 except CloisonError as error:
                     refused.append(error)  # ends the stream: the holder then says it was cut
                     return
-                yield message(batch=request.batch)
+                yield message(run=request.run)
 
         try:
             answers = aiter(stub.AskMany(forward()))
@@ -140,7 +138,7 @@ class CohortRequester:
                     answer.header.CopyFrom(response.header)
                     node.see_policy_set(holder, response.policy_set)
                 else:
-                    answer.batch.CopyFrom(response.batch)
+                    answer.run.CopyFrom(response.run)
                 yield answer
         except grpc.aio.AioRpcError as error:
             raise (refused[0] if refused else unavailable(holder, error)) from error
@@ -148,12 +146,12 @@ class CohortRequester:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch on its way: whom it is about, until its answer came."""
+    """A run on its way: whom it is about, until its answers came. `cases`: of each batch."""
 
+    batches: list[Batch]
     digests: list[bytes]
     row_keys: list[bytes]
-    cases: list[bytes]
-    last: bool
+    cases: list[list[bytes]]
 
 
 class Passing:
@@ -174,28 +172,34 @@ class Passing:
         if not self.done:
             raise PeerError("COHORT_CUT", "cohort: the last batch is missing", "ask anew")
 
-    def send(self, batch: gateway_service_pb2.CohortBatch) -> None:
-        """Checks a batch, proves its cases and keeps who is in it, before it leaves.
+    def send(self, run: gateway_service_pb2.CohortRun) -> None:
+        """Checks a run, proves its cases and keeps who is in it, before it leaves.
 
         Raises:
             InputError: too large, malformed, too many on their way.
-            PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`, `OBJECTED`.
+            PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `SALT_REUSED`, `OBJECTED`, `COHORT_EXCEEDED`,
+                `COHORT_SHORT`.
         """
         node, cohort = self._node, self._cohort
-        limits.check_count("batches on their way", len(self._sent), 0, limits.COHORT_IN_FLIGHT - 1)
-        nirs = read_nirs(batch.persons, cohort.batch_persons)
-        seed = limits.check_bytes("salt seed", batch.salt_seed, limits.SALT_BYTES)
-        batch.ClearField("cases")
-        if batch.case_leaf_hashes:
-            batch.cases.CopyFrom(prove_cases(node, batch.case_leaf_hashes))
+        limits.check_count("runs on their way", len(self._sent), 0, limits.COHORT_IN_FLIGHT - 1)
+        nirs, places = read_nirs(run.persons, run_persons(cohort))
+        batches = batches_of(cohort, run.index, len(nirs), last=run.last)
+        seed = limits.check_bytes("salt seed", run.salt_seed, limits.SALT_BYTES)
+        run.ClearField("cases")
+        if run.case_leaf_hashes:
+            run.cases.CopyFrom(prove_cases(node, run.case_leaf_hashes))
         persons = row_keys(node.row_secret, nirs)
         require_no_objection(node, persons, self.statement.question.purpose)
         digests = person_digests(cohort_salts(seed, len(nirs)), nirs)
         if self.statement.holder != node.body:  # its own holder side keeps them otherwise
             with node.vault.transaction():
-                node.vault.cohorts.keep_batch(seed, nirs, self.statement.hash, batch.index)
-        cases = list(batch.case_leaf_hashes)
-        self._sent[batch.index] = _Sent(digests, persons, cases, batch.last)
+                node.vault.cohorts.keep_run(seed, nirs, self.statement.hash, run.index)
+        leaves = dict(enumerate(run.case_leaf_hashes))
+        cases = [
+            [leaves[place] for place in stood if place in leaves]
+            for stood in cases_of(batches, places)
+        ]
+        self._sent[run.index] = _Sent(batches, digests, persons, cases)
 
     def receive_header(self, answer: receipt_pb2.Answer) -> None:
         """The decision; its `received` entry is on disk.
@@ -223,99 +227,99 @@ class Passing:
         self._objections = any(one.kind == HONOUR_OBJECTION for one in obligations)
         self.done = not decision_from_proto(decided.decision).permitted
 
-    def receive(self, answer: gateway_service_pb2.CohortAnswer) -> None:
-        """An answered batch: kept as sealed, then its `cohort_part` entry, with a trace for each.
+    def receive(self, answers: Sequence[gateway_service_pb2.CohortAnswer]) -> None:
+        """An answered run: kept as sealed, then its `cohort_part` entries, with a trace for each.
 
         Raises:
-            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; `OBJECTED`: by a person of the batch, while it
+            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; `OBJECTED`: by a person of the run, while it
                 was on its way; what the whole cohort brought is then destroyed.
         """
-        node, statement, sealed = self._node, self.statement, answer.sealed_release
-        sent = self._sent.pop(answer.index, None)
-        if sent is None or self.done:
+        node, statement = self._node, self.statement
+        sent = self._sent.pop(answers[0].index, None) if answers else None
+        if sent is None or self.done or len(answers) != len(sent.batches):
             raise PeerError("BAD_ANSWER", "cohort: an answer to no batch")
-        checked = verify_part(
-            answer.receipt, statement.hash, answer.index, sealed, self._verify, last=answer.last
-        )
-        if list(checked.entry.cohort_part.person_digests) != sent.digests:
-            raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
-        if sent.last != answer.last:
-            raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
-        self._keep(answer, sent, checked.leaf_hash)
+        leaves = [
+            self._check(batch, sent, answer)
+            for batch, answer in zip(sent.batches, answers, strict=True)
+        ]
+        self._keep(answers, sent, leaves)
         # After its entry: what came in is in the ledger before it is said to be destroyed.
         if node.vault.objections.any_of(sent.row_keys, [statement.question.purpose]):
             DestructionDesk(node).arrived(statement.hash, Why.OBJECTION)
             raise PeerError("OBJECTED", "cohort: a person objected meanwhile", "ask anew")
-        self.done = answer.last
+        self.done = sent.batches[-1].last
+
+    def _check(self, batch: Batch, sent: _Sent, answer: gateway_service_pb2.CohortAnswer) -> bytes:
+        """The leaf hash of the holder's entry of a batch."""
+        checked = verify_part(
+            answer.receipt,
+            self.statement.hash,
+            batch.index,
+            answer.sealed_release,
+            self._verify,
+            last=answer.last,
+        )
+        if list(checked.entry.cohort_part.person_digests) != sent.digests[batch.persons]:
+            raise PeerError("BAD_RECEIPT", "receipt: the entry is about other persons")
+        if batch.last != answer.last:
+            raise PeerError("BAD_ANSWER", "cohort: its holder ends it elsewhere than it was asked")
+        return checked.leaf_hash
 
     def _keep(
-        self, answer: gateway_service_pb2.CohortAnswer, sent: _Sent, holder_leaf: bytes
+        self,
+        answers: Sequence[gateway_service_pb2.CohortAnswer],
+        sent: _Sent,
+        leaves: Sequence[bytes],
     ) -> None:
-        """The batch as sealed, then its entry; a batch that comes again is entered once."""
+        """Each batch as sealed, then their entries; a run that comes again is entered once."""
         node, statement, now = self._node, self.statement, self._node.clock()
-        question = statement.question
+        with node.store.transaction():
+            for batch, answer, leaf in zip(sent.batches, answers, leaves, strict=True):
+                self._keep_sealed(batch, sent.row_keys[batch.persons], answer, leaf, now)
+        with node.vault.transaction():
+            trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
+        entries = [
+            cohort_part_entry(
+                statement.hash,
+                batch.index,
+                sent.digests[batch.persons],
+                trace_keys[batch.persons],
+                answer.sealed_release,
+                statement.holder,
+                now,
+                last=batch.last,
+                cases=cases,
+                received=leaf,
+            )
+            for batch, answer, cases, leaf in zip(
+                sent.batches, answers, sent.cases, leaves, strict=True
+            )
+            if node.index.first("came", part_key(statement.hash, batch.index)) is None
+        ]
+        if entries:
+            node.enter(entries)
+
+    def _keep_sealed(
+        self,
+        batch: Batch,
+        persons: Sequence[bytes],
+        answer: gateway_service_pb2.CohortAnswer,
+        holder_leaf: bytes,
+        now: datetime,
+    ) -> None:
+        question = self.statement.question
         # What no single question can name all persons of is handed back to none, and where nobody
         # may object it is never looked for: the ledger's trace keys then say who is in it.
-        by_person = len(sent.row_keys) <= limits.PERSONS_PER_STATEMENT or self._objections
-        node.store.keep_received(
-            statement.hash,
+        by_person = len(persons) <= limits.PERSONS_PER_STATEMENT or self._objections
+        self._node.store.keep_received(
+            self.statement.hash,
             stored_label(self._label),
-            sent.row_keys if by_person else (),
+            persons if by_person else (),
             question.fields,
             question.first_month,
             question.last_month,
             answer.sealed_release,
             holder_leaf,
             now,
-            answer.index,
+            batch.index,
         )
-        if node.index.first("came", part_key(statement.hash, answer.index)) is not None:
-            return
-        with node.vault.transaction():
-            trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
-        entry = cohort_part_entry(
-            statement.hash,
-            answer.index,
-            sent.digests,
-            trace_keys,
-            answer.sealed_release,
-            statement.holder,
-            now,
-            last=answer.last,
-            cases=sent.cases,
-            received=holder_leaf,
-        )
-        node.append([entry])
-
-
-def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_service_pb2.EntriesProof:
-    """The entries of a batch's cases and of their latest renewals, under a witnessed head.
-
-    Raises:
-        InputError: `TOO_LARGE`, `MALFORMED`.
-        PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`, `NOT_WITNESSED`.
-    """
-    limits.check_count("cases of a batch", len(case_leaf_hashes), 1, limits.COHORT_BATCH_PERSONS)
-    if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
-        raise InputError("MALFORMED", "batch: one case is named twice")
-    places = node.vault.places(case_leaf_hashes)
-    if len(places) != len(case_leaf_hashes):
-        raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
-    if any(place.closed for place in places.values()):
-        raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
-    renewals = {one.renewal_index for one in places.values() if one.renewal_index is not None}
-    indexes = sorted(renewals.union(one.leaf_index for one in places.values()))
-    size, note = node.seen.over(indexes[-1])
-    return gateway_service_pb2.EntriesProof(
-        entries=_entries(node, indexes),
-        leaf_indexes=indexes,
-        hashes=node.traces.subset_proof(indexes, size),
-        checkpoint=note,
-    )
-
-
-def _entries(node: Node, indexes: Sequence[int]) -> Iterator[bytes]:
-    """Neighbours are read together."""
-    for _, run in groupby(enumerate(indexes), lambda one: one[1] - one[0]):
-        places = [index for _, index in run]
-        yield from node.traces.entries(places[0], len(places))

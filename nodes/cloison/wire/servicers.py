@@ -129,7 +129,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
         request_iterator: AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyRequest],
         context: Context,
     ) -> AsyncIterator[exchange_service_pb2.ExchangeServiceAskManyResponse]:
-        """The decision, then each batch once its entry is on disk."""
+        """The decision, then each run once its entries are on disk."""
         response = exchange_service_pb2.ExchangeServiceAskManyResponse
         peer = body_node(self._node, context)
         first = await next_part(request_iterator)
@@ -143,7 +143,7 @@ class Exchange(exchange_service_pb2_grpc.ExchangeServiceServicer):
             request = await next_part(request_iterator)
             if request is None:
                 raise InputError("MALFORMED", "stream: ended before its last batch")
-            yield response(batch=desk.batch(request.batch))
+            yield response(run=desk.run(request.run))
 
     @answered
     async def Contest(

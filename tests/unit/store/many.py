@@ -200,10 +200,6 @@ def rows_of(data: ManyData) -> list[Row]:
     return list(zip(*columns, strict=True))
 
 
-def names_of(data: ManyData) -> list[bytes]:
-    return sorted(data.named[at : at + 16] for at in range(0, len(data.named), 16))
-
-
 def check_same(
     store: Store, question: Question, persons: Sequence[bytes], now: datetime = NOW
 ) -> None:
@@ -213,4 +209,9 @@ def check_same(
     assert [[repr(value) for value in row] for row in rows_of(many)] == [
         [repr(value) for value in row] for row in rows
     ]
-    assert names_of(many) == sorted(named)
+    assert sorted(many.others(persons)) == sorted(named)
+    middle = len(persons) // 2
+    alone = fetch_many(store, question, persons[middle:], now)
+    part = many.between(middle, len(persons))
+    assert part.table.equals(alone.table)
+    assert sorted(part.others(persons[middle:])) == sorted(alone.others(persons[middle:]))

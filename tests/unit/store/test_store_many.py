@@ -19,7 +19,6 @@ from tests.unit.store.many import (
     History,
     check_same,
     fetch_many,
-    names_of,
     open_store,
     rows_of,
 )
@@ -143,8 +142,11 @@ def test_fetch_many_types_columns_by_the_catalogue(store: Store) -> None:
 def test_fetch_many_names_others_once_and_nobody_asked(store: Store, history: History) -> None:
     history.pay(0, 202602, "salary", 1, 1, named=PERSONS[5] + UNKNOWN)
     history.pay(1, 202603, "salary", 1, 1, named=UNKNOWN)
-    data = fetch_many(store, QUESTIONS["months"], [PERSONS[0], PERSONS[1], PERSONS[5]])
-    assert names_of(data) == [UNKNOWN]
+    asked = [PERSONS[0], PERSONS[1], PERSONS[5]]
+    data = fetch_many(store, QUESTIONS["months"], asked)
+    assert data.others(asked) == [UNKNOWN]
+    assert set(data.between(0, 2).others(asked[:2])) == {UNKNOWN, PERSONS[5]}
+    assert data.between(2, 3).others(asked[2:]) == []
 
 
 def test_fetch_many_takes_an_array_as_well_as_bytes(store: Store, history: History) -> None:

@@ -44,21 +44,22 @@ from cloison.store import NewRecord, SlotName
 from cloison.v1 import gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
 from cloison.wire.change_listener import ChangeListener
-from cloison.wire.cohort import BatchPersons, next_part, part_of, read_persons, write_persons
+from cloison.wire.cohort import RunPersons, next_part, part_of, read_persons, write_persons
 from cloison.wire.cohort_holder import CohortHolder
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import OpenedCase
 
 Request = gateway_service_pb2.GatewayServiceAskManyRequest
 Response = gateway_service_pb2.GatewayServiceAskManyResponse
-Batch = gateway_service_pb2.CohortBatch
+Run = gateway_service_pb2.CohortRun
+Answer = gateway_service_pb2.CohortAnswer
 
 
 def people(*persons: tuple[Someone, int, bytes]) -> bytes:
     """Persons as they travel: who, the place of their case, the salt of their digest in it."""
     someones, cases, salts = zip(*persons, strict=True)
     return write_persons(
-        BatchPersons(
+        RunPersons(
             [one.nir for one in someones],
             [one.birth_name for one in someones],
             [one.birth_date.isoformat() for one in someones],
@@ -66,6 +67,11 @@ def people(*persons: tuple[Someone, int, bytes]) -> bytes:
             salts,
         )
     )
+
+
+def only(response: Response | ManyResponse) -> Answer:
+    """The answer to a run of one batch; empty beside the header."""
+    return next(iter(response.run.batches), Answer())
 
 
 class Cohort:
@@ -92,14 +98,14 @@ class Cohort:
         built = questions.build_statement(self.program.keys, question, now, cohort)
         return questions.build_items(self.program.keys, [built])[0].statement
 
-    def batch(self, index: int, *cases: OpenedCase, last: bool = False) -> Batch:
-        """One batch: the applicant of each case."""
+    def batch(self, index: int, *cases: OpenedCase, last: bool = False) -> Run:
+        """A run of one batch: the applicant of each case."""
         members = [case.members[0] for case in cases]
         persons = [
             (Someone(one.nir, one.birth_name, one.birth_date), place, one.case_salt)
             for place, one in enumerate(members)
         ]
-        return Batch(
+        return Run(
             index=index,
             last=last,
             persons=people(*persons),
@@ -107,17 +113,17 @@ class Cohort:
             case_leaf_hashes=[case.leaf_hash for case in cases],
         )
 
-    def plain(self) -> list[Batch]:
+    def plain(self) -> list[Run]:
         return [self.batch(0, self.cases[0]), self.batch(1, self.cases[1], last=True)]
 
     def ask(
-        self, batches: Sequence[Batch], header: statement_pb2.SignedStatement | None = None
+        self, batches: Sequence[Run], header: statement_pb2.SignedStatement | None = None
     ) -> list[Response]:
         async def requests() -> AsyncIterator[Request]:
             yield Request(header=header or self.header())
             for batch in batches:
                 self.sent.append(batch.index)
-                yield Request(batch=batch)
+                yield Request(run=batch)
 
         relay = self.program.federation.cohorts(self.program.body)
 
@@ -131,10 +137,10 @@ class Cohort:
 
     def open(self, answer: Response) -> tuple[release_pb2.Label, list[release_pb2.PersonRelease]]:
         """What a batch's answer holds, as its program reads it."""
-        part = parse_entry(answer.batch.receipt.entry).cohort_part
+        part = parse_entry(only(answer).receipt.entry).cohort_part
         place = part_of(part.batch_index, last=part.last)
         plain = self.program.opener.open_plain(
-            answer.batch.sealed_release, part.statement_hash, place
+            only(answer).sealed_release, part.statement_hash, place
         )
         fields = sorted(self.program.question(None).fields)
         persons = len(part.person_digests)
@@ -168,7 +174,7 @@ def permitted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], None]:
     return decide_as
 
 
-def refused(cohort: Cohort, batches: Sequence[Batch]) -> str:
+def refused(cohort: Cohort, batches: Sequence[Run]) -> str:
     with pytest.raises(CloisonError) as caught:
         cohort.ask(batches)
     return caught.value.reason
@@ -185,7 +191,7 @@ def parts(federation: Federation) -> tuple[int, int]:
 def test_ask_many_answers_each_batch_sealed_to_its_place(cohort: Cohort) -> None:
     header = cohort.header()
     _, *answers = cohort.ask(cohort.plain(), header)
-    assert [(one.batch.index, one.batch.last) for one in answers] == [(0, False), (1, True)]
+    assert [(only(one).index, only(one).last) for one in answers] == [(0, False), (1, True)]
     assert all(cohort.open(answer)[1][0].periods for answer in answers)
 
 
@@ -273,7 +279,7 @@ def test_ask_many_peer_that_ends_early_is_an_error_never_an_end(
     federation: Federation, cohort: Cohort
 ) -> None:
     def drop_last(response: ManyResponse) -> ManyResponse | None:
-        return None if response.batch.last else response
+        return None if only(response).last else response
 
     federation.link(CAF, CNAV).after_part = drop_last
     assert refused(cohort, cohort.plain()) == "COHORT_CUT"
@@ -298,7 +304,7 @@ def test_ask_many_holder_that_falls_silent_is_given_up(
     [
         (CNAV, "header", ["header"]),  # the holder's disk, after its decision
         (CAF, "header", []),  # the requester's, before the decision is entered there
-        (CAF, "batch", ["header"]),  # the requester's, when the first batch comes
+        (CAF, "run", ["header"]),  # the requester's, when the first batch comes
     ],
 )
 def test_ask_many_disk_that_fills_lets_no_batch_leave(
@@ -346,8 +352,8 @@ def test_ask_many_batch_twice_has_one_answer_and_one_entry(
 ) -> None:
     first, second = cohort.plain()
     _, one, again, _ = cohort.ask([first, first, second])
-    assert one.batch.sealed_release == again.batch.sealed_release
-    assert one.batch.receipt.leaf_index == again.batch.receipt.leaf_index
+    assert only(one).sealed_release == only(again).sealed_release
+    assert only(one).receipt.leaf_index == only(again).receipt.leaf_index
     assert parts(federation) == (2, 2)
 
 
@@ -360,26 +366,59 @@ def test_ask_many_batch_again_with_others_in_it_is_refused(
     assert parts(federation) == (1, 1)
 
 
-def test_ask_many_more_persons_than_announced_is_refused(
-    federation: Federation, cohort: Cohort
+@pytest.mark.parametrize(
+    ("size", "batch_persons", "reason"),
+    [(1, 1, "COHORT_EXCEEDED"), (3, 1, "COHORT_SHORT"), (4, 2, "MALFORMED")],
+)
+def test_ask_many_other_persons_than_announced_do_not_leave_their_node(
+    federation: Federation, cohort: Cohort, size: int, batch_persons: int, reason: str
 ) -> None:
-    cohort.size = 1
-    assert refused(cohort, cohort.plain()) == "COHORT_EXCEEDED"
-    assert federation.failures(CNAV) == {"caf": {"COHORT_EXCEEDED": 1}}
+    cohort.size, cohort.batch_persons = size, batch_persons
+    assert refused(cohort, cohort.plain()) == reason
+    left = 1 if reason == "COHORT_SHORT" else 0
+    assert parts(federation) == (left, left)
+
+
+def claim_more(run: Run) -> None:
+    run.index = 5
+
+
+def claim_the_end(run: Run) -> None:
+    run.last = True
+
+
+def take_one_away(run: Run) -> None:
+    run.index, run.last = 0, False
+
+
+@pytest.mark.parametrize(
+    ("claim", "batch_persons", "reason"),
+    [
+        (claim_more, 1, "COHORT_EXCEEDED"),
+        (claim_the_end, 1, "COHORT_SHORT"),
+        (take_one_away, 2, "MALFORMED"),
+    ],
+)
+def test_ask_many_other_persons_than_announced_are_refused_by_the_holder(
+    federation: Federation,
+    cohort: Cohort,
+    claim: Callable[[Run], None],
+    batch_persons: int,
+    reason: str,
+) -> None:
+    def before(request: ManyRequest) -> None:
+        if request.WhichOneof("part") == "run":
+            claim(request.run)
+
+    federation.link(CAF, CNAV).before_part = before
+    cohort.batch_persons = batch_persons
+    runs = cohort.plain()
+    if batch_persons > 1:
+        cohort.size = 1
+        runs = [cohort.batch(0, cohort.cases[0], last=True)]
+    assert refused(cohort, runs) == reason
+    assert federation.failures(CNAV) == {"caf": {reason: 1}}
     assert parts(federation) == (0, 0)
-
-
-def test_ask_many_fewer_persons_than_announced_is_refused(
-    federation: Federation, cohort: Cohort
-) -> None:
-    cohort.size = 3
-    assert refused(cohort, cohort.plain()) == "COHORT_SHORT"
-    assert parts(federation) == (1, 1)
-
-
-def test_ask_many_batch_short_of_its_size_is_refused_but_for_the_last(cohort: Cohort) -> None:
-    cohort.size, cohort.batch_persons = 4, 2
-    assert refused(cohort, cohort.plain()) == "MALFORMED"
 
 
 @pytest.mark.parametrize(
@@ -397,9 +436,10 @@ def test_ask_many_batches_are_no_smaller_than_the_law_lets_a_cohort_be(
             parse_statement(cohort.header().statement)
 
 
-def test_ask_many_more_persons_in_a_batch_than_announced_is_refused(cohort: Cohort) -> None:
-    batch = cohort.batch(0, *cohort.cases, last=True)
-    assert refused(cohort, [batch]) == "TOO_LARGE"
+def test_ask_many_more_batches_in_a_run_than_any_may_hold_is_refused(cohort: Cohort) -> None:
+    cohort.size = 1 + limits.COHORT_RUN_BATCHES
+    run = cohort.batch(0, *(cohort.cases[0] for _ in range(cohort.size)), last=True)
+    assert refused(cohort, [run]) == "TOO_LARGE"
 
 
 def test_ask_many_case_of_another_person_is_refused(federation: Federation, cohort: Cohort) -> None:
@@ -428,8 +468,8 @@ def spoil_cases(
     """The requester's node proves cases its own way."""
 
     def before(request: ManyRequest) -> None:
-        if request.WhichOneof("part") == "batch":
-            change(request.batch.cases)
+        if request.WhichOneof("part") == "run":
+            change(request.run.cases)
 
     federation.link(CAF, CNAV).before_part = before
 
@@ -564,8 +604,8 @@ def test_ask_many_the_same_statement_again_has_the_same_answers(
     first = cohort.ask(batches, header)
     federation.clock.advance(minutes=50)
     again = cohort.ask(batches, header)
-    assert [one.batch.sealed_release for one in again] == [
-        one.batch.sealed_release for one in first
+    assert [only(one).sealed_release for one in again] == [
+        only(one).sealed_release for one in first
     ]
     assert parts(federation) == (2, 2)
     assert len(federation.entries(CAF, "asked")) == len(federation.entries(CAF, "received")) == 1
@@ -597,7 +637,7 @@ def test_ask_many_goes_on_after_a_cut_where_it_was(
     for body in killed:
         federation.kill(body)
     _, answer = cohort.ask(batches[1:], header)
-    assert answer.batch.last
+    assert only(answer).last
     assert parts(federation) == (2, 2)
     assert [len(federation.entries(CNAV, kind)) for kind in ("decided",)] == [1]
 
@@ -655,7 +695,7 @@ def test_ask_many_opened_again_under_another_signature_is_refused(cohort: Cohort
 def test_ask_many_stream_held_open_past_its_text_is_ended(
     federation: Federation, cohort: Cohort, permitted: Callable[[Outcome], None]
 ) -> None:
-    class Turning(list[Batch]):
+    class Turning(list[Run]):
         def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - a list's
             for batch in super().__iter__():
                 yield batch
@@ -670,8 +710,8 @@ def test_ask_many_answer_for_other_persons_is_refused(
     federation: Federation, cohort: Cohort
 ) -> None:
     def swap(response: ManyResponse) -> ManyResponse:
-        if response.WhichOneof("part") == "batch":
-            response.batch.sealed_release += b"\x00"
+        if response.WhichOneof("part") == "run":
+            only(response).sealed_release += b"\x00"
         return response
 
     federation.link(CAF, CNAV).after_part = swap
@@ -682,11 +722,11 @@ def test_ask_many_ended_early_by_its_holder_with_a_true_receipt_is_refused(
     federation: Federation, cohort: Cohort
 ) -> None:
     def end(response: ManyResponse) -> ManyResponse:
-        if response.WhichOneof("part") == "batch":
-            entry = parse_entry(response.batch.receipt.entry)
-            entry.cohort_part.last = response.batch.last = True
+        if response.WhichOneof("part") == "run":
+            entry = parse_entry(only(response).receipt.entry)
+            entry.cohort_part.last = only(response).last = True
             (receipt,) = federation.node(CNAV).append([entry.SerializeToString()])
-            response.batch.receipt.CopyFrom(receipt)
+            only(response).receipt.CopyFrom(receipt)
         return response
 
     federation.link(CAF, CNAV).after_part = end
@@ -695,8 +735,8 @@ def test_ask_many_ended_early_by_its_holder_with_a_true_receipt_is_refused(
 
 def test_ask_many_last_flag_moved_is_refused(federation: Federation, cohort: Cohort) -> None:
     def cut(response: ManyResponse) -> ManyResponse:
-        if response.WhichOneof("part") == "batch":
-            response.batch.last = True
+        if response.WhichOneof("part") == "run":
+            only(response).last = True
         return response
 
     federation.link(CAF, CNAV).after_part = cut
@@ -825,7 +865,7 @@ def test_requester_s_entry_names_the_holder_s_and_counts_no_question(
 
 
 def test_persons_written_and_read_are_the_same() -> None:
-    written = BatchPersons(
+    written = RunPersons(
         [ANNE.nir, BRUNO.nir], ["Anne", "Bruno"], ["1984-03-09", "1982-11-30"], [3, -1], [b"s", b""]
     )
     assert read_persons(write_persons(written), 2) == written
@@ -835,14 +875,14 @@ def test_persons_written_and_read_are_the_same() -> None:
     "born", ["1984-3-09", "1984-02-30", "0984-03-09", "3984-03-09", "19840309", "", "1984-03-09T00"]
 )
 def test_persons_born_on_no_day_are_refused(born: str) -> None:
-    written = write_persons(BatchPersons([ANNE.nir], ["Anne"], [born], [-1], [b""]))
+    written = write_persons(RunPersons([ANNE.nir], ["Anne"], [born], [-1], [b""]))
     with pytest.raises(InputError) as caught:
         read_persons(written, 2)
     assert caught.value.reason == "BAD_DATE"
 
 
 def test_persons_with_a_name_longer_than_any_are_refused() -> None:
-    written = write_persons(BatchPersons([ANNE.nir], ["A" * 201], ["1984-03-09"], [-1], [b""]))
+    written = write_persons(RunPersons([ANNE.nir], ["A" * 201], ["1984-03-09"], [-1], [b""]))
     with pytest.raises(InputError, match="birth name"):
         read_persons(written, 2)
 
@@ -956,7 +996,7 @@ def test_cohort_of_which_a_person_objects_meanwhile_is_destroyed(
     federation: Federation, ppa: Program
 ) -> None:
     def objects(response: ManyResponse) -> ManyResponse:
-        if response.batch.last:
+        if only(response).last:
             keep_objection(federation)
         return response
 

@@ -15,12 +15,12 @@ from cloison.exchange.entries import parse_entry
 from cloison.law import PolicySet
 from cloison.v1 import entry_pb2, gateway_service_pb2, release_pb2, statement_pb2
 from cloison.wire import questions
-from cloison.wire.cohort import BatchPersons, part_of, write_persons
+from cloison.wire.cohort import RunPersons, part_of, write_persons
+from cloison.wire.cohort_cases import prove_cases
 from cloison.wire.cohort_holder import CohortHolder
-from cloison.wire.cohort_requester import prove_cases
 from cloison.wire.gateway import OpenedCase
 
-Batch = gateway_service_pb2.CohortBatch
+Run = gateway_service_pb2.CohortRun
 TEXT = "texts/decret-2025-1288/rules.cedar"
 NEXT_DAY = datetime(2026, 6, 17, 9, tzinfo=UTC)
 CHANGES_AT_MIDNIGHT = b"""
@@ -71,9 +71,9 @@ class Stream:
         self.desk = CohortHolder(federation.node(CNAV), holder, holder.call(CAF, b"", b""))
         self.opened = parse_entry(self.desk.open(item.statement).receipt.entry).decided
 
-    def batch(self, index: int, someone: Someone, case: OpenedCase | None = None) -> Batch:
+    def batch(self, index: int, someone: Someone, case: OpenedCase | None = None) -> Run:
         """A batch of one."""
-        persons = BatchPersons(
+        persons = RunPersons(
             [someone.nir],
             [someone.birth_name],
             [someone.birth_date.isoformat()],
@@ -81,7 +81,7 @@ class Stream:
             [case.members[0].case_salt if case else b""],
         )
         cases = [case.leaf_hash] if case else []
-        batch = Batch(
+        batch = Run(
             index=index,
             persons=write_persons(persons),
             salt_seed=os.urandom(32),
@@ -91,9 +91,9 @@ class Stream:
             batch.cases.CopyFrom(prove_cases(self.program.federation.node(CAF), cases))
         return batch
 
-    def send(self, batch: Batch) -> tuple[release_pb2.Label, entry_pb2.CohortPart]:
+    def send(self, batch: Run) -> tuple[release_pb2.Label, entry_pb2.CohortPart]:
         """The label of what the batch brings, opened, and its entry."""
-        answer = self.desk.batch(batch)
+        (answer,) = self.desk.run(batch).batches
         part = parse_entry(answer.receipt.entry).cohort_part
         statement_hash = sha256(self.statement.statement).digest()
         place = part_of(batch.index, last=batch.last)

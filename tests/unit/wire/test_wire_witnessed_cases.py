@@ -30,7 +30,7 @@ from cloison.ledger.reader import WITNESSED
 from cloison.v1 import cases_service_pb2, statement_pb2
 from cloison.wire import client, servicers
 from cloison.wire.cases import CaseDesk
-from cloison.wire.cohort_holder import CohortHolder
+from cloison.wire.cohort_cases import CohortCases
 from cloison.wire.gateway import OpenedCase
 from cloison.wire.publishing import _require_reachable, send_heads
 from cloison.wire.settings import trust_of
@@ -287,22 +287,19 @@ def test_replay_tells_apart_what_witnesses_alone_decided(
 
 def test_batch_of_cases_no_witness_saw_is_refused(federation: Federation) -> None:
     """The holder of a cohort asks for witnesses; who proves its cases showed them to none."""
-    cohort = CohortHolder(
-        federation.node(CNAV),
-        federation.holder(CNAV),
-        federation.holder(CNAV).call(CAF, federation.policy.hash, b""),
-    )
+    call = federation.holder(CNAV).call(CAF, federation.policy.hash, b"")
+    cases = CohortCases(federation.node(CNAV), call)
     now = federation.clock()
     begun = to_milliseconds(now)
     end = to_milliseconds(now + DAY)
     kind = CaseKind("claim", "caf-ppa", MONTH)
     case = ProvedCase(bytes(32), kind, begun, begun, end, (), None)
     seconds = int(now.timestamp())
-    cohort._node.seen._trust = trust_of(replace(federation.settings(CNAV), quorum="peers"))
+    cases._node.seen._trust = trust_of(replace(federation.settings(CNAV), quorum="peers"))
     reasons = []
     for seen in (None, seconds - 86_401, seconds - 86_400):
         try:
-            cohort._require_seen([case._replace(seen_seconds=seen)], now)
+            cases._require_seen([case._replace(seen_seconds=seen)], now)
             reasons.append("")
         except PeerError as error:
             reasons.append(error.reason)
