@@ -188,6 +188,8 @@ class Passing:
         run.ClearField("cases")
         if run.case_leaf_hashes:
             run.cases.CopyFrom(prove_cases(node, run.case_leaf_hashes))
+        # Said here: to the transport, a message too large is a peer that cannot be reached.
+        limits.check_count("run bytes", run.ByteSize(), 1, limits.COHORT_RUN_BYTES)
         persons = row_keys(node.row_secret, nirs)
         require_no_objection(node, persons, self.statement.question.purpose)
         digests = person_digests(cohort_salts(seed, len(nirs)), nirs)

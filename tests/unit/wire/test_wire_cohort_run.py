@@ -173,6 +173,15 @@ def test_run_that_names_a_case_of_nobody_in_it_is_refused(
     assert parts(federation) == (0, 0)
 
 
+def test_run_too_large_for_a_message_does_not_leave(
+    federation: Federation, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "COHORT_RUN_BYTES", 500)
+    with pytest.raises(InputError, match="run bytes: .* at most 500"):
+        cohort.ask([cohort.batch(0, *cohort.cases, last=True)])
+    assert parts(federation) == (0, 0)
+
+
 def test_case_in_two_batches_of_a_run_is_counted_for_the_second(federation: Federation) -> None:
     cohort = Cohort(under(federation, ONCE_A_CASE), ("C1", "C1"))
     case = cohort.cases[0]
