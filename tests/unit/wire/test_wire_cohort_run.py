@@ -177,7 +177,7 @@ def test_run_too_large_for_a_message_does_not_leave(
     federation: Federation, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "COHORT_RUN_BYTES", 500)
-    with pytest.raises(InputError, match="run bytes: .* at most 500"):
+    with pytest.raises(InputError, match=r"run bytes: .* at most 500"):
         cohort.ask([cohort.batch(0, *cohort.cases, last=True)])
     assert parts(federation) == (0, 0)
 
