@@ -13,7 +13,6 @@ import pyarrow as pa
 from cloison.months import Month
 from cloison.store.arrays import to_arrow, to_numpy
 from cloison.store.database import Database
-from cloison.store.expectation import Expectation
 from cloison.store.gathering import find, lay_out, named_in
 from cloison.store.manifest import IDENTITIES, PeriodFile, Place, load_changed, load_window
 from cloison.store.many import (
@@ -35,13 +34,13 @@ from cloison.store.people import People
 from cloison.store.periods import Granularity
 from cloison.store.records import Plan, Records
 from cloison.store.values import Status
+from cloison.store.waiting import Waiting
 
 MOST_BYTES = 1 << 31
 """Of columns held in memory, about: a question that needs more is answered from the records."""
 _ROW_BYTES = 80
 _NUMBER_BYTES, _TEXT_BYTES = 9, 24
 _IDENTITY_BYTES = 60
-_WINDOWS = 64
 
 
 class Columns:
@@ -53,8 +52,7 @@ class Columns:
         self._people = people
         self._partitions = PartitionCache(database.columns_path, MOST_BYTES)
         self._changed: dict[Place, tuple[PeriodFile, Halves]] = {}
-        # By window, the last load and those of whom a period may be late after it.
-        self._waited: dict[object, tuple[int, Halves | None]] = {}
+        self._waiting = Waiting()
 
     def fetch(
         self,
@@ -147,7 +145,7 @@ class Columns:
         load = expectation.renew()
         # A period nobody declared yet waits for everybody who declares.
         if Status.NOT_YET_DUE not in {plan.empty[period] for period in plan.over}:
-            named = self._waited_for(plan, expectation, load)
+            named = self._waiting.find((plan.scope, plan.over), expectation, load)
             if named is not None:
                 waited = np.isin(key_halves(keys)[0], named)
         places = np.flatnonzero(waited).tolist()
@@ -155,21 +153,6 @@ class Columns:
             place: self._records.late(plan, expectation, key)
             for place, key in zip(places, split_keys(keys[waited]), strict=True)
         }
-
-    def _waited_for(self, plan: Plan, expectation: Expectation, load: int) -> Halves | None:
-        """Of everybody of whom a period may be late, the first half of the row key.
-
-        None where they are very many.
-        """
-        window = plan.scope, plan.over
-        held = self._waited.get(window)
-        if held is None or held[0] != load:
-            persons = expectation.waited_for()
-            halves = None if persons is None else key_halves(person_keys(b"".join(persons)))[0]
-            if len(self._waited) >= _WINDOWS:
-                self._waited.clear()
-            held = self._waited[window] = load, halves
-        return held[1]
 
     def _from_records(self, plan: Plan, keys: Bytes) -> ManyData:
         found = self._records.fetch_planned(plan, split_keys(keys))

@@ -6,7 +6,8 @@
 * Of a person nobody is expected to declare, a period is what it is for everybody.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 from cloison.months import Month
 from cloison.store.catalogue import Dataset
@@ -23,16 +24,37 @@ WHERE dataset = ? AND declarant = ? AND period BETWEEN ? AND ? AND
 """
 _NOW = "until_load IS NULL"
 _THEN = "since_load <= ? AND (until_load IS NULL OR until_load > ?)"
-_NOT_IN_PERIOD = """
-SELECT declarant FROM declared WHERE dataset = ?1 AND period >= ?2
-EXCEPT SELECT declarant FROM declared WHERE dataset = ?1 AND period = ?3 AND until_load IS NULL
-LIMIT ?4
+_BEHIND = """
+WITH RECURSIVE each (declarant) AS (
+  SELECT min(declarant) FROM declared WHERE dataset = :dataset
+  UNION ALL
+  SELECT (
+    SELECT min(declarant) FROM declared
+    WHERE dataset = :dataset AND declarant > each.declarant
+  ) FROM each WHERE each.declarant IS NOT NULL
+)
+SELECT declarant FROM each
+WHERE (
+  SELECT count(*) FROM declared
+  WHERE dataset = :dataset AND declarant = each.declarant
+    AND period IN (SELECT value FROM json_each(:periods)) AND fraction = '11'
+    AND until_load IS NULL
+) < :count AND EXISTS (
+  SELECT 1 FROM declared
+  WHERE dataset = :dataset AND declarant = each.declarant AND period >= :since
+)
+LIMIT :most
 """
-_IN_PARTS = """
-SELECT declarant, group_concat(fraction) FROM declared
-WHERE dataset = ?1 AND period = ?2 AND until_load IS NULL
-GROUP BY declarant HAVING max(fraction) <> '11'
+"""Steps from one declarant to the next in the index: reading every row took ten times as long."""
+_DECLARED_SINCE = """
+SELECT declarant FROM declared WHERE dataset = ?1 AND since_load > ?2
+UNION SELECT declarant FROM declared WHERE dataset = ?1 AND until_load > ?2
 """
+_CHANGED_SINCE = """
+SELECT subjects FROM change
+WHERE load > ?2 AND dataset = ?1 AND period BETWEEN ?3 AND ?4
+"""
+_PERSON_BYTES = 16
 _DECLARED_BY = """
 SELECT DISTINCT subject FROM slot JOIN record ON record.slot = slot.id AND until_load IS NULL
 WHERE slot.dataset = ?1 AND slot.name > ?2 || '/' AND slot.name < ?2 || '0'
@@ -113,30 +135,46 @@ class Expectation:
         }
 
     def waited_for(self) -> set[bytes] | None:
-        """Row keys of everybody of whom a period may be late now; None where they are very many."""
-        last = max(self._first)
-        persons: set[bytes] = set()
-        declarants = {one for period in self._first for one in self._behind_with(period)}
-        if len(declarants) > _MOST_DECLARANTS:
-            return None
-        for declarant in declarants:
-            persons |= declared_by(self._database, self._number, declarant, self.since, last)
-            if len(persons) > _MOST_PERSONS:
-                return None
-        return persons
-
-    def _behind_with(self, period: int) -> Iterator[str]:
-        """Who may have declared somebody before, and has not declared all of this period.
+        """Row keys of everybody of whom a period may be late now; None where they are very many.
 
         What is declared of a month comes in that month's declaration, in a later one, or, of what
         is paid in advance, in an earlier one of the same year.
         """
-        since = (Month.from_number(self._first[period]) - _MONTHS_AHEAD).number
-        scope = self._number, since, period, _MOST_DECLARANTS + 1
-        yield from (row[0] for row in self._run(_NOT_IN_PERIOD, scope))
-        for declarant, fractions in self._run(_IN_PARTS, (self._number, period)):
-            if not _is_whole(set(fractions.split(","))):
-                yield declarant
+        scope = {
+            "dataset": self._number,
+            "periods": json.dumps(list(self._first)),
+            "count": len(self._first),
+            "since": (Month.from_number(self.since) - _MONTHS_AHEAD).number,
+            "most": _MOST_DECLARANTS + 1,
+        }
+        declarants = [row[0] for row in self._run(_BEHIND, scope)]
+        return None if len(declarants) > _MOST_DECLARANTS else self._declared_by(declarants)
+
+    def waited_since(self, load: int) -> set[bytes] | None:
+        """Whom the loads after this one may have added to `waited_for`; None: as there."""
+        scope = self._number, load
+        declared = [row[0] for row in self._run(_DECLARED_SINCE, scope)]
+        persons = self._declared_by(declared)
+        if persons is None:
+            return None
+        for (subjects,) in self._run(_CHANGED_SINCE, (*scope, self.since, max(self._first))):
+            starts = range(0, len(subjects), _PERSON_BYTES)
+            persons.update(subjects[at : at + _PERSON_BYTES] for at in starts)
+            if len(persons) > _MOST_PERSONS:
+                return None
+        return persons
+
+    def _declared_by(self, declarants: Iterable[str]) -> set[bytes] | None:
+        """Whom those of them declared who have not declared all since; None: very many."""
+        persons: set[bytes] = set()
+        for declarant in declarants:
+            if self._missing_of(declarant):
+                persons |= declared_by(
+                    self._database, self._number, declarant, self.since, max(self._first)
+                )
+            if len(persons) > _MOST_PERSONS:
+                return None
+        return persons
 
     def _slot(self, slot: int) -> tuple[str, int]:
         """Who declares in a slot, and which month: for as long as there is the slot."""

@@ -16,6 +16,7 @@ from tests.unit.store.conftest import ANNE, BRUNO, NOW, ROW_KEY, VAULT_KEY
 from cloison.errors import InputError
 from cloison.months import Month
 from cloison.store import STATUS_NUMBERS, Kind, NewRecord, SlotName, Status, Store, load_catalogue
+from cloison.store.expectation import Expectation
 
 CATALOGUE = """
 version = 1
@@ -381,29 +382,85 @@ def test_fetch_any_history_gives_each_month_as_the_rule_says(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(history=HISTORIES, settled=st.integers(0, 8))
+@given(history=HISTORIES, settled=st.sets(st.integers(0, 8)), asked=st.sets(st.integers(0, 8)))
 def test_fetch_many_says_of_any_history_what_fetch_says(
     history: list[tuple[str, int, set[bytes], int | None]],
-    settled: int,
+    settled: set[int],
+    asked: set[int],
     tmp_path_factory: pytest.TempPathFactory,
     write: Callable[[str], Path],
 ) -> None:
-    """Files hold the first declarations; the others stand beside them."""
+    """Files hold some declarations, the others stand beside them; all are asked about between."""
     path = tmp_path_factory.mktemp("history") / "pay.sqlite"
     store = Store.open(path, load_catalogue(write(CATALOGUE)), ROW_KEY, VAULT_KEY)
     payroll = Payroll(store)
     for place, (declarant, month, persons, ends) in enumerate(history):
-        if place == settled:
+        if place in settled:
             store.settle()
         payroll.declare(declarant, month, *sorted(persons), ends=ends)
+        if place in asked:
+            check_many_says_the_same(payroll)
+    check_many_says_the_same(payroll)
+    store.close()
+
+
+def check_many_says_the_same(payroll: Payroll) -> None:
     for first in MONTHS:
         for last in range(first, MAY + 1):
-            assert many_statuses(store, first, last) == [
+            assert many_statuses(payroll.store, first, last) == [
                 (place, STATUS_NUMBERS[status])
                 for place, person in enumerate((ANNE, BRUNO))
                 for status in payroll.statuses(first, last, person)
             ]
-    store.close()
+
+
+def test_fetch_many_again_knows_who_became_late_as_a_declaration_was_withdrawn(
+    payroll: Payroll,
+) -> None:
+    """No record of hers changed: the payer had declared the month without her."""
+    payroll.declare(SHOP, FEBRUARY, ANNE)
+    payroll.declare(SHOP, MARCH, BRUNO)
+    payroll.store.settle()
+    assert many_statuses(payroll.store, MARCH, MARCH)[0] == (0, STATUS_NUMBERS[NOTHING])
+    payroll.declare(SHOP, MARCH, kind="cancel")
+    payroll.store.settle()
+    assert many_statuses(payroll.store, MARCH, MARCH)[0] == (0, STATUS_NUMBERS[LATE])
+
+
+def test_fetch_many_again_knows_who_became_late_as_a_declaration_was_replaced(
+    payroll: Payroll,
+) -> None:
+    """Her payer was late before: it had not named her."""
+    payroll.declare(SHOP, FEBRUARY, BRUNO)
+    payroll.store.settle()
+    assert many_statuses(payroll.store, MARCH, MARCH)[0] == (0, STATUS_NUMBERS[NOTHING])
+    payroll.declare(SHOP, FEBRUARY, BRUNO, ANNE, kind="replace")
+    payroll.store.settle()
+    assert many_statuses(payroll.store, MARCH, MARCH)[0] == (0, STATUS_NUMBERS[LATE])
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_ADDED_PERSONS", -2), ("_ANEW_SECONDS", -1.0)])
+def test_fetch_many_finds_anew_who_may_be_late(
+    limit: str, most: float, payroll: Payroll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    waited_for = Expectation.waited_for
+
+    def kept(expectation: Expectation) -> set[bytes] | None:
+        found.append(waited_for(expectation))
+        return found[-1]
+
+    monkeypatch.setattr(Expectation, "waited_for", kept)
+    payroll.declare(SHOP, FEBRUARY, ANNE)
+    payroll.store.settle()
+    many_statuses(payroll.store, MARCH, MARCH)
+    payroll.declare(SHOP, MARCH, ANNE)
+    many_statuses(payroll.store, MARCH, MARCH)
+    assert found == [{ANNE}]
+    monkeypatch.setattr(f"cloison.store.waiting.{limit}", most)
+    payroll.declare(FARM, JANUARY, BRUNO)
+    many_statuses(payroll.store, MARCH, MARCH)
+    assert found == [{ANNE}, {BRUNO}]
 
 
 @pytest.mark.parametrize("most", ["_MOST_DECLARANTS", "_MOST_PERSONS"])
