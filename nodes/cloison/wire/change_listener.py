@@ -196,17 +196,25 @@ class ChangeListener:
             yield gateway_service_pb2.GatewayServiceChangesResponse(case=case)
 
     def _open(self, activity: str) -> Iterator[gateway_service_pb2.ChangedCase]:
-        """The latest case with a change of each claim, unless a later decision took it in."""
+        """The latest case with a change of each claim, unless a later decision took it in.
+
+        None of a household somebody of which objected to a purpose of the activity.
+        """
         node = self._node
         now = node.clock()
         heard: dict[bytes, list[tuple[int, entry_pb2.ChangeHeard]]] = {}
         for place in node.index.find_from("heard_for", activity.encode(), 0):
             change = parse_entry(node.traces.entry(place)).change_heard
             heard.setdefault(change.case_leaf_hash, []).append((place, change))
+        purposes = node.policy.activities[activity].purposes
         latest: dict[tuple[str, Month], CaseFile] = {}
         for leaf in heard:
             case = node.vault.case(leaf)
             if case is None or case.valid_until <= now or self._ended(case) == _WITHDRAWN:
+                continue
+            # The holder does not know of an objection made here: it tells on; nobody is given it.
+            row_keys = [node.row_key(person.nir) for person in case.members]
+            if node.vault.objections.any_of(row_keys, purposes):
                 continue
             known = latest.get((case.reference, case.month))
             if known is None or known.leaf_index < case.leaf_index:

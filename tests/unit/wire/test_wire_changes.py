@@ -14,6 +14,7 @@ from tests.federation import (
     CANARY_CENTS,
     CNAV,
     DENIS,
+    ELSA,
     FIRST,
     LAST,
     MONTH,
@@ -27,6 +28,7 @@ from tests.federation import (
     fill_disk,
     run,
 )
+from tests.unit.wire.objecting import objection
 from tests.unit.wire.policy_changes import Signing, renamed
 
 from cloison.bodies import BodyId
@@ -40,11 +42,12 @@ from cloison.store import IdentityFacts, NewRecord, SlotName
 from cloison.v1 import entry_pb2, gateway_service_pb2, release_pb2
 from cloison.wire import change_teller, server, servicers
 from cloison.wire.change_listener import ChangeListener
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import OpenedCase
 from cloison.wire.server import forget
 
 _ORDERS = count(2)
-_PLACES = {ANNE.nir: 0, BRUNO.nir: 1, DENIS.nir: 2}
+_PLACES = {ANNE.nir: 0, BRUNO.nir: 1, DENIS.nir: 2, ELSA.nir: 3}
 
 
 def declare_again(
@@ -518,6 +521,25 @@ def test_changed_of_a_closed_case_is_given_unless_it_was_withdrawn(
     ppa.cases.close("caf-ppa", [case.leaf_hash], outcome)
     declare_again(federation)
     assert len(changed(federation)) == given
+
+
+@pytest.mark.parametrize("closed_before", [True, False])
+def test_changed_of_who_objected_is_given_to_nobody_whatever_the_holder_tells(
+    federation: Federation, closed_before: bool
+) -> None:
+    outreach = federation.program("caf-outreach")
+    letter = outreach.open_case("HE", "outreach")
+    asked = outreach.question(letter, purpose="non-take-up", legal_basis="crpa-l114-8")
+    assert outreach.ask(asked)[0].release is not None
+    if closed_before:
+        outreach.cases.close("caf-outreach", [letter.leaf_hash], "informed")
+    declare_again(federation, ELSA)
+    assert len(changed(federation, "caf-outreach")) == 1
+    signed = objection(outreach, nir=ELSA.nir)
+    DestructionDesk(federation.node(CAF)).object("caf-outreach", signed)
+    assert changed(federation, "caf-outreach") == []
+    declare_again(federation, ELSA, cents=CANARY_CENTS + 900)
+    assert changed(federation, "caf-outreach") == []
 
 
 def test_changed_past_the_end_of_its_case_is_not_given(

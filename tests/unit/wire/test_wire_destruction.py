@@ -15,6 +15,7 @@ from tests.federation import (
     Federation,
     Program,
 )
+from tests.unit.wire.objecting import objection
 
 from cloison.errors import CloisonError, StorageError
 from cloison.exchange.entries import parse_entry
@@ -80,20 +81,6 @@ def destruction(
         nonce=bytes(16),
     ).SerializeToString(deterministic=True)
     signature = program.keys.sign(demands.DESTRUCTION + sha256(demand).digest())
-    return store_service_pb2.SignedDemand(demand=demand, signature=signature)
-
-
-def objection(
-    program: Program, nonce: bytes = bytes(16), **who: str
-) -> store_service_pb2.SignedDemand:
-    demand = store_service_pb2.Objection(
-        version=1,
-        activity=program.activity,
-        signed_time_ms=to_milliseconds(program.federation.clock()),
-        nonce=nonce,
-        **who,
-    ).SerializeToString(deterministic=True)
-    signature = program.keys.sign(demands.OBJECTION + sha256(demand).digest())
     return store_service_pb2.SignedDemand(demand=demand, signature=signature)
 
 
