@@ -448,9 +448,15 @@ def objection(world: World, span: Span, count: int) -> None:
 
 
 def contested(world: World, span: Span, count: int) -> None:
-    """Nobody told the declarant."""
+    """Nobody told the declarant, though some lines are said to be maintained."""
     start = night(working_days(span.last - 2)[3], 31_000)
-    _spread(world, start, count, lambda _: contest(world, days=None))
+    _spread(world, start, count, lambda n: contest(world, None, 20 if n % 2 else None))
+
+
+def left_open(world: World, span: Span, count: int) -> None:
+    """The declarant was told, and the person never heard of it again."""
+    start = night(working_days(span.last - 2)[3], 32_000)
+    _spread(world, start, count, lambda _: contest(world, days=5, ended=None))
 
 
 def _received(
@@ -803,6 +809,7 @@ _BEFORE = (
     Plant("RETENTION_OVERDUE", Scale(1, 30), kept_too_long),
     Plant("OBJECTION_NOT_HONOURED", Scale(1, 8), objection),
     Plant("CONTESTATION_OVERDUE", Scale(1, 10), contested),
+    Plant("CONTESTATION_LEFT_OPEN", Scale(1, 10), left_open),
     Plant("RECEIVED_ASKED_FOR_ANOTHER_PURPOSE", Scale(1, 20), received_asked, _SCORED),
     Plant(
         "RECEIVED_FOR_ANOTHER_PURPOSE",

@@ -274,8 +274,8 @@ def object_(world: World, person: int) -> None:
     world.enter(CAF, entry_of(said, world.now))
 
 
-def contest(world: World, days: int | None) -> None:
-    """A contestation, told to the declarant after so many days; None: never."""
+def contest(world: World, days: int | None, ended: int | None = 20) -> None:
+    """A contestation, told to the declarant after so many days, and maintained; None: never."""
     message = contestation_pb2.Contestation(
         version=1,
         requester="caf",
@@ -293,8 +293,8 @@ def contest(world: World, days: int | None) -> None:
     for body, peer in ((CAF, CNAV), (CNAV, CAF)):
         keys = world.traces(body, [person])
         world.enter(body, contested_entry(signed, peer, keys, world.now))
+    digest = sha256(raw).digest()
     if days is not None:
-        digest = sha256(raw).digest()
 
         def tell() -> None:
             keys = world.traces(CNAV, [person])
@@ -304,6 +304,20 @@ def contest(world: World, days: int | None) -> None:
             world.enter(CNAV, told)
 
         world.at(world.now + timedelta(days=days), tell)
+    if ended is not None:
+
+        def maintain() -> None:
+            said = entry_pb2.ContestationAnswered(
+                contestation_hash=digest,
+                peer=CAF,
+                trace_keys=world.traces(CNAV, [person]),
+                activity="cnav-rectification",
+                agent=AGENTS[5],
+                says_hash=world.digest(),
+            )
+            world.enter(CNAV, entry_of(said, world.now))
+
+        world.at(world.now + timedelta(days=ended), maintain)
 
 
 def outages(world: World, month: Month) -> None:

@@ -54,6 +54,16 @@ _CONTESTATION = Kind(
     "Le dossier de la contestation, chez le détenteur.",
     Grade.STORE,
 )
+_LEFT_OPEN = Kind(
+    "CONTESTATION_LEFT_OPEN",
+    Severity.LOW,
+    "RGPD, art. 12, § 3, et art. 16 (rectification)",
+    "{holder} a transmis au déclarant {n} contestation(s), sans que la personne ait reçu de réponse"
+    " dans les {days} jours : ni nouvelle déclaration, ni ligne maintenue.",
+    "Le dossier de la contestation, chez le détenteur : ce que le déclarant a dit, et ce que la"
+    " personne en sait.",
+    Grade.STORE,
+)
 
 
 @dataclass(slots=True)
@@ -127,17 +137,27 @@ def _objections(scene: Scene, duties: Duties, gathering: Gathering) -> None:
 
 
 def _contestations(scene: Scene, duties: Duties, gathering: Gathering) -> None:
+    """Its declarant is told, and then it ends: a line maintained unheard was not passed on."""
     days = scene.alarms.contestation_days.value
-    done = {
-        one.contestation_key: one.time
-        for one in reversed(list(scene.tables.contested))
-        if one.kind != "contested"
-    }
+    passed_on = _first_of(scene, "told", "answered")
+    ended = _first_of(scene, "answered", "maintained")
     for one in scene.tables.contested:
         due = one.time + days * DAY_MS
-        if one.kind == "contested" and scene.period.holds(due):
-            duties.due["contestation"] += 1
-            if done.get(one.contestation_key, due + 1) > due:
-                duties.unmet["contestation"] += 1
-                words = {"holder": one.ledger.split(".")[0], "days": str(days)}
-                gathering.add(_CONTESTATION, "", one, **words)
+        if one.kind != "contested" or not scene.period.holds(due):
+            continue
+        duties.due["contestation"] += 1
+        late = [
+            kind
+            for kind, times in ((_CONTESTATION, passed_on), (_LEFT_OPEN, ended))
+            if times.get(one.contestation_key, due + 1) > due
+        ]
+        if late:
+            duties.unmet["contestation"] += 1
+            words = {"holder": one.ledger.split(".")[0], "days": str(days)}
+            gathering.add(late[0], "", one, **words)
+
+
+def _first_of(scene: Scene, *kinds: str) -> dict[int, int]:
+    """When each contestation first came to one of these."""
+    rows = reversed(list(scene.tables.contested))
+    return {one.contestation_key: one.time for one in rows if one.kind in kinds}

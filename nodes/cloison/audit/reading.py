@@ -274,7 +274,8 @@ def _contested(tables: Tables, line: Line, contested: entry_pb2.Contested) -> No
 
 
 def _answered(tables: Tables, line: Line, answered: entry_pb2.ContestationAnswered) -> None:
-    _contestation(tables, line, "answered", hash(answered.contestation_hash))
+    kind = "answered" if answered.record_version else "maintained"
+    _contestation(tables, line, kind, hash(answered.contestation_hash))
 
 
 def _told(tables: Tables, line: Line, told: entry_pb2.ContestationsTold) -> None:

@@ -263,7 +263,7 @@ class Failure(NamedTuple):
 
 
 class Contested(NamedTuple):
-    """A contestation a holder took, or one of its two answers."""
+    """A contestation a holder took, or what became of it: told, answered or maintained."""
 
     ledger: str
     at: int

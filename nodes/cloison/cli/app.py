@@ -28,7 +28,7 @@ COMMANDS = {
     "contestations": (
         "cloison.cli.contestations",
         "contestations",
-        "List contested lines; tell a declarant.",
+        "List contested lines; tell a declarant; maintain a line.",
     ),
     "notices": ("cloison.cli.notices", "app", "What persons must be told; say that they were."),
     "person": ("cloison.cli.person", "app", "See who accessed one's data; contest it."),

@@ -65,7 +65,7 @@ class ListContestationsResponse(_message.Message):
     """Its persons were named for the declarant."""
     @_builtins.property
     def answer(self) -> Global___ContestationAnswer:
-        """Absent while no declaration answered it."""
+        """Absent while it is open."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ContestationAnswer(_message.Message):
     RECORD_VERSION_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     record_version: _builtins.int
-    """Version of the records that answered."""
+    """Version of the records that answered; 0: none did, the body maintains the line."""
     changed: _builtins.bool
     """They say something else of the person; otherwise the declarant declared the same again."""
     def __init__(
@@ -215,3 +215,52 @@ class ToldContestation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_cents) -> _WhichOneofReturnType__amount_cents | None: ...
 
 Global___ToldContestation: _TypeAlias = ToldContestation  # noqa: Y015
+
+@_typing.final
+class MaintainLineRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTESTATION_HASH_FIELD_NUMBER: _builtins.int
+    SAYS_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    contestation_hash: _builtins.bytes
+    says: _builtins.str
+    """Why, for the person, 1 to 1,000 bytes, no control character; in no ledger."""
+    agent: _builtins.str
+    """Keyed pseudonym of the agent, 32 letters a-p."""
+    def __init__(
+        self,
+        *,
+        contestation_hash: _builtins.bytes = ...,
+        says: _builtins.str = ...,
+        agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "contestation_hash", b"contestation_hash", "says", b"says"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MaintainLineRequest: _TypeAlias = MaintainLineRequest  # noqa: Y015
+
+@_typing.final
+class MaintainLineResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _receipt_pb2.Receipt:
+        """The `contestation_answered` entry."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _receipt_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MaintainLineResponse: _TypeAlias = MaintainLineResponse  # noqa: Y015

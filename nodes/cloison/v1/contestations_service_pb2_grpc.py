@@ -46,6 +46,11 @@ class ContestationsServiceStub:
                 request_serializer=cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantRequest.SerializeToString,
                 response_deserializer=cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantResponse.FromString,
                 _registered_method=True)
+        self.MaintainLine = channel.unary_unary(
+                '/cloison.v1.ContestationsService/MaintainLine',
+                request_serializer=cloison_dot_v1_dot_contestations__service__pb2.MaintainLineRequest.SerializeToString,
+                response_deserializer=cloison_dot_v1_dot_contestations__service__pb2.MaintainLineResponse.FromString,
+                _registered_method=True)
 
 
 class ContestationsServiceServicer:
@@ -68,6 +73,14 @@ class ContestationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MaintainLine(self, request, context):
+        """An open contestation whose declarant was told, and did not declare anew, is closed: the line stays
+        as it is, and its person reads why where they read their traces. Entered, with the agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ContestationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +93,11 @@ def add_ContestationsServiceServicer_to_server(servicer, server):
                     servicer.TellDeclarant,
                     request_deserializer=cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantRequest.FromString,
                     response_serializer=cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantResponse.SerializeToString,
+            ),
+            'MaintainLine': grpc.unary_unary_rpc_method_handler(
+                    servicer.MaintainLine,
+                    request_deserializer=cloison_dot_v1_dot_contestations__service__pb2.MaintainLineRequest.FromString,
+                    response_serializer=cloison_dot_v1_dot_contestations__service__pb2.MaintainLineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -138,6 +156,33 @@ class ContestationsService:
             '/cloison.v1.ContestationsService/TellDeclarant',
             cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantRequest.SerializeToString,
             cloison_dot_v1_dot_contestations__service__pb2.TellDeclarantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MaintainLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloison.v1.ContestationsService/MaintainLine',
+            cloison_dot_v1_dot_contestations__service__pb2.MaintainLineRequest.SerializeToString,
+            cloison_dot_v1_dot_contestations__service__pb2.MaintainLineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class ContestationsServiceStub:
     """The open contestations of one declarant's lines, with whom they are about. Each is entered first,
     with the agent who asks.
     """
+    MaintainLine: _grpc.UnaryUnaryMultiCallable[_contestations_service_pb2.MaintainLineRequest, _contestations_service_pb2.MaintainLineResponse]
+    """An open contestation whose declarant was told, and did not declare anew, is closed: the line stays
+    as it is, and its person reads why where they read their traces. Entered, with the agent.
+    """
 
 @_typing.type_check_only
 class ContestationsServiceAsyncStub(ContestationsServiceStub):
@@ -54,6 +58,10 @@ class ContestationsServiceAsyncStub(ContestationsServiceStub):
     TellDeclarant: _aio.UnaryUnaryMultiCallable[_contestations_service_pb2.TellDeclarantRequest, _contestations_service_pb2.TellDeclarantResponse]  # type: ignore[assignment]
     """The open contestations of one declarant's lines, with whom they are about. Each is entered first,
     with the agent who asks.
+    """
+    MaintainLine: _aio.UnaryUnaryMultiCallable[_contestations_service_pb2.MaintainLineRequest, _contestations_service_pb2.MaintainLineResponse]  # type: ignore[assignment]
+    """An open contestation whose declarant was told, and did not declare anew, is closed: the line stays
+    as it is, and its person reads why where they read their traces. Entered, with the agent.
     """
 
 class ContestationsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +85,16 @@ class ContestationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contestations_service_pb2.TellDeclarantResponse, _abc.Awaitable[_contestations_service_pb2.TellDeclarantResponse]]:
         """The open contestations of one declarant's lines, with whom they are about. Each is entered first,
         with the agent who asks.
+        """
+
+    @_abc_1.abstractmethod
+    def MaintainLine(
+        self,
+        request: _contestations_service_pb2.MaintainLineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contestations_service_pb2.MaintainLineResponse, _abc.Awaitable[_contestations_service_pb2.MaintainLineResponse]]:
+        """An open contestation whose declarant was told, and did not declare anew, is closed: the line stays
+        as it is, and its person reads why where they read their traces. Entered, with the agent.
         """
 
 def add_ContestationsServiceServicer_to_server(servicer: ContestationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

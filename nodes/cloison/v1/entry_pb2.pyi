@@ -1215,7 +1215,9 @@ Global___Contested: _TypeAlias = Contested  # noqa: Y015
 
 @_typing.final
 class ContestationAnswered(_message.Message):
-    """Whoever declared a contested line declared anew; the holder's entry."""
+    """A contestation is closed; the holder's entry. Whoever declared the line declared anew; or, told of it,
+    they did not, and the holder maintains the line.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1224,14 +1226,23 @@ class ContestationAnswered(_message.Message):
     RECORD_VERSION_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     TRACE_KEYS_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    SAYS_HASH_FIELD_NUMBER: _builtins.int
     contestation_hash: _builtins.bytes
     """SHA-256 of the contestation."""
     peer: _builtins.str
     """The node it came from."""
     record_version: _builtins.int
-    """Version of the records that answered."""
+    """Version of the records that answered; 0 where the line is maintained."""
     changed: _builtins.bool
     """They say something else of the person."""
+    activity: _builtins.str
+    """Of a line that is maintained alone: by which activity and agent (keyed pseudonym), and SHA-256 of a
+    salt of 32 bytes and of the reason as the person is told it; both are in the vault.
+    """
+    agent: _builtins.str
+    says_hash: _builtins.bytes
     @_builtins.property
     def trace_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
@@ -1242,10 +1253,13 @@ class ContestationAnswered(_message.Message):
         record_version: _builtins.int = ...,
         changed: _builtins.bool = ...,
         trace_keys: _abc.Iterable[_builtins.bytes] | None = ...,
+        activity: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        says_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "contestation_hash", b"contestation_hash", "peer", b"peer", "record_version", b"record_version", "trace_keys", b"trace_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "agent", b"agent", "changed", b"changed", "contestation_hash", b"contestation_hash", "peer", b"peer", "record_version", b"record_version", "says_hash", b"says_hash", "trace_keys", b"trace_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

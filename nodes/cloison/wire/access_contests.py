@@ -1,4 +1,8 @@
-"""The vault's rows of contested accesses: who, what they say, what they were answered."""
+"""The vault's rows of what persons say, and are told, of an entry that has its hash.
+
+Of contested accesses: who, what they say, what they were answered. Of a contested line that is
+maintained: who, and why; its entry contests nothing, so no operator is asked to answer it.
+"""
 
 import json
 import os
@@ -38,7 +42,7 @@ class ContestedAccess:
     """One row.
 
     Attributes:
-        leaf_index: Of the `access_contested` entry.
+        leaf_index: Of the `access_contested` entry, or of the one that maintains a line.
         person: Row key.
         answer_index: Of the entry that answers; None while there is none.
     """
@@ -57,7 +61,7 @@ class AccessContests:
         self._database = database
 
     def keep(self, leaf_index: int, person: bytes, said: Words) -> None:
-        """Keeps what a person said; again for the same entry replaces it."""
+        """Keeps what a person said, or is told; again for the same entry replaces it."""
         self._run(
             "INSERT OR REPLACE INTO access_contest VALUES (?, ?, ?, NULL, NULL)",
             leaf_index,

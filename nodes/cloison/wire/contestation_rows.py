@@ -16,6 +16,8 @@ from cloison.identity import Nir
 from cloison.months import Month
 from cloison.store import Database, Redeclared
 
+MAINTAINED = Redeclared(0, changed=False)
+"""How a contestation ended that no declaration answered: declarations count from 1."""
 _SEAL = b"cloison/v1 vault contestation\n"
 _LINE = b"cloison/v1 vault contested line\n"
 _COLUMNS = (
@@ -46,7 +48,7 @@ class ContestedLine:
         peer: The node it came from.
         subject: The person's row key.
         after_load: The last load when it came: what was loaded later may answer it.
-        answer: How its declarant answered; None while it is open.
+        answer: How its declarant answered, or `MAINTAINED`; None while it is open.
     """
 
     hash: bytes
@@ -120,6 +122,11 @@ class ContestationRows:
             declarant,
         )
         return map(_row, rows)
+
+    def one(self, contestation_hash: bytes) -> ContestedLine | None:
+        """The contestation of this hash."""
+        rows = self._ask(f"{_ALL} WHERE hash = ?", contestation_hash)
+        return _row(rows[0]) if rows else None
 
     def person(self, contestation_hash: bytes) -> ContestedPerson:
         """Whom an open contestation is about. Raises `IntegrityError` (`VAULT_SEAL`)."""

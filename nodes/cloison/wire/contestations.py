@@ -1,4 +1,4 @@
-"""The holder's side of a contestation: taken, and closed when the declarant answers.
+"""The holder's side of a contestation: taken, and closed when the declarant declares anew.
 
 The law decides nothing here, for nothing leaves: who was permitted a line, and given it, may say
 that its person contests it. What is asked for is proof of that permit; it stands in this ledger.
@@ -196,6 +196,10 @@ class ContestationDesk:
         return len(answered)
 
     def _answer(self, one: ContestedLine) -> Redeclared | None:
+        entered = self._node.index.first("answered", one.hash)
+        if entered is not None:  # a crash took the row's word of it, or it was maintained
+            said = self._entry(entered).contestation_answered
+            return Redeclared(said.record_version, said.changed)
         place = (one.dataset, one.subject, one.month.number, one.source, one.version)
         return self._node.store.lines.redeclared(*place, one.after_load)
 

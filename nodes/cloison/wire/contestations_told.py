@@ -1,17 +1,23 @@
-"""What the holder's own program of rectification is given: what is contested, and of whom.
+"""What the holder's own program of rectification does: sees what is contested, tells, maintains.
 
 A list names nobody and is no entry. Names are for one declarant and a named agent, and are entered
 first. INVARIANT: a declarant is told neither who asked for a line nor for which right.
+
+A declarant who says that the line is right declares nothing anew: an agent then ends the
+contestation, with a reason for the person. INVARIANT: no line is maintained before its declarant
+was told, who alone knows whether it is right; and none that was declared anew.
 """
 
 from collections.abc import Iterator
 
 from cloison.errors import PeerError
 from cloison.exchange import limits
-from cloison.exchange.entries import contestations_told_entry
+from cloison.exchange.contestation import check_says
+from cloison.exchange.entries import contestations_told_entry, entry_of
 from cloison.exchange.statement import to_milliseconds
-from cloison.v1 import contestations_service_pb2
-from cloison.wire.contestation_rows import ContestedLine, ContestedPerson
+from cloison.v1 import contestations_service_pb2, entry_pb2, receipt_pb2
+from cloison.wire.access_contests import Words
+from cloison.wire.contestation_rows import MAINTAINED, ContestedLine, ContestedPerson
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
@@ -88,6 +94,62 @@ class DeclarantDesk:
         return contestations_service_pb2.TellDeclarantResponse(
             contestations=told, receipts=node.append(entries), untold=len(untold)
         )
+
+    def maintain(
+        self, activity: str, contestation_hash: bytes, says: str, agent: str
+    ) -> receipt_pb2.Receipt:
+        """Closes a contestation, the line as it is; the person reads why with their traces.
+
+        They may contest the line again, with what they then have to say.
+
+        Raises:
+            InputError: `MALFORMED`, `TOO_LARGE`: nothing said, or too much; no agent's pseudonym.
+            PeerError: `NOT_YOURS`, `AGENT_NOT_EMPOWERED`; `NOT_CONTESTED`: no such contestation;
+                `ALREADY_ANSWERED`; `DECLARANT_NOT_TOLD`.
+            StorageError: the vault, the store or the ledger refused.
+        """
+        self._check_may_read(activity)
+        node, now = self._node, self._node.clock()
+        node.agents.check(limits.check_agent(agent), activity)
+        said = Words.new(check_says(says))
+        one = self._unanswered(limits.check_bytes("hash", contestation_hash, limits.HASH_BYTES))
+        with node.vault.transaction():
+            traces = node.vault.trace_keys([one.subject], utc_day(now))
+        maintained = entry_pb2.ContestationAnswered(
+            contestation_hash=one.hash,
+            peer=one.peer,
+            trace_keys=traces,
+            activity=activity,
+            agent=agent,
+            says_hash=said.hash,
+        )
+        with node.vault.lasting():
+            node.vault.access_contests.keep(node.traces.size, one.subject, said)
+        (receipt,) = node.append([entry_of(maintained, now)])
+        with node.vault.lasting():
+            node.vault.contestations.answer(one.hash, MAINTAINED)
+        return receipt
+
+    def _unanswered(self, contestation_hash: bytes) -> ContestedLine:
+        """A contestation that nothing but a reason can end any more."""
+        node = self._node
+        one = node.vault.contestations.one(contestation_hash)
+        if one is None or node.index.first("contested", one.hash) is None:
+            raise PeerError(
+                "NOT_CONTESTED", "contestation: none of this hash", "see `cloison contestations`"
+            )
+        declared = node.store.lines.redeclared(
+            one.dataset, one.subject, one.month.number, one.source, one.version, one.after_load
+        )
+        if declared is not None or node.index.first("answered", one.hash) is not None:
+            raise PeerError("ALREADY_ANSWERED", "contestation: was answered before")
+        if not self._is_told(one):
+            raise PeerError(
+                "DECLARANT_NOT_TOLD",
+                "contestation: its declarant, who alone knows the line, was not told",
+                "tell them: `cloison contestations BODY --payer SIRET --out FILE --agent NAME`",
+            )
+        return one
 
     def _is_told(self, one: ContestedLine) -> bool:
         return self._node.index.first("told", one.hash) is not None

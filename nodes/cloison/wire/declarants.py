@@ -1,4 +1,4 @@
-"""The client of a program of rectification: what is contested at its own body's node."""
+"""The client of a program of rectification: what is contested at its node, and how it ends."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 
 from cloison.errors import PeerError
-from cloison.exchange.receipt import verify_receipt
+from cloison.exchange.receipt import Checked, verify_receipt
 from cloison.v1 import contestations_service_pb2, contestations_service_pb2_grpc
 from cloison.wire.program import CALL_SECONDS, Program
 from cloison.wire.refusal import told
@@ -58,6 +58,23 @@ class DeclarantsClient:
         if entered != {one.contestation_hash for one in response.contestations}:
             raise PeerError("BAD_RECEIPT", "receipt: of other contestations than were given")
         return response
+
+    def maintain(self, contestation_hash: bytes, says: str, agent: str) -> Checked:
+        """Ends a contestation, the line as it is; the entry that says so, checked.
+
+        Raises:
+            InputError, PeerError, StorageError: as the node says; `BAD_RECEIPT`: of another entry.
+        """
+        request = contestations_service_pb2.MaintainLineRequest(
+            contestation_hash=contestation_hash, says=says, agent=agent
+        )
+        with told():
+            response = self._stub.MaintainLine(request, timeout=CALL_SECONDS)
+        checked = verify_receipt(response.receipt, self._heads)
+        answered = checked.entry.contestation_answered
+        if (answered.contestation_hash, answered.agent) != (contestation_hash, agent):
+            raise PeerError("BAD_RECEIPT", "receipt: of another contestation")
+        return checked
 
     def close(self) -> None:
         """Closes the channel."""

@@ -262,6 +262,17 @@ class Contestations(contestations_service_pb2_grpc.ContestationsServiceServicer)
         activity = program_of(self._node, context)
         return self._desk.tell(activity, request.declarant, request.agent)
 
+    @answered
+    async def MaintainLine(
+        self, request: contestations_service_pb2.MaintainLineRequest, context: Context
+    ) -> contestations_service_pb2.MaintainLineResponse:
+        """A line stays as it is."""
+        activity = program_of(self._node, context)
+        receipt = self._desk.maintain(
+            activity, request.contestation_hash, request.says, request.agent
+        )
+        return contestations_service_pb2.MaintainLineResponse(receipt=receipt)
+
 
 class Notices(notices_service_pb2_grpc.NoticesServiceServicer):
     """What the body's activities owe persons."""

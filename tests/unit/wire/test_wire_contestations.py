@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -21,18 +22,21 @@ from tests.federation import (
     fill_disk,
     run,
 )
+from tests.unit.wire.persons import Reader
 
-from cloison.errors import PeerError
+from cloison.errors import CloisonError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.contestation import signed_message
 from cloison.identity import row_key
 from cloison.months import Month
+from cloison.programs.person.sentences import Sentences
 from cloison.store import NewRecord, SlotName
 from cloison.v1 import contestation_pb2, exchange_service_pb2
 from cloison.wire import questions, servicers
 from cloison.wire.contestations import ContestationDesk
 from cloison.wire.contestations_told import DeclarantDesk
 from cloison.wire.gateway import Contest
+from cloison.wire.person_operator import OperatorDesk
 
 PAYER = "73282932000074"
 SAYS = "Je n'ai pas travaillé là en février"
@@ -482,3 +486,150 @@ def test_contest_after_the_answer_is_of_the_new_version_alone(
     again = contest_of(prefill, source="anew-2", version=2)
     send(prefill, item_of(prefill, again))
     assert len(federation.entries(CNAV, "contested")) == 2
+
+
+# --- maintained ---------------------------------------------------------------------------------
+
+WHY = "Votre employeur confirme ce montant, bulletin de paie à l'appui."
+
+
+@pytest.fixture
+def told(federation: Federation, prefill: Program, agent: str) -> bytes:
+    """Hash of Anne's contestation, which her payer was told."""
+    item = item_of(prefill, contest_of(prefill))
+    send(prefill, item)
+    DeclarantDesk(federation.node(CNAV)).tell(RECTIFICATION, PAYER, agent)
+    return sha256(item.contestation.contestation).digest()
+
+
+def maintain(
+    federation: Federation,
+    contestation: bytes,
+    says: str = WHY,
+    agent: str = "dupont",
+    activity: str = RECTIFICATION,
+) -> str:
+    """Empty, or the reason of the refusal."""
+    name = agent if agent == "batch" else federation.pseudonym(CNAV, agent)
+    try:
+        DeclarantDesk(federation.node(CNAV)).maintain(activity, contestation, says, name)
+    except CloisonError as error:
+        return error.reason
+    return ""
+
+
+def test_maintain_closes_the_contestation_under_the_agent_and_changes_no_line(
+    federation: Federation, told: bytes, agent: str
+) -> None:
+    assert maintain(federation, told) == ""
+    node = federation.node(CNAV)
+    (entry,) = federation.entries(CNAV, "contestation_answered")
+    answered = entry.contestation_answered
+    assert (answered.contestation_hash, answered.peer) == (told, "caf")
+    assert (answered.activity, answered.agent) == (RECTIFICATION, agent)
+    assert (answered.record_version, answered.changed) == (0, False)
+    (one,) = DeclarantDesk(node).list(RECTIFICATION, "")
+    assert (one.HasField("answer"), one.answer.record_version) == (True, 0)
+    assert list(node.vault.contestations.open()) == []
+    assert node.vault._ask("SELECT sealed FROM contestation").fetchall() == [(None,)]
+
+
+def test_maintain_tells_the_person_alone_why_with_their_traces(
+    federation: Federation, told: bytes
+) -> None:
+    maintain(federation, told)
+    lines = Sentences(federation.policy, {}).lines({CNAV: Reader(federation, ANNE).read()})
+    (line,) = [one for one in lines if one.kind == "contestation_answered"]
+    assert line.says == WHY
+    assert "est maintenue telle quelle" in line.sentence
+    assert "contestation_answered" not in Reader(federation, BRUNO).kinds()
+    for raw in federation.raw_entries(CNAV):
+        assert WHY.encode() not in raw
+
+
+def test_maintain_leaves_the_person_free_to_contest_the_line_again(
+    federation: Federation, prefill: Program, told: bytes
+) -> None:
+    maintain(federation, told)
+    assert take(federation, item_of(prefill, contest_of(prefill, says="Si, j'insiste"))) == ""
+    assert len(list(federation.node(CNAV).vault.contestations.open())) == 1
+
+
+@pytest.mark.usefixtures("agent")
+def test_maintain_before_the_declarant_was_told_is_refused(
+    federation: Federation, prefill: Program
+) -> None:
+    item = item_of(prefill, contest_of(prefill))
+    send(prefill, item)
+    hashed = sha256(item.contestation.contestation).digest()
+    assert maintain(federation, hashed) == "DECLARANT_NOT_TOLD"
+    assert federation.entries(CNAV, "contestation_answered") == []
+
+
+def test_maintain_of_a_line_declared_anew_is_refused_and_the_declaration_ends_it(
+    federation: Federation, told: bytes
+) -> None:
+    declare(federation, 120_000)  # nobody has looked at the load yet
+    assert maintain(federation, told) == "ALREADY_ANSWERED"
+    assert ContestationDesk(federation.node(CNAV)).enter_answers() == 1
+    (entry,) = federation.entries(CNAV, "contestation_answered")
+    assert entry.contestation_answered.record_version == 2
+
+
+def test_maintain_twice_keeps_the_first_reason(federation: Federation, told: bytes) -> None:
+    maintain(federation, told)
+    assert maintain(federation, told, "Autre chose") == "ALREADY_ANSWERED"
+    (answered,) = federation.entries(CNAV, "contestation_answered")
+    assert answered.contestation_answered.says_hash
+    (said,) = federation.node(CNAV).vault.access_contests.all()
+    assert said.said.says == WHY
+
+
+_REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"agent": "durand"}, "AGENT_NOT_EMPOWERED"),
+    ({"agent": "nobody"}, "AGENT_NOT_EMPOWERED"),
+    ({"agent": "batch"}, "AGENT_NOT_EMPOWERED"),
+    ({"activity": "cnav-profiling"}, "NOT_YOURS"),
+    ({"activity": "caf-prefill"}, "NOT_YOURS"),
+    ({"contestation": bytes(32)}, "NOT_CONTESTED"),
+    ({"contestation": bytes(31)}, "MALFORMED"),
+    ({"says": ""}, "MALFORMED"),
+    ({"says": "a\nb"}, "MALFORMED"),
+    ({"says": "x" * 1001}, "TOO_LARGE"),
+)
+
+
+def test_maintain_by_the_wrong_hands_or_without_a_reason_ends_nothing(
+    federation: Federation, told: bytes
+) -> None:
+    for changes, reason in _REFUSED:
+        assert maintain(federation, **{"contestation": told, **changes}) == reason, changes
+    assert federation.entries(CNAV, "contestation_answered") == []
+    assert len(list(federation.node(CNAV).vault.contestations.open())) == 1
+
+
+def test_maintain_on_a_full_disk_ends_nothing(federation: Federation, told: bytes) -> None:
+    fill_disk(federation.node(CNAV).traces)
+    assert maintain(federation, told) == "LEDGER_WRITE"
+    assert len(list(federation.node(CNAV).vault.contestations.open())) == 1
+
+
+def test_maintain_cut_after_its_entry_is_ended_by_the_next_start(
+    federation: Federation, told: bytes
+) -> None:
+    maintain(federation, told)
+    node = federation.node(CNAV)
+    with node.vault.transaction():  # as if the row had not reached the disk
+        node.vault._run("UPDATE contestation SET answered_version = NULL")
+    node = federation.restart(CNAV)
+    assert maintain(federation, told) == "ALREADY_ANSWERED"
+    assert ContestationDesk(node).enter_answers() == 1
+    assert list(node.vault.contestations.open()) == []
+    assert len(federation.entries(CNAV, "contestation_answered")) == 1
+
+
+def test_maintain_contests_no_access_for_an_operator_to_answer(
+    federation: Federation, told: bytes
+) -> None:
+    maintain(federation, told)
+    assert list(OperatorDesk(federation.node(CNAV)).contested(everything=True)) == []

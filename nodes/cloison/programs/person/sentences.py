@@ -40,7 +40,7 @@ _OTHERS = {
     "notice_given": "{who} vous a adressé une information ({activity}).",
     "change_heard": "{who} a appris que vos données ont changé ({activity}).",
     "contested": "{who} a inscrit que vous contestez une ligne déclarée.",
-    "contestation_answered": "{who} : une ligne que vous contestiez a été déclarée à nouveau.",
+    "contestation_answered": "{who} : une ligne que vous contestiez {ended}.",
     "contestations_told": "{who} a nommé à un déclarant les lignes que vous contestez.",
     "person_read": "Vous avez consulté vos traces auprès de : {who}.",
     "access_contested": (
@@ -208,6 +208,7 @@ class Sentences:
             article=getattr(part, "article", ""),
             text=self._text(getattr(part, "text", "")),
             said=_ANSWERS.get(str(getattr(part, "outcome", "")), ""),
+            ended=_ended(entry.contestation_answered),
         )
 
     def _article(
@@ -306,6 +307,15 @@ def _purpose(entry: entry_pb2.Entry) -> str:
     if kind == "objected":
         return ", ".join(entry.objected.purposes)
     return ""
+
+
+def _ended(answered: entry_pb2.ContestationAnswered) -> str:
+    """How a contested line came out."""
+    if answered.changed:
+        return "a été déclarée à nouveau, et a changé"
+    if answered.record_version:
+        return "a été déclarée à nouveau, sans changement"
+    return "est maintenue telle quelle ; vous pouvez la contester encore"
 
 
 def _months(statement: Statement) -> str:
