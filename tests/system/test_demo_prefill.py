@@ -149,6 +149,34 @@ def test_contest_reaches_the_payer_and_is_closed_by_its_correction(
     lines = json.loads(shown.cloison("prefill", "show", *about, "--json"))["lines"]
     now = [one for one in lines if one["source"] != shown.line["source"]]
     assert {(111_111, 2)} <= {(one["mns_cents"], one["version"]) for one in now}
+    corrected = next(one for one in now if one["mns_cents"] == 111_111)
+    _stand_by(shown, corrected["line"], tmp_path / "again.json")
+
+
+def _stand_by(shown: Shown, line: str, file: Path) -> None:
+    """Contested once more; the payer is told, and stands by what it declared."""
+    about = ("--case", shown.federation.canary.claim, "--month", "2026-06")
+    shown.cloison("prefill", "contest", *about, "--line", line, "--says", SAYS)
+    payer = ("--payer", shown.line["payer"], "--agent", "dupont")
+    shown.cloison("contestations", "cnav", *payer, "--out", str(file))
+    (told,) = json.loads(file.read_text("utf-8"))["contestations"]
+    why = ("--says", "Votre employeur confirme.", "--agent", "dupont")
+    printed = shown.cloison("contestations", "cnav", "--maintain", told["id"][:12], *why)
+    assert "maintenue" in printed
+    ended = json.loads(shown.cloison("contestations", "cnav", "--json"))
+    assert [(one["id"] == told["id"], one["maintained"]) for one in ended] == [
+        (False, False),
+        (True, True),
+    ]
+    again = cloison(
+        "contestations",
+        "cnav",
+        "--maintain",
+        told["id"],
+        *why,
+        *_options(shown.federation, ("contestations",)),
+    )
+    assert (again.returncode, "ALREADY_ANSWERED" in again.stderr) == (1, True)
 
 
 def _answer(shown: Shown) -> object:

@@ -23,7 +23,7 @@ from cloison.cli.places import (
 )
 from cloison.cli.root import find_root, read_policy
 from cloison.cli.vkeys import load_vkey
-from cloison.errors import InputError
+from cloison.errors import CloisonError, InputError
 from cloison.french import french_count, french_date
 from cloison.identity import load_certificate, parse_nir
 from cloison.identity.secrets import load_private_file
@@ -255,7 +255,7 @@ def _show(read: Read, lines: list[Line], names: dict[BodyId, str]) -> None:
     for traces in read.traces.values():
         console.print(Text(_proved(traces, names.get(traces.body, traces.body))))
     for body, error in read.failed.items():
-        console.print(Text(f"{body} : pas de réponse qui tienne ({error.message})", style="red"))
+        console.print(Text(f"{body} : {_plain(_failed(error))}", style="red"))
     for one in read.differences:
         console.print(Text(one, style="red"))
     console.print(Text(_LIMITS))
@@ -280,6 +280,12 @@ def _proved(traces: Traces, name: str) -> str:
         else "les témoins n'ont encore rien vu"
     )
     return f"{name} : {days} ; {seen}."
+
+
+def _failed(error: CloisonError) -> str:
+    if error.reason == "TOO_OFTEN":  # said to the person, in French, with when to come back
+        return f"{error.message} ; {error.hint}"
+    return f"pas de réponse qui tienne ({error.message})"
 
 
 def _plain(text: str) -> str:

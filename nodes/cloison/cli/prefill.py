@@ -131,7 +131,8 @@ def contest_command(
     out().print(
         f"Contestation transmise à {receipt.holder} : {what}."
         f"\nElle est inscrite à son registre, inscription {receipt.leaf_index}."
-        "\nLa ligne reste telle qu'elle est jusqu'à ce que le payeur déclare à nouveau.",
+        "\nLa ligne reste telle qu'elle est jusqu'à ce que le payeur déclare à nouveau."
+        "\nS'il la maintient, la personne en lira la raison avec ses traces.",
         markup=False,
     )
 

@@ -67,13 +67,14 @@ class PersonServiceServicer:
 
     def ListAccesses(self, request, context):
         """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first.
+        At most 30 in any hour for one person, at one node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ContestAccess(self, request, context):
-        """The person contests an entry about them.
+        """The person contests an entry about them; at most 30 in any hour for one person, at one node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

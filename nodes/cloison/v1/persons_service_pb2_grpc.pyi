@@ -38,9 +38,11 @@ class PersonServiceStub:
     BeginSignIn: _grpc.UnaryUnaryMultiCallable[_persons_service_pb2.BeginSignInRequest, _persons_service_pb2.BeginSignInResponse]
     """A fresh nonce to sign in with, good for five minutes and one call."""
     ListAccesses: _grpc.UnaryStreamMultiCallable[_persons_service_pb2.ListAccessesRequest, _persons_service_pb2.ListAccessesResponse]
-    """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first."""
+    """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first.
+    At most 30 in any hour for one person, at one node.
+    """
     ContestAccess: _grpc.UnaryUnaryMultiCallable[_persons_service_pb2.ContestAccessRequest, _persons_service_pb2.ContestAccessResponse]
-    """The person contests an entry about them."""
+    """The person contests an entry about them; at most 30 in any hour for one person, at one node."""
 
 @_typing.type_check_only
 class PersonServiceAsyncStub(PersonServiceStub):
@@ -52,9 +54,11 @@ class PersonServiceAsyncStub(PersonServiceStub):
     BeginSignIn: _aio.UnaryUnaryMultiCallable[_persons_service_pb2.BeginSignInRequest, _persons_service_pb2.BeginSignInResponse]  # type: ignore[assignment]
     """A fresh nonce to sign in with, good for five minutes and one call."""
     ListAccesses: _aio.UnaryStreamMultiCallable[_persons_service_pb2.ListAccessesRequest, _persons_service_pb2.ListAccessesResponse]  # type: ignore[assignment]
-    """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first."""
+    """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first.
+    At most 30 in any hour for one person, at one node.
+    """
     ContestAccess: _aio.UnaryUnaryMultiCallable[_persons_service_pb2.ContestAccessRequest, _persons_service_pb2.ContestAccessResponse]  # type: ignore[assignment]
-    """The person contests an entry about them."""
+    """The person contests an entry about them; at most 30 in any hour for one person, at one node."""
 
 class PersonServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a person asks of a node about themself. On a port of its own, over TLS; the person shows no certificate but
@@ -75,7 +79,9 @@ class PersonServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _persons_service_pb2.ListAccessesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_persons_service_pb2.ListAccessesResponse], _abc.AsyncIterator[_persons_service_pb2.ListAccessesResponse]]:
-        """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first."""
+        """Every entry of `traces` about the person, with proofs that none is left out. The reading is entered first.
+        At most 30 in any hour for one person, at one node.
+        """
 
     @_abc_1.abstractmethod
     def ContestAccess(
@@ -83,7 +89,7 @@ class PersonServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _persons_service_pb2.ContestAccessRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_persons_service_pb2.ContestAccessResponse, _abc.Awaitable[_persons_service_pb2.ContestAccessResponse]]:
-        """The person contests an entry about them."""
+        """The person contests an entry about them; at most 30 in any hour for one person, at one node."""
 
 def add_PersonServiceServicer_to_server(servicer: PersonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -30,6 +30,7 @@ from cloison.wire.access_contests import Words
 from cloison.wire.days import DayBook
 from cloison.wire.node import Node
 from cloison.wire.nonces import Nonces
+from cloison.wire.person_pace import Pace
 from cloison.wire.vault import utc_day
 
 _NEXT = timedelta(days=1)
@@ -63,6 +64,8 @@ class PersonDesk:
         self._issuer = issuer
         self._book = DayBook(node)
         self._nonces = Nonces()
+        self._reads = Pace("consultations de vos traces", limits.PERSON_READS)
+        self._contests = Pace("contestations", limits.PERSON_CONTESTS)
 
     @property
     def issuer(self) -> Issuer:
@@ -79,10 +82,12 @@ class PersonDesk:
         """The head, then every day, then every entry about the person.
 
         Raises:
-            PeerError: `BAD_TOKEN`; `NO_TRACE_RULES`: the policy set lets nobody read traces.
+            PeerError: `BAD_TOKEN`; `NO_TRACE_RULES`: the policy set lets nobody read traces;
+                `TOO_OFTEN`: more than 30 times in the hour.
             StorageError: the ledger or the vault refused; then nothing left.
         """
         person = self._signed_in(nonce, token)
+        self._reads.take(self._node.row_key(person), self._node.clock())
         key, receipt = self._enter_read(person, nonce)
         heads = self._heads(receipt)
         consistency = (
@@ -263,7 +268,7 @@ class PersonDesk:
         Raises:
             InputError: `MALFORMED`, `TOO_LARGE`: nothing said, or too much.
             PeerError: `BAD_TOKEN`; `NOT_YOURS`: no entry about this person, and of another it is
-                not said whether it is there.
+                not said whether it is there; `TOO_OFTEN`: more than 30 times in the hour.
             StorageError: the vault or the ledger refused.
         """
         person = self._signed_in(nonce, token)
@@ -277,6 +282,7 @@ class PersonDesk:
         known = self._contested_by(key, leaf)
         if known is not None:
             return node.receipt(known)
+        self._contests.take(row, now)
         contested = entry_pb2.AccessContested(
             leaf_index=index,
             leaf_hash=leaf,

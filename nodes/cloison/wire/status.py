@@ -28,6 +28,7 @@ BY_REASON = {
     "BAD_SIGNATURE": grpc.StatusCode.UNAUTHENTICATED,
     "NOT_YOURS": grpc.StatusCode.PERMISSION_DENIED,
     "TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "TOO_OFTEN": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "NOT_WITNESSED": grpc.StatusCode.UNAVAILABLE,
     "PEER_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
 }

@@ -27,7 +27,7 @@ _CONTEST = (
     "Une ligne vous paraît fausse ? Dites-le en donnant son repère (première colonne). Votre "
     "contestation est transmise à l'organisme qui tient la ligne, puis au payeur qui l'a "
     "déclarée : lui seul peut la corriger, en déclarant à nouveau. Jusque-là, la ligne reste telle "
-    "qu'elle est."
+    "qu'elle est ; si elle est maintenue, vous en lirez la raison avec vos traces."
 )
 _SOURCES = (
     "Chaque ligne est reprise telle que le payeur l'a déclarée. L'inscription est celle de la "
