@@ -11,18 +11,26 @@ import grpc
 import typer
 
 from cloison.bodies import BodyId
-from cloison.cli.console import out, table
+from cloison.cli.console import messages, out, table
 from cloison.cli.federation import channel
 from cloison.cli.first_set import first_set, load_signers
 from cloison.cli.places import NodeAt, Place, read_nodes
 from cloison.cli.root import find_root
 from cloison.errors import CloisonError, InputError, PolicyDenied, StorageError
 from cloison.exchange.entries import parse_entry
-from cloison.exchange.policy_manifest import MANIFEST, Manifest, sign_manifest
+from cloison.exchange.policy_manifest import (
+    MANIFEST,
+    Manifest,
+    Quorum,
+    sign_manifest,
+    verify_manifest,
+)
 from cloison.exchange.statement import from_milliseconds
 from cloison.law import PolicySet
+from cloison.law.set_difference import may_open
 from cloison.ledger.note import parse_note
 from cloison.v1 import entry_pb2, policy_service_pb2, policy_service_pb2_grpc
+from cloison.wire.policy_desk import check_law, require_kept
 from cloison.wire.policy_sets import read_law_files, read_signed
 from cloison.wire.refusal import refusal_of
 from cloison.wire.settings import quorum_of
@@ -59,12 +67,15 @@ def sign(
 ) -> None:
     """Sign the policy set of a folder: a new manifest, or one more signature on the same.
 
+    What a node would refuse to load is not signed: its examples are decided, and where it could
+    permit more than the federation's first set, its promises are proved (some seconds). Exit 3.
+
     Example: cloison law sign --key var/keys/signers/ministere.key
     """
     folder = directory or find_root() / "policy"
     quorum = quorum_of(keys)
     files = read_law_files(folder)
-    policy = PolicySet.parse(files)
+    policy = _fit(files, keys, quorum)
     note = _read(folder / MANIFEST) if after is None else b""
     if not (note and _manifest(note).set_hash == policy.hash):
         before = _manifest(_read(after) if after else note or _read(first_set(keys) / MANIFEST))
@@ -81,6 +92,32 @@ def sign(
         return
     typer.echo(f"policy set {policy.hash.hex()}, number {manifest.number}")
     typer.echo(f"signed by {', '.join(names)}; it takes {quorum.threshold}")
+
+
+def _fit(files: Mapping[str, bytes], keys: Path, quorum: Quorum) -> PolicySet:
+    """The law of these files, which a node would load: whoever signs need not trust who drafted it.
+
+    The first set is every node's already; what permits no more than it keeps what it keeps.
+
+    Raises:
+        InputError: `BAD_POLICY_FILE`, `EXAMPLES_FAIL`; `PROMISE_BROKEN`, with a counterexample.
+        IntegrityError: the first set is not the one that was signed.
+    """
+    first = _first(first_set(keys), quorum)
+    policy = check_law(files)
+    if first is None or may_open(first, policy):
+        with messages().status("proving that the promises are kept"):
+            require_kept(files)
+    return policy
+
+
+def _first(folder: Path, quorum: Quorum) -> PolicySet | None:
+    """As it was signed; None where a signer has no copy of it."""
+    if not folder.is_dir():
+        return None
+    note, files = read_signed(folder)
+    verify_manifest(note, quorum).manifest.check(files)
+    return PolicySet.parse(files)
 
 
 def load(

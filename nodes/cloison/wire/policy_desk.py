@@ -47,6 +47,15 @@ def check_set(note: bytes, files: Mapping[str, bytes], quorum: Quorum) -> Checke
     limits.check_count("bytes of a policy set", sum(map(len, files.values())), 0, SET_BYTES)
     signed = verify_manifest(note, quorum)
     signed.manifest.check(files)
+    return CheckedSet(signed, files, check_law(files))
+
+
+def check_law(files: Mapping[str, bytes]) -> PolicySet:
+    """The law itself and its own examples, signed or not.
+
+    Raises:
+        InputError: `BAD_POLICY_FILE`, with file and line; `EXAMPLES_FAIL`.
+    """
     policy = PolicySet.parse(files)
     if policy.witnesses is None:
         # An old set may lack it and is decided by again as it was; none is loaded any more.
@@ -59,7 +68,7 @@ def check_set(note: bytes, files: Mapping[str, bytes], quorum: Quorum) -> Checke
             f"policy set: {len(failed)} of its own examples decide otherwise, first `{failed[0]}`",
             "run `cloison law test` on it",
         )
-    return CheckedSet(signed, files, policy)
+    return policy
 
 
 def require_kept(files: Mapping[str, bytes]) -> None:
