@@ -48,6 +48,7 @@ def take(tables: Tables, line: Line) -> None:
     kind = line.entry.WhichOneof("kind") or ""
     tables.kinds[kind] += 1
     tables.place(line)
+    tables.kept_from.setdefault(line.ledger, line.index)
     how = _TAKES.get(kind)
     if how is not None:
         how(tables, line, getattr(line.entry, kind))

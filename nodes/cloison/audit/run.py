@@ -13,6 +13,7 @@ from cloison.audit.cases import find_cases
 from cloison.audit.clocks import find_clocks
 from cloison.audit.drift import find_drift
 from cloison.audit.findings import Finding, Severity
+from cloison.audit.kept import find_kept
 from cloison.audit.labels import find_labels
 from cloison.audit.lines import Ledgers
 from cloison.audit.obligations import Duties, find_obligations
@@ -34,7 +35,7 @@ from cloison.law import PolicySet
 from cloison.law.alarms import Alarms
 
 Family = Callable[[Scene], list[Finding]]
-FAMILIES: tuple[Family, ...] = (find_labels, find_policies, find_budgets, find_clocks)
+FAMILIES: tuple[Family, ...] = (find_labels, find_policies, find_budgets, find_clocks, find_kept)
 OTHERS: tuple[Family, ...] = (
     find_attempts,
     find_sweeps,

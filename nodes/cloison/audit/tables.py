@@ -51,6 +51,7 @@ class Tables:
         bodies: Whose traces were read: what another's would say is not guessed.
         register: Every entry of the registers; there are few.
         kinds: How many entries of each kind.
+        kept_from: The first entry of each traces ledger that is still kept.
         foreign: Questions in a ledger that is neither their requester's nor their holder's.
     """
 
@@ -59,6 +60,7 @@ class Tables:
         self.bodies = bodies
         self.register: list[Line] = []
         self.kinds: Counter[str] = Counter()
+        self.kept_from: dict[str, int] = {}
         self.questions = Columns(Question, words)
         self.asked = Columns(Asked, words)
         self.sights = Columns(Sight, words)
