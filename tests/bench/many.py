@@ -81,8 +81,15 @@ def measure(folder: Path, console: Console, persons: int = PERSONS, most: int = 
             opened = len(cases) / (time.perf_counter() - start)
             people = [member for case in cases for member in case.members]
             question = _question(place)
-            cloison = Side(_asker(program, question, people), lambda: _cpu(pair.both))
-            first = cloison.run(len(people))
+            cut = len(people) // 2
+            seen_first, unseen, cloison = (
+                Side(_asker(program, question, some), lambda: _cpu(pair.both))
+                for some in (people[:cut], people[cut:], people)
+            )
+            first = {
+                "first after a start": (cut, seen_first.run(cut)),
+                "never seen before": (len(people) - cut, unseen.run(len(people) - cut)),
+            }
             with many_relay.running(
                 place.keys,
                 REQUESTER,
@@ -211,7 +218,7 @@ def _section(
     people: int,
     cases: int,
     opened: float,
-    first: Run,
+    first: dict[str, tuple[int, Run]],
     found: dict[int, tuple[list[Run], list[Run]]],
     memory: dict[int, tuple[int, ...]],
 ) -> Section:
@@ -224,13 +231,13 @@ def _section(
             "`bare`: the same NIRs over the same two hops, hashed and joined in the same store, no",
             f"statement, case, law, seal, ledger or receipt. Cases opened: {opened:,.0f}/s.",
         ),
-        tables=(_speeds(people, first, lines), _memories(memory)),
+        tables=(_speeds(first, lines), _memories(memory)),
         bars=_bars(ours, bare),
         figures={
             "persons": people,
             "cases": cases,
             "cases_opened_per_second": opened,
-            "first_per_second": first.per_second,
+            "first_per_second": {name: one.per_second for name, (_, one) in first.items()},
             "per_second": {str(size): one.per_second for size, (one, _) in lines.items()},
             "bare_per_second": {str(size): one.per_second for size, (_, one) in lines.items()},
             "cpu_microseconds": list(ours.cpu),
@@ -240,7 +247,10 @@ def _section(
     )
 
 
-def _speeds(people: int, first: Run, lines: dict[int, tuple[Run, Run]]) -> Table:
+def _speeds(first: dict[str, tuple[int, Run]], lines: dict[int, tuple[Run, Run]]) -> Table:
+    begun = [
+        (f"{size:,} persons, {name}", _shown(one), "–", "–") for name, (size, one) in first.items()
+    ]
     rows = [
         (
             f"{size:,} persons",
@@ -253,7 +263,7 @@ def _speeds(people: int, first: Run, lines: dict[int, tuple[Run, Run]]) -> Table
     return table_of(
         "A cohort: persons a second, and CPU of program + node + holder, µs a person",
         ("", "Cloison", "bare", "ratio"),
-        [(f"{people:,} persons, first seen", _shown(first), "–", "–"), *rows],
+        [*begun, *rows],
     )
 
 
