@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from cloison.cli.ask import find_activity
 from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
+from cloison.french import BLANK, THIN, typeset
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month
@@ -30,6 +32,8 @@ from cloison.wire.gateway import Gateway
 from cloison.wire.node import system_clock
 
 _PRIVATE = 0o600
+_HELD = {ord(BLANK): "\ue000", ord(THIN): "\ue001"}
+_FREED = {ord(letter): chr(blank) for blank, letter in _HELD.items()}
 
 
 def explain_command(
@@ -93,32 +97,42 @@ def compute_one(gateway: Gateway, needs: Needs, month: Month, reference: str) ->
 
 
 def show_document(console: Console, document: Document) -> None:
-    """The notice on the terminal."""
-    console.print(Text(document.title, style="bold underline"))
+    """The notice on the terminal; no amount is broken where a line ends."""
+    # Rich ends lines at every blank, a no-break one too: those are letters while it lays out.
+    with console.capture() as laid:
+        _lay(console, document)
+    console.file.write(laid.get().translate(_FREED))
+
+
+def _lay(console: Console, document: Document) -> None:
+    console.print(_set(document.title, "bold underline"))
     facts = table("", "")
     facts.show_header = False
     for name, value in document.facts:
-        facts.add_row(Text(name), Text(value, style="bold"))
+        facts.add_row(_set(name), _set(value, "bold"))
     console.print(facts)
     for part in document.parts:
         console.print()
-        console.print(Text(part.title, style="bold"))
+        console.print(_set(part.title, "bold"))
         for paragraph in part.paragraphs:
-            console.print(Text(paragraph))
+            console.print(_set(paragraph))
         for grid in part.grids:
             console.print()
-            _show_grid(console, grid)
+            console.print(_grid(grid))
 
 
-def _show_grid(console: Console, grid: Grid) -> None:
+def _grid(grid: Grid) -> Table:
     right = tuple(grid.columns[place] for place in grid.right)
     shown = table(*grid.columns, right=right, title=grid.caption)
     shown.show_lines = True
     for row in grid.rows:
         shown.add_row(*(_text(cell) for cell in row))
-    console.print(shown)
+    return shown
 
 
 def _text(cell: Cell) -> Text:
-    lines = (Text(line.text, style="dim" if line.faint else "") for line in cell)
-    return Text("\n").join(lines)
+    return Text("\n").join(_set(line.text, "dim" if line.faint else "") for line in cell)
+
+
+def _set(text: str, style: str = "") -> Text:
+    return Text(typeset(text).translate(_HELD), style)

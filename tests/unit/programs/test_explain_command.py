@@ -1,6 +1,7 @@
 """`cloison entitlement explain`, over an in-memory gateway."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_entitlement_explain_shows_the_notice_in_french(
     assert "246,90\u00a0€" in shown
     assert "1er avril 2026" in shown
     assert "59,85\u202f%\u00a0[P6]" in shown
+
+
+@pytest.mark.usefixtures("caf")
+def test_entitlement_explain_in_a_narrow_terminal_breaks_no_amount(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command_line.run([*EXPLAIN, "C1"]) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.count("1\u202f400,00\u00a0€") == shown.count("400,00\u00a0€") >= 3
+    assert not re.search("[\ue000\ue001]|^ *[€%:;]", shown, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("caf")
