@@ -9,7 +9,7 @@ from tests.unit.declarations.conftest import Body, said
 from tests.unit.declarations.written import ANNE, Declaration, Folder, Pay, dsn_lines, recount
 
 from cloison.declarations.faults import Faults
-from cloison.declarations.lines import Source
+from cloison.declarations.lines import LINE_BYTES, Source
 from cloison.declarations.neodes import read_blocks
 from cloison.errors import StorageError
 
@@ -230,9 +230,10 @@ def test_load_empty_file_is_no_known_format(cnav: Body, folder: Folder) -> None:
     assert cnav.fault(folder.bytes(b"")).reason == "UNKNOWN_FORMAT"
 
 
-def test_load_line_without_end_is_refused_in_bounded_memory(cnav: Body, folder: Folder) -> None:
+@pytest.mark.parametrize("length", [LINE_BYTES + 1, 2_000_000], ids=["by little", "by far"])
+def test_load_line_too_long_is_refused(length: int, cnav: Body, folder: Folder) -> None:
     data = folder.dsn(Declaration()).read_bytes()
-    fault = cnav.fault(folder.bytes(data.replace(b"O'Brien", b"a" * 2_000_000)))
+    fault = cnav.fault(folder.bytes(data.replace(b"O'Brien", b"a" * length)))
     assert (fault.line, fault.reason) == (14, "LINE_TOO_LONG")
 
 
