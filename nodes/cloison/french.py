@@ -64,11 +64,13 @@ def french_date(day: date) -> str:
 def typeset(text: str) -> str:
     """The text with no line end before a double sign, nor just inside quotation marks.
 
+    A semicolon written without its blank gets one: texts come from ledgers and records too.
+
     Example:
-        >>> typeset("Calcul : « TF » ; oui").replace(BLANK, "~")
-        'Calcul~: «~TF~»~; oui'
+        >>> typeset("Calcul : « TF » ; oui; non").replace(BLANK, "~")
+        'Calcul~: «~TF~»~; oui~; non'
     """
-    return re.sub(r" (?=[:;!?»])|(?<=«) ", BLANK, text)
+    return re.sub(r" (?=[:;!?»])|(?<=«) |(?<=\w)(?=; )", BLANK, text)
 
 
 def french_number(value: Fraction, places: int = 4) -> str:

@@ -241,7 +241,7 @@ def test_prefill_show_is_in_french_with_amounts_sources_and_what_is_missing(
     assert command_line.run(SHOW) == 0
     shown = capsys.readouterr().out
     for words in (
-        "Déclaration trimestrielle préremplie : juin 2026",
+        "Déclaration trimestrielle préremplie\u00a0: juin 2026",
         "1\u202f400,00\u00a0€",
         f"SIRET {PAYER}",
         "rien de déclaré",

@@ -82,19 +82,23 @@ def _why(answer: Answer) -> Iterator[str]:
     for rule in decision.rules:
         yield f"{rule.text}, {rule.article}"
     for near in decision.nearest:
-        yield f"{near.rule.text}, {near.rule.article} : {'; '.join(map(french, near.failed))}"
+        yield f"{near.rule.text}, {near.rule.article} : {' ; '.join(map(french, near.failed))}"
 
 
 def _must(looked: Looked, policy: PolicySet) -> Iterator[Part]:
     rules = {rule.id: rule for rule in policy.rules}
-    rows = []
+    found: dict[str, dict[str, None]] = {}
     for kind, value, name in duties(looked):
         words = _DUTIES.get((kind, value)) or _DUTIES.get((kind, ""), f"{kind} {value}")
         rule = rules.get(name)
         source = _SOURCE.search(rule.source) if rule else None
         article = f"{name}, {rule.ref.article}" if rule else name
         said = (source[1],) if source and kind == "notice" else ()
-        rows.append(((Line(words),), tuple(Line(text, faint=True) for text in (article, *said))))
+        found.setdefault(words, {}).update(dict.fromkeys((article, *said)))
+    rows = tuple(
+        ((Line(words),), tuple(Line(text, faint=True) for text in texts))
+        for words, texts in found.items()
+    )
     if rows:
         origins = sorted(
             {
@@ -103,8 +107,8 @@ def _must(looked: Looked, policy: PolicySet) -> Iterator[Part]:
                 if one.outcome == "permitted"
             }
         )
-        grid = Grid("Obligations", ("Obligation", "D'où elle vient"), tuple(rows))
-        told = f"Origine à dire : {'; '.join(origins)}." if origins else ""
+        grid = Grid("Obligations", ("Obligation", "D'où elle vient"), rows)
+        told = f"Origine à dire : {' ; '.join(origins)}." if origins else ""
         yield Part(2, "Avant toute décision défavorable", (told,) if told else (), (grid,))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cloison.french import french_euros, french_month
+from cloison.french import french_count, french_euros, french_month
 from cloison.law.records import Activity as Record
 from cloison.pages.document import Cell, Document, Grid, Part
 from cloison.pages.document import Line as Text
@@ -30,7 +30,7 @@ _CONTEST = (
     "qu'elle est ; si elle est maintenue, vous en lirez la raison avec vos traces."
 )
 _SOURCES = (
-    "Chaque ligne est reprise telle que le payeur l'a déclarée. L'inscription est celle de la "
+    "Chaque ligne est reprise telle que le payeur l'a déclarée. Le numéro est celui de la "
     "réponse, au registre vérifiable de l'organisme qui tient la ligne ; aucun montant n'y figure."
 )
 
@@ -117,9 +117,12 @@ def _gap(gap: Gap) -> tuple[Cell, ...]:
 
 
 def _rights(record: Record) -> Part:
-    office = f"{record.controller} ; {record.dpo}."
+    office = (
+        f"À qui le dire : {record.controller}. Pour ce qui touche à vos données personnelles : "
+        f"{record.dpo}."
+    )
     return Part(2, "Contester une ligne", (_CONTEST, _SOURCES, office))
 
 
 def _entry(holder: str, index: int) -> str:
-    return f"inscription {index} au registre de {holder}"
+    return f"n° {french_count(index)} au registre de {holder}"
