@@ -1,9 +1,13 @@
 """How results look: one table style, one line for a decision."""
 
-from rich.console import Console
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from cloison.french import BLANK, THIN
 from cloison.law.question import Decision, Outcome
 
 OUTCOME_STYLE = {
@@ -11,6 +15,35 @@ OUTCOME_STYLE = {
     Outcome.PERMIT_WITH_OBLIGATIONS: ("permit with obligations", "bold yellow"),
     Outcome.DENY: ("deny", "bold red"),
 }
+_HELD = {ord(BLANK): "\ue000", ord(THIN): "\ue001"}
+_FREED = {ord(letter): chr(blank) for blank, letter in _HELD.items()}
+
+
+class _Rows(Table):
+    """Breaks no number where a line ends.
+
+    Rich ends lines at every blank, a no-break one too: those are letters while it lays out.
+    """
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*map(_held, cells), **options)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in super().__rich_console__(console, options):
+            if isinstance(part, Segment):
+                yield part._replace(text=part.text.translate(_FREED))
+            else:
+                yield part
+
+
+def _held(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return shown.translate(_HELD)
+    if isinstance(shown, Text):
+        text = shown.copy()
+        text.plain = shown.plain.translate(_HELD)
+        return text
+    return shown
 
 
 def out() -> Console:
@@ -25,7 +58,7 @@ def messages() -> Console:
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
     """An empty table in the one style; the columns named in `right` are set to the right."""
-    made = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
+    made = _Rows(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return made

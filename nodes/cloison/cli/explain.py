@@ -14,7 +14,7 @@ from cloison.cli.ask import find_activity
 from cloison.cli.console import messages, out, table
 from cloison.cli.root import find_root, read_policy
 from cloison.errors import InputError
-from cloison.french import BLANK, THIN, typeset
+from cloison.french import typeset
 from cloison.identity.secrets import write_new
 from cloison.law import PolicySet
 from cloison.months import Month
@@ -32,8 +32,6 @@ from cloison.wire.gateway import Gateway
 from cloison.wire.node import system_clock
 
 _PRIVATE = 0o600
-_HELD = {ord(BLANK): "\ue000", ord(THIN): "\ue001"}
-_FREED = {ord(letter): chr(blank) for blank, letter in _HELD.items()}
 
 
 def explain_command(
@@ -97,15 +95,8 @@ def compute_one(gateway: Gateway, needs: Needs, month: Month, reference: str) ->
 
 
 def show_document(console: Console, document: Document) -> None:
-    """The notice on the terminal; no amount is broken where a line ends."""
-    # Rich ends lines at every blank, a no-break one too: those are letters while it lays out.
-    with console.capture() as laid:
-        _lay(console, document)
-    console.file.write(laid.get().translate(_FREED))
-
-
-def _lay(console: Console, document: Document) -> None:
-    console.print(_set(document.title, "bold underline"))
+    """The notice on the terminal."""
+    console.print(_paragraph(document.title, "bold underline"))
     facts = table("", "")
     facts.show_header = False
     for name, value in document.facts:
@@ -113,12 +104,20 @@ def _lay(console: Console, document: Document) -> None:
     console.print(facts)
     for part in document.parts:
         console.print()
-        console.print(_set(part.title, "bold"))
+        console.print(_paragraph(part.title, "bold"))
         for paragraph in part.paragraphs:
-            console.print(_set(paragraph))
+            console.print(_paragraph(paragraph))
         for grid in part.grids:
             console.print()
             console.print(_grid(grid))
+
+
+def _paragraph(text: str, style: str = "") -> Table:
+    # A table of one cell: only tables keep a number whole where a line ends.
+    made = table("")
+    made.show_header = False
+    made.add_row(_set(text, style))
+    return made
 
 
 def _grid(grid: Grid) -> Table:
@@ -135,4 +134,4 @@ def _text(cell: Cell) -> Text:
 
 
 def _set(text: str, style: str = "") -> Text:
-    return Text(typeset(text).translate(_HELD), style)
+    return Text(typeset(text), style)

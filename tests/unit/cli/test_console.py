@@ -1,10 +1,12 @@
 """French amounts and dates; decisions for the eye."""
 
 import io
+import re
 from datetime import date
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from cloison.cli.console import show_decision, table
 from cloison.french import french_count, french_date, french_euros, french_month
@@ -46,6 +48,19 @@ def test_french_date_is_in_words(day: date, text: str) -> None:
 
 def test_french_month_is_in_words() -> None:
     assert french_month(Month.of(2026, 12)) == "décembre 2026"
+
+
+@pytest.mark.parametrize("width", range(14, 40))
+def test_table_of_any_width_breaks_no_amount(width: int) -> None:
+    rows = table("a", "b")
+    rows.add_row(f"salaires et pensions : {french_euros(2958800)}", Text(french_euros(-78691)))
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(rows)
+    assert isinstance(console.file, io.StringIO)
+    written = console.file.getvalue()
+    assert "29\u202f588,00\u00a0€" in written or width < 27
+    assert "-786,91\u00a0€" in written or width < 27
+    assert not re.search("[\ue000\ue001]", written)
 
 
 def shown(decision: Decision) -> str:
