@@ -15,6 +15,7 @@ WORDS = {
     SetAside.UNDER_CORRECTION: "a month is under correction",
     SetAside.REFUSED: "the law refused a question",
     SetAside.FAILED: "a question came to no decision",
+    SetAside.HEAD_UNCLEAR: "the body's own file has not one applicant, or two partners",
     SetAside.OWN_FILE_INCOMPLETE: "the body's own file is incomplete",
     SetAside.AMOUNT_MISSING: "a payment was declared without its amount",
     SetAside.UNKNOWN_CODE: "a code the calculator does not know",

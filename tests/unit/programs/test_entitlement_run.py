@@ -221,10 +221,10 @@ def spoil_head(*roles: str) -> Callable[[FakeGateway], None]:
 
 
 SPOILED = {
-    "no head": (spoil_head("partner", "child"), SetAside.OWN_FILE_INCOMPLETE),
-    "two heads": (spoil_head("applicant", "applicant"), SetAside.OWN_FILE_INCOMPLETE),
-    "two partners": (spoil_head("applicant", "partner", "partner"), SetAside.OWN_FILE_INCOMPLETE),
-    "children alone": (spoil_head("child"), SetAside.OWN_FILE_INCOMPLETE),
+    "no head": (spoil_head("partner", "child"), SetAside.HEAD_UNCLEAR),
+    "two heads": (spoil_head("applicant", "applicant"), SetAside.HEAD_UNCLEAR),
+    "two partners": (spoil_head("applicant", "partner", "partner"), SetAside.HEAD_UNCLEAR),
+    "children alone": (spoil_head("child"), SetAside.HEAD_UNCLEAR),
     "temporary NIR": (spoil_temporary, SetAside.NO_PERMANENT_NIR),
     "not yet due": (
         spoil_status(release_pb2.PERIOD_STATUS_NOT_YET_DUE),

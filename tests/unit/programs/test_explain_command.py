@@ -136,6 +136,19 @@ def test_entitlement_explain_case_set_aside_says_why_and_gives_no_amount(
     assert "€" not in shown
 
 
+def test_entitlement_explain_household_without_a_head_says_so_and_names_nobody(
+    caf: FakeGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caf.add("C3", FakePerson(role="child"))
+    assert command_line.run([*EXPLAIN, "C3"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "ne dit pas qui est le demandeur" in shown
+    assert "L'organisme corrige la place de chacun au foyer" in shown
+    assert "Demandeur" not in shown
+    assert caf.asked == []
+
+
 @pytest.mark.usefixtures("caf")
 @pytest.mark.parametrize(
     ("arguments", "reason"),

@@ -45,7 +45,7 @@ def order_members(case: OpenedCase) -> OpenedCase:
     """
     roles = [_code(Role, member.role) for member in case.members]
     if roles.count(Role.APPLICANT) != 1 or roles.count(Role.PARTNER) > 1:
-        raise NotComputable(SetAside.OWN_FILE_INCOMPLETE)
+        raise NotComputable(SetAside.HEAD_UNCLEAR)
     ranked = sorted(zip(roles, case.members, strict=True), key=lambda pair: _ORDER[pair[0]])
     return replace(case, members=tuple(member for _, member in ranked))
 

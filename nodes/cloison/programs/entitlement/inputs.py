@@ -36,6 +36,8 @@ class SetAside(StrEnum):
     """The law refused a question the benefit needs."""
     FAILED = "FAILED"
     """A question came to no decision."""
+    HEAD_UNCLEAR = "HEAD_UNCLEAR"
+    """The body's own file names no applicant of the household, several, or two partners."""
     OWN_FILE_INCOMPLETE = "OWN_FILE_INCOMPLETE"
     """The body's own files lack the household, its housing or a person."""
     AMOUNT_MISSING = "AMOUNT_MISSING"

@@ -85,7 +85,8 @@ def notice_document(notice: Notice, policy: PolicySet) -> Document:
 def _facts(notice: Notice) -> Iterator[tuple[str, str]]:
     amount = notice.amount_cents
     yield "Dossier", notice.reference
-    yield "Demandeur", notice.name
+    if notice.name:
+        yield "Demandeur", notice.name
     yield (
         "Montant mensuel calculé",
         "aucun : dossier mis de côté" if amount is None else french_euros(amount),

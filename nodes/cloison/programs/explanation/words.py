@@ -166,6 +166,10 @@ WHY = {
         "Une question est restée sans réponse complète.",
         "Une réponse absente n'est pas comptée comme zéro.",
     ),
+    SetAside.HEAD_UNCLEAR: (
+        "Le dossier tenu par l'organisme ne dit pas qui est le demandeur : il n'en nomme aucun, en nomme plusieurs, ou nomme deux conjoints.",  # noqa: E501 - a sentence shown as it is
+        "Personne n'est choisi à la place de l'organisme.",
+    ),
     SetAside.OWN_FILE_INCOMPLETE: (
         "Le dossier tenu par l'organisme est incomplet : foyer, logement ou situation d'une personne.",  # noqa: E501 - a sentence shown as it is
         "Rien n'est supposé à la place de ce qui manque.",
@@ -201,6 +205,9 @@ NEXT = {
     SetAside.MONTH_NOT_YET_DUE: "Le calcul est refait quand le mois est exigible ou déclaré.",
     SetAside.SOURCE_LATE: "Le calcul est refait quand le payeur en retard a déclaré ce mois.",
     SetAside.UNDER_CORRECTION: "Le calcul est refait quand la correction est terminée.",
+    SetAside.HEAD_UNCLEAR: (
+        "L'organisme corrige la place de chacun au foyer ; signalez-lui toute erreur."
+    ),
     SetAside.OWN_FILE_INCOMPLETE: "Le dossier est à compléter auprès de l'organisme.",
 }
 """What opens the way again, where the reason says it."""
