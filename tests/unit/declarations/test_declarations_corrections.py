@@ -226,6 +226,22 @@ def test_load_difference_of_a_past_month_counts_there(cnav: Body, folder: Folder
     assert total.periods[0].records[0].values == (360_000, 265_000)
 
 
+def test_load_a_year_corrected_at_once_counts_in_each_of_its_months(
+    cnav: Body, folder: Folder
+) -> None:
+    year = [f"{month:02}2025" for month in range(1, 13)]
+    paid = [Declaration((Pay(day=f"28{month}"),), month=f"01{month}") for month in year]
+    lines = dsn_lines(Declaration())
+    for place, month in enumerate(year, 1):
+        amount = f"S21.G00.58.004,'-{place}.00'"
+        dates = [f"S21.G00.58.001,'01{month}'", f"S21.G00.58.002,'28{month}'"]
+        lines[-2:-2] = [*dates, "S21.G00.58.003,'03'", amount]
+    cnav.load(*map(folder.dsn, paid), folder.lines(recount(lines)))
+    months = cnav.fetch("monthly_resources", ("mns",), "2025-01", "2026-02").periods
+    counted = [[record.values[0] for record in month.records] for month in months]
+    assert counted == [*([140_000, -100 * place] for place in range(1, 13)), [], [140_000]]
+
+
 def test_load_difference_cites_what_it_corrects(cnav: Body, folder: Folder) -> None:
     cnav.load(folder.dsn(FIRST), folder.lines(dated("-150.00")))
     first, difference = february(cnav).records
