@@ -309,6 +309,8 @@ def open_parts(stream: CohortStream, batches: Batches, opener: PartOpener) -> It
         digests = person_digests(salts, [member.nir for member in sent.members])
         if len(answers) != len(sent.batches):
             raise PeerError("BAD_ANSWER", "cohort: not one answer for each batch")
+        if answers[-1].last != sent.run.last:
+            raise PeerError("BAD_ANSWER", "cohort: ends elsewhere than it was asked", "ask anew")
         for batch, answer in zip(sent.batches, answers, strict=True):
             of = batch.persons
             yield opener.open(batch, answer, sent.members[of], digests[of])
