@@ -733,6 +733,21 @@ def test_ask_many_ended_early_by_its_holder_with_a_true_receipt_is_refused(
     assert refused(cohort, cohort.plain()) == "BAD_ANSWER"
 
 
+def test_ask_many_answered_about_others_with_a_true_receipt_is_refused(
+    federation: Federation, cohort: Cohort
+) -> None:
+    def swap(response: ManyResponse) -> ManyResponse:
+        for batch in response.run.batches:
+            entry = parse_entry(batch.receipt.entry)
+            entry.cohort_part.person_digests[0] = bytes(32)
+            (receipt,) = federation.node(CNAV).append([entry.SerializeToString()])
+            batch.receipt.CopyFrom(receipt)
+        return response
+
+    federation.link(CAF, CNAV).after_part = swap
+    assert refused(cohort, cohort.plain()) == "BAD_RECEIPT"
+
+
 def test_ask_many_last_flag_moved_is_refused(federation: Federation, cohort: Cohort) -> None:
     def cut(response: ManyResponse) -> ManyResponse:
         if response.WhichOneof("part") == "run":
