@@ -294,30 +294,29 @@ def contest(world: World, days: int | None, ended: int | None = 20) -> None:
         keys = world.traces(body, [person])
         world.enter(body, contested_entry(signed, peer, keys, world.now))
     digest = sha256(raw).digest()
-    if days is not None:
+    for after, come_out in ((days, _tell), (ended, _maintain)):
+        if after is not None:
+            world.at(world.now + timedelta(days=after), partial(come_out, world, person, digest))
 
-        def tell() -> None:
-            keys = world.traces(CNAV, [person])
-            told = contestations_told_entry(
-                "cnav-rectification", AGENTS[5], [digest], keys, world.now
-            )
-            world.enter(CNAV, told)
 
-        world.at(world.now + timedelta(days=days), tell)
-    if ended is not None:
+def _tell(world: World, person: int, digest: bytes) -> None:
+    """The declarant is told of a contestation."""
+    keys = world.traces(CNAV, [person])
+    told = contestations_told_entry("cnav-rectification", AGENTS[5], [digest], keys, world.now)
+    world.enter(CNAV, told)
 
-        def maintain() -> None:
-            said = entry_pb2.ContestationAnswered(
-                contestation_hash=digest,
-                peer=CAF,
-                trace_keys=world.traces(CNAV, [person]),
-                activity="cnav-rectification",
-                agent=AGENTS[5],
-                says_hash=world.digest(),
-            )
-            world.enter(CNAV, entry_of(said, world.now))
 
-        world.at(world.now + timedelta(days=ended), maintain)
+def _maintain(world: World, person: int, digest: bytes) -> None:
+    """The contested line stays as it is, and its person is told why."""
+    said = entry_pb2.ContestationAnswered(
+        contestation_hash=digest,
+        peer=CAF,
+        trace_keys=world.traces(CNAV, [person]),
+        activity="cnav-rectification",
+        agent=AGENTS[5],
+        says_hash=world.digest(),
+    )
+    world.enter(CNAV, entry_of(said, world.now))
 
 
 def outages(world: World, month: Month) -> None:

@@ -13,6 +13,7 @@ from cloison.months import Month
 from cloison.store.catalogue import Dataset
 from cloison.store.database import Database
 from cloison.store.layouts import Getter, Layouts, unpack
+from cloison.store.many import split_keys
 
 Said = tuple[int, int | None, int, str | None]
 """Of a record of one person: period, slot, layout, payload."""
@@ -35,7 +36,7 @@ WITH RECURSIVE each (declarant) AS (
 )
 SELECT declarant FROM each
 WHERE (
-  SELECT count(*) FROM declared
+  SELECT count(DISTINCT period) FROM declared
   WHERE dataset = :dataset AND declarant = each.declarant
     AND period IN (SELECT value FROM json_each(:periods)) AND fraction = '11'
     AND until_load IS NULL
@@ -54,7 +55,6 @@ _CHANGED_SINCE = """
 SELECT subjects FROM change
 WHERE load > ?2 AND dataset = ?1 AND period BETWEEN ?3 AND ?4
 """
-_PERSON_BYTES = 16
 _DECLARED_BY = """
 SELECT DISTINCT subject FROM slot JOIN record ON record.slot = slot.id AND until_load IS NULL
 WHERE slot.dataset = ?1 AND slot.name > ?2 || '/' AND slot.name < ?2 || '0'
@@ -158,8 +158,7 @@ class Expectation:
         if persons is None:
             return None
         for (subjects,) in self._run(_CHANGED_SINCE, (*scope, self.since, max(self._first))):
-            starts = range(0, len(subjects), _PERSON_BYTES)
-            persons.update(subjects[at : at + _PERSON_BYTES] for at in starts)
+            persons.update(split_keys(subjects))
             if len(persons) > _MOST_PERSONS:
                 return None
         return persons

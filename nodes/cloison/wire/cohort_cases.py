@@ -77,7 +77,9 @@ def _require_members(people: RunPersons, cases: Sequence[ProvedCase]) -> None:
     if not stands or not all(
         digest in cases[place].person_digests for place, digest in zip(places, digests, strict=True)
     ):
-        raise PeerError("BAD_CASE_PROOF", "batch: a person stands in no case of it")
+        raise PeerError(
+            "BAD_CASE_PROOF", "batch: a person stands in no case of it, or a case is nobody's"
+        )
 
 
 def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_service_pb2.EntriesProof:

@@ -71,7 +71,7 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class _Held:
     """A batch's persons, by their row keys, and what is held of them."""
 
     batch: Batch
@@ -217,7 +217,7 @@ class CohortHolder:
                 raise PeerError(
                     "BATCH_GONE", "batch: answered too long ago", "ask anew for the rest"
                 )
-            answers.append(_answered(batch, sealed, receipt))
+            answers.append(_answer_of(batch, sealed, receipt))
         return answers
 
     def _answer(
@@ -238,9 +238,7 @@ class CohortHolder:
             node.vault.cohorts.keep_run(sent.salt_seed, run.people.nirs, statement.hash, sent.index)
             data = self._fetch(opened, run.people, persons, now)
             for batch, stood in zip(run.batches, places, strict=True):
-                some = _Answered(
-                    batch, persons[batch.persons], data.between(batch.first, batch.end)
-                )
+                some = _Held(batch, persons[batch.persons], data.between(batch.first, batch.end))
                 sealed = self._seal(opened, some, now)
                 in_cases = [cases[place] for place in stood]
                 if cases and self._call.peer != node.body:  # whom a correction must reach
@@ -249,11 +247,11 @@ class CohortHolder:
                 made.append((batch, sealed, entry))
         receipts = node.append([entry for _, _, entry in made])
         return [
-            _answered(batch, sealed, receipt)
+            _answer_of(batch, sealed, receipt)
             for (batch, sealed, _), receipt in zip(made, receipts, strict=True)
         ]
 
-    def _seal(self, opened: _Open, some: _Answered, now: datetime) -> bytes:
+    def _seal(self, opened: _Open, some: _Held, now: datetime) -> bytes:
         """The sealed release of a batch, kept for a stream that is cut."""
         statement, batch = opened.statement, some.batch
         plain = build_cohort_release(statement, opened.label, some.data.table)
@@ -265,7 +263,7 @@ class CohortHolder:
     def _entry(
         self,
         opened: _Open,
-        some: _Answered,
+        some: _Held,
         digests: Sequence[bytes],
         sealed: bytes,
         cases: Sequence[ProvedCase],
@@ -289,7 +287,7 @@ class CohortHolder:
     def _remember(
         self,
         opened: _Open,
-        some: _Answered,
+        some: _Held,
         load: int,
         cases: Sequence[int],
         stood: Sequence[int],
@@ -371,7 +369,7 @@ def _kind(statement: Statement, cohort: Cohort) -> CaseKind | None:
     return CaseKind(cohort.case_type, statement.question.activity, cohort.case_month)
 
 
-def _answered(
+def _answer_of(
     batch: Batch, sealed: bytes, receipt: receipt_pb2.Receipt
 ) -> gateway_service_pb2.CohortAnswer:
     return gateway_service_pb2.CohortAnswer(

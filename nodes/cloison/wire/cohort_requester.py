@@ -278,6 +278,13 @@ class Passing:
         with node.store.transaction():
             for batch, answer, leaf in zip(sent.batches, answers, leaves, strict=True):
                 self._keep_sealed(batch, sent.row_keys[batch.persons], answer, leaf, now)
+        new = [
+            one
+            for one in zip(sent.batches, answers, sent.cases, leaves, strict=True)
+            if node.index.first("came", part_key(statement.hash, one[0].index)) is None
+        ]
+        if not new:
+            return
         with node.vault.transaction():
             trace_keys = node.vault.trace_keys(sent.row_keys, utc_day(now))
         entries = [
@@ -293,13 +300,9 @@ class Passing:
                 cases=cases,
                 received=leaf,
             )
-            for batch, answer, cases, leaf in zip(
-                sent.batches, answers, sent.cases, leaves, strict=True
-            )
-            if node.index.first("came", part_key(statement.hash, batch.index)) is None
+            for batch, answer, cases, leaf in new
         ]
-        if entries:
-            node.enter(entries)
+        node.enter(entries)
 
     def _keep_sealed(
         self,

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -159,19 +160,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
 
 
-@pytest.fixture(autouse=True)
-def permitted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], None]:
+def decide_as(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
     """No text read opens a cohort to a benefit: the mechanics are tested as if one did."""
 
-    def decide_as(outcome: Outcome) -> None:
-        def decided(policy: PolicySet, *arguments: Any) -> Decision:
-            made = decide(policy, *arguments)
-            return replace(made, outcome=outcome, reason="PERMITTED", nearest=(), rules=())
+    def decided(policy: PolicySet, *arguments: Any) -> Decision:
+        made = decide(policy, *arguments)
+        return replace(made, outcome=outcome, reason="PERMITTED", nearest=(), rules=())
 
-        monkeypatch.setattr(conclude, "decide", decided)
+    monkeypatch.setattr(conclude, "decide", decided)
 
-    decide_as(Outcome.PERMIT)
-    return decide_as
+
+@pytest.fixture(autouse=True)
+def permitted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], None]:
+    """Every question is permitted; called with another outcome, that one is decided."""
+    decide_as(monkeypatch, Outcome.PERMIT)
+    return partial(decide_as, monkeypatch)
 
 
 def refused(cohort: Cohort, batches: Sequence[Run]) -> str:

@@ -7,16 +7,14 @@ from typing import Any, cast
 
 import pytest
 from tests.federation import CAF, CNAV, Federation, Program
-from tests.unit.wire.test_wire_cohort import Answer, Cohort, only
+from tests.unit.wire.test_wire_cohort import Answer, Cohort, decide_as, only
 
 from cloison.errors import CloisonError, PeerError
-from cloison.exchange import conclude, limits
+from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import parse_statement
 from cloison.identity import parse_nir
-from cloison.law import PolicySet
-from cloison.law.decide import decide
-from cloison.law.question import Decision, Outcome
+from cloison.law.question import Outcome
 from cloison.v1 import gateway_service_pb2, receipt_pb2, release_pb2, statement_pb2
 from cloison.wire import cohort_client
 from cloison.wire.cohort import Batch
@@ -124,14 +122,8 @@ class Opened:
 
 @pytest.fixture
 def opened(federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """No text read opens a cohort to a benefit: the checks are tested as if one did."""
-
-    def decided(policy: PolicySet, *arguments: object) -> Decision:
-        made = decide(policy, *arguments)  # type: ignore[arg-type] # as it was called
-        return replace(made, outcome=Outcome.PERMIT, reason="PERMITTED", nearest=(), rules=())
-
     monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
-    monkeypatch.setattr(conclude, "decide", decided)
+    decide_as(monkeypatch, Outcome.PERMIT)
     cohort = Cohort(ppa)
     header = cohort.header()
     _, first, _ = cohort.ask(cohort.plain(), header)

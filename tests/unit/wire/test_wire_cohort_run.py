@@ -1,21 +1,26 @@
 """Runs: batches that travel together, each entered, sealed, counted and answered by itself."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from tests.federation import ANNE, CAF, CNAV, Federation, ManyResponse, Program
-from tests.unit.wire.test_wire_cohort import Answer, Cohort, Response, parts, people, refused
+from tests.unit.wire.test_wire_cohort import (
+    Answer,
+    Cohort,
+    Response,
+    decide_as,
+    parts,
+    people,
+    refused,
+)
 from tests.unit.wire.test_wire_cohort_law import ONCE_A_CASE, under
 
 from cloison.bodies import BodyId
 from cloison.errors import CloisonError, InputError, PeerError
-from cloison.exchange import conclude, limits
+from cloison.exchange import limits
 from cloison.exchange.entries import parse_entry
 from cloison.exchange.statement import Cohort as Announced
-from cloison.law import PolicySet
-from cloison.law.decide import decide
-from cloison.law.question import Decision, Outcome
+from cloison.law.question import Outcome
 from cloison.v1 import entry_pb2, gateway_service_pb2, statement_pb2
 from cloison.wire.cohort import Batch, batches_of, read_persons
 from cloison.wire.cohort_client import Batches
@@ -32,13 +37,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def permitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No text read opens a cohort to a benefit: the mechanics are tested as if one did."""
-
-    def decided(policy: PolicySet, *arguments: object) -> Decision:
-        made = decide(policy, *arguments)  # type: ignore[arg-type] # as it was called
-        return replace(made, outcome=Outcome.PERMIT, reason="PERMITTED", nearest=(), rules=())
-
-    monkeypatch.setattr(conclude, "decide", decided)
+    decide_as(monkeypatch, Outcome.PERMIT)
 
 
 @pytest.fixture
