@@ -20,12 +20,17 @@ NEW_EUROS = "1111.11"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A federation of its own, the declaration of its canary, and their contested line."""
+    """A federation of its own, the declaration of its canary, and their contested line.
+
+    Attributes:
+        entered: How many contestations each body's ledger held then; a test may add another.
+    """
 
     federation: Federation
     declaration: dict[str, Any]
     line: dict[str, Any]
     contested: dict[str, Any]
+    entered: dict[str, int]
 
     def cloison(self, *words: str) -> str:
         """A command at this federation; what it prints."""
@@ -49,12 +54,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory, made: Made) -> Iterator[Show
     line = next(one for one in declaration["lines"] if one["mns_cents"] == 91_827_36)
     words = ("prefill", "contest", *about, "--line", line["line"], "--says", SAYS, "--json")
     contested = json.loads(succeed(cloison(*words, *options)).stdout)
-    yield Shown(own, declaration, line, contested)
+    entered = {body: len(entries(own, body, "contested")) for body in ("caf", "cnav")}
+    yield Shown(own, declaration, line, contested, entered)
     stop(own.nodes)
 
 
-def entries(shown: Shown, body: str, kind: str) -> list[Entry]:
-    reader = EntryReader(shown.federation.node(body).folder / "ledger/traces")
+def entries(federation: Federation, body: str, kind: str) -> list[Entry]:
+    reader = EntryReader(federation.node(body).folder / "ledger/traces")
     found = (Entry.FromString(data) for _, data in reader.entries(0, reader.size))
     return [entry for entry in found if entry.WhichOneof("kind") == kind]
 
@@ -104,18 +110,18 @@ def _replacing(line: str, order: int) -> str:
 
 
 def test_prefill_lines_name_their_payer_and_stand_in_the_holders_ledger(shown: Shown) -> None:
-    decided = len(entries(shown, "cnav", "decided"))
+    decided = len(entries(shown.federation, "cnav", "decided"))
     for line in shown.declaration["lines"]:
         assert line["source"].startswith(line["payer"])
         assert line["holder"] != "cnav" or line["receipt"]["leaf_index"] <= decided
-    deposited = [one.deposited for one in entries(shown, "caf", "deposited")]
+    deposited = [one.deposited for one in entries(shown.federation, "caf", "deposited")]
     assert {(one.activity, one.output) for one in deposited} == {("caf-prefill", "declaration")}
 
 
 def test_contest_is_entered_at_both_nodes_and_nothing_of_it_is_readable(shown: Shown) -> None:
     assert shown.contested["holder"] == "cnav"
     for body in ("caf", "cnav"):
-        assert len(entries(shown, body, "contested")) == 1
+        assert shown.entered[body] == 1
         folder = shown.federation.node(body).folder
         for path in folder.rglob("*"):
             if path.is_file():
@@ -138,13 +144,13 @@ def test_contest_reaches_the_payer_and_is_closed_by_its_correction(
     shown.cloison("contestations", "cnav", *payer, "--out", str(file), "--agent", "dupont")
     (told,) = json.loads(file.read_text("utf-8"))["contestations"]
     assert (told["nir"], told["says"]) == (shown.federation.canary.nir, SAYS)
-    assert len(entries(shown, "cnav", "contestations_told")) == 1
+    assert len(entries(shown.federation, "cnav", "contestations_told")) == 1
 
     options = shown.federation.place.state_options()
     succeed(cloison("load", "cnav", str(correct(shown, tmp_path)), *options))
     answer = _answer(shown)
     assert answer == {"version": 2, "changed": True}
-    assert len(entries(shown, "cnav", "contestation_answered")) == 1
+    assert len(entries(shown.federation, "cnav", "contestation_answered")) == 1
     about = ("--case", shown.federation.canary.claim, "--month", "2026-06")
     lines = json.loads(shown.cloison("prefill", "show", *about, "--json"))["lines"]
     now = [one for one in lines if one["source"] != shown.line["source"]]

@@ -5,7 +5,7 @@ What names the person is sealed, and erased with the answer.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -123,6 +123,10 @@ class ContestationRows:
         )
         return map(_row, rows)
 
+    def of_person(self, subject: bytes) -> list[ContestedLine]:
+        """The contestations of the lines of one person, by row key."""
+        return [_row(row) for row in self._ask(f"{_ALL} WHERE subject = ?", subject)]
+
     def one(self, contestation_hash: bytes) -> ContestedLine | None:
         """The contestation of this hash."""
         rows = self._ask(f"{_ALL} WHERE hash = ?", contestation_hash)
@@ -147,6 +151,12 @@ class ContestationRows:
             answer.version,
             int(answer.changed),
             contestation_hash,
+        )
+
+    def forget(self, hashes: Iterable[bytes]) -> None:
+        """Nothing is kept of these contestations, open or answered."""
+        self._database.connection.executemany(
+            "DELETE FROM contestation WHERE hash = ?", [(one,) for one in hashes]
         )
 
     def _line(

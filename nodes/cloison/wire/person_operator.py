@@ -12,6 +12,7 @@ from cloison.identity import parse_nir
 from cloison.ledger.tree import leaf_hash
 from cloison.v1 import entry_pb2, persons_service_pb2, receipt_pb2
 from cloison.wire.access_contests import ContestedAccess, Words
+from cloison.wire.contestation_rows import ContestedLine
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
@@ -81,12 +82,14 @@ class OperatorDesk:
         return receipt
 
     def erase(self, nir_text: str, why: str) -> receipt_pb2.Receipt:
-        """Enters it, then erases the person's key, their salts and their words.
+        """Enters it, then erases the person's key, their salts, their words and contested lines.
 
-        The entry first: a key that is gone without a word would look like one never used.
+        The entry first: a key that is gone without a word would look like one never used. What they
+        contest and nobody answered is ended first, by whoever answers: it is not withdrawn here.
 
         Raises:
             InputError: `BAD_NIR`, `MALFORMED`.
+            PeerError: `CONTESTATION_OPEN`: a declarant has still to be told, or to declare.
             StorageError: the vault or the ledger refused; asked again, it is done whole.
         """
         node, now = self._node, self._node.clock()
@@ -94,14 +97,27 @@ class OperatorDesk:
             raise InputError("MALFORMED", "why: unknown", f"one of: {', '.join(ERASED_WHY)}")
         nir = parse_nir(nir_text)
         row = node.row_key(nir)
+        contested = node.vault.contestations.of_person(row)
+        if any(self._is_open(one) for one in contested):
+            raise PeerError(
+                "CONTESTATION_OPEN",
+                "person: a line they contest is not answered yet",
+                "end it first: `cloison contestations BODY`, `--payer`, then `--maintain`",
+            )
         with node.vault.transaction():
             traces = node.vault.trace_keys([row], utc_day(now))
         erased = entry_pb2.TraceKeyErased(why=why, trace_keys=traces)
         (receipt,) = node.append([entry_of(erased, now)])
         with node.vault.lasting():
             node.vault.erase_person(row, nir)
+            node.vault.contestations.forget(one.hash for one in contested)
         node.vault.empty_log()
         return receipt
+
+    def _is_open(self, one: ContestedLine) -> bool:
+        index = self._node.index  # one whose entry a crash took was not acknowledged
+        entered = index.first("contested", one.hash) is not None
+        return entered and index.first("answered", one.hash) is None
 
     def _entry(self, row: ContestedAccess) -> tuple[int, entry_pb2.AccessContested, bytes] | None:
         """Time, content and leaf hash of the entry a row belongs to."""

@@ -87,7 +87,14 @@ class RetentionDesk:
         drop_days_before(DayBook(node).folder, date.fromisoformat(pruned.first_day))
         with node.vault.lasting():
             node.vault.access_contests.prune(minimum)
+            node.vault.contestations.forget(self._without_entry())
         return Pruned(minimum, removed)
+
+    def _without_entry(self) -> list[bytes]:
+        """The contestations whose entry is no longer kept."""
+        node = self._node
+        contested = node.vault.contestations.all()
+        return [one.hash for one in contested if node.index.first("contested", one.hash) is None]
 
     def _kept_from(self) -> date:
         """The first day whose traces must still be kept."""

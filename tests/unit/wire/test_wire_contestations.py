@@ -1,7 +1,6 @@
 """A person contests a line: from the program to the holder, to the declarant, to the answer."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,10 +17,10 @@ from tests.federation import (
     Aborted,
     Federation,
     Program,
-    Someone,
     fill_disk,
     run,
 )
+from tests.unit.wire.contesting import SAYS, contest_of, item_of, send
 from tests.unit.wire.persons import Reader
 
 from cloison.errors import CloisonError, PeerError
@@ -32,14 +31,12 @@ from cloison.months import Month
 from cloison.programs.person.sentences import Sentences
 from cloison.store import NewRecord, SlotName
 from cloison.v1 import contestation_pb2, exchange_service_pb2
-from cloison.wire import questions, servicers
+from cloison.wire import servicers
 from cloison.wire.contestations import ContestationDesk
 from cloison.wire.contestations_told import DeclarantDesk
-from cloison.wire.gateway import Contest
 from cloison.wire.person_operator import OperatorDesk
 
 PAYER = "73282932000074"
-SAYS = "Je n'ai pas travaillé là en février"
 RECTIFICATION = "cnav-rectification"
 
 
@@ -53,27 +50,6 @@ def agent(federation: Federation) -> str:
 @pytest.fixture
 def prefill(federation: Federation) -> Program:
     return federation.program("caf-prefill")
-
-
-def contest_of(prefill: Program, who: Someone = ANNE, **changes: Any) -> Contest:
-    """The prefilled line of February, contested by its person."""
-    case = prefill.open_case("C2" if who is DENIS else "C1", "prefill")
-    member = next(one for one in case.members if one.nir == who.nir)
-    asked = prefill.question(case, member, purpose="prefill", fields=("mns", "nature", "payer"))
-    item = prefill.item(asked)
-    (answer,) = prefill.put(item)
-    reply = replace(prefill.open(item, answer), salts=(item.persons[0].salt,))
-    assert reply.release is not None
-    plain = Contest(asked, reply, 0, FIRST, f"dsn-{FIRST}", 1, SAYS, 120_000)
-    return replace(plain, **changes)
-
-
-def item_of(prefill: Program, contest: Contest) -> contestation_pb2.ContestItem:
-    return questions.build_contest(prefill.keys, contest, prefill.federation.clock())
-
-
-def send(prefill: Program, item: contestation_pb2.ContestItem) -> Any:
-    return run(prefill.federation.sender(prefill.body).send(prefill.activity, item))
 
 
 def take(federation: Federation, item: contestation_pb2.ContestItem, peer: Any = CAF) -> str:
@@ -553,6 +529,34 @@ def test_maintain_leaves_the_person_free_to_contest_the_line_again(
     maintain(federation, told)
     assert take(federation, item_of(prefill, contest_of(prefill, says="Si, j'insiste"))) == ""
     assert len(list(federation.node(CNAV).vault.contestations.open())) == 1
+
+
+def test_erase_waits_for_the_end_of_what_the_person_contests_then_leaves_no_link(
+    federation: Federation, prefill: Program, told: bytes
+) -> None:
+    node = federation.node(CNAV)
+    with pytest.raises(PeerError) as caught:
+        OperatorDesk(node).erase(ANNE.nir, "erasure-ordered")
+    assert caught.value.reason == "CONTESTATION_OPEN"
+    assert federation.entries(CNAV, "trace_key_erased") == []
+    send(prefill, item_of(prefill, contest_of(prefill, DENIS)))
+    maintain(federation, told)
+    OperatorDesk(node).erase(ANNE.nir, "erasure-ordered")
+    (left,) = node.vault.contestations.all()
+    assert left.subject == node.row_key(DENIS.nir)
+
+
+def test_erase_takes_a_contestation_along_that_a_crash_left_without_its_entry(
+    federation: Federation, prefill: Program
+) -> None:
+    item = item_of(prefill, contest_of(prefill))
+    fill_disk(federation.node(CNAV).traces)
+    assert take(federation, item) == "LEDGER_WRITE"
+    federation.kill(CNAV)
+    node = federation.node(CNAV)
+    assert len(list(node.vault.contestations.open())) == 1
+    OperatorDesk(node).erase(ANNE.nir, "erasure-ordered")
+    assert list(node.vault.contestations.all()) == []
 
 
 @pytest.mark.usefixtures("agent")

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from tests.federation import ANNE, CAF, CNAV, NOW, Federation
+from tests.unit.wire.contesting import contest_of, item_of, send
 from tests.unit.wire.persons import Reader, ask, next_day
 
 from cloison.bodies import BodyId
@@ -70,6 +71,23 @@ def test_prune_is_done_at_start_and_a_person_still_proves_the_rest(federation: F
     assert [day.count for day in traces.days if day.count] == []
     assert traces.days[0].first >= node.traces.minimum
     assert traces.days[0].day <= LATER.date().replace(year=LATER.year - 3)
+
+
+def test_prune_forgets_what_was_contested_in_entries_that_go(federation: Federation) -> None:
+    prefill = federation.program("caf-prefill")
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    node = grown(federation)
+    assert len(list(node.vault.contestations.open())) == 1
+    RetentionDesk(node).daily()
+    assert list(node.vault.contestations.all()) == []
+
+
+def test_prune_keeps_what_was_contested_in_entries_that_stay(federation: Federation) -> None:
+    node = grown(federation)
+    prefill = federation.program("caf-prefill")
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    assert RetentionDesk(node).daily() is not None
+    assert len(list(node.vault.contestations.open())) == 1
 
 
 def test_prune_of_days_still_to_be_kept_is_refused(federation: Federation) -> None:
