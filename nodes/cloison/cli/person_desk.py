@@ -145,7 +145,8 @@ def erase(
 ) -> None:
     """Erase a person's trace key at a node: nothing tells any more which entries are about them.
 
-    The ledger does not change, and is verified as before. It cannot be undone.
+    The ledger does not change, and is verified as before. It cannot be undone. Refused while a line
+    that they contest waits for an answer.
 
     Example: cloison person erase caf --identity person.json --why erasure-ordered
     """
