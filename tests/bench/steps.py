@@ -150,7 +150,7 @@ def _hear(
     check_time(statement, call.now)
     nirs = check_persons(statement.person_digests, item.persons)
     watch.lap("time and digest")
-    persons = holder._keep(statement, nirs, item.persons)
+    persons = holder._keep(statement, nirs, item.persons, call.now)
     watch.lap("keep salt and NIR")
     return Heard(statement, item.statement, persons, keys)
 

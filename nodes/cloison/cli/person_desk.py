@@ -146,7 +146,7 @@ def erase(
     """Erase a person's trace key at a node: nothing tells any more which entries are about them.
 
     The ledger does not change, and is verified as before. It cannot be undone. Refused while a line
-    that they contest waits for an answer.
+    that they contest waits for an answer; cases and received data keep them until they end.
 
     Example: cloison person erase caf --identity person.json --why erasure-ordered
     """
@@ -158,8 +158,12 @@ def erase(
     with channel(place, node) as opened, told():
         stub = persons_service_pb2_grpc.PersonDeskServiceStub(opened)
         request = persons_service_pb2.EraseTraceKeyRequest(nir=nir, why=why)
-        receipt = stub.EraseTraceKey(request, timeout=CALL_SECONDS).receipt
-    _entered(_checked(place, node, receipt), as_json=as_json)
+        response = stub.EraseTraceKey(request, timeout=CALL_SECONDS)
+    kept = response.kept_until_ms
+    until = _time(kept).isoformat() if kept else None
+    _entered(_checked(place, node, response.receipt), as_json=as_json, kept_until=until)
+    if until is not None and not as_json:
+        typer.echo(f"a case names them until {until}: erase again after it")
 
 
 def _node(
@@ -175,10 +179,10 @@ def _checked(place: Place, node: NodeAt, receipt: receipt_pb2.Receipt) -> Checke
     return verify_receipt(receipt, lambda note: verify_checkpoint(note, verifier))
 
 
-def _entered(checked: Checked, *, as_json: bool) -> None:
+def _entered(checked: Checked, *, as_json: bool, **more: str | None) -> None:
     kind = checked.entry.WhichOneof("kind")
     if as_json:
-        typer.echo(json.dumps({"leaf_index": checked.leaf_index, "kind": kind}))
+        typer.echo(json.dumps({"leaf_index": checked.leaf_index, "kind": kind, **more}))
     else:
         typer.echo(f"entered: {kind}, entry {checked.leaf_index}")
 

@@ -484,16 +484,20 @@ class EraseTraceKeyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
+    KEPT_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    kept_until_ms: _builtins.int
+    """When the last case that still names the person is over; 0: none does. To be asked again then."""
     @_builtins.property
     def receipt(self) -> _receipt_pb2.Receipt: ...
     def __init__(
         self,
         *,
         receipt: _receipt_pb2.Receipt | None = ...,
+        kept_until_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_until_ms", b"kept_until_ms", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

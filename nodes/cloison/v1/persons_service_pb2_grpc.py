@@ -238,7 +238,8 @@ class PersonDeskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseTraceKey(self, request, context):
-        """The person's trace key is gone when this returns: nothing tells any more which entries are about them.
+        """The person's trace key is gone when this returns: nothing tells any more which entries are about them, but
+        for what is under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -104,7 +104,9 @@ class PersonDeskServiceStub:
     """Accesses contested, oldest first, with what the person said."""
     AnswerContested: _grpc.UnaryUnaryMultiCallable[_persons_service_pb2.AnswerContestedRequest, _persons_service_pb2.AnswerContestedResponse]
     EraseTraceKey: _grpc.UnaryUnaryMultiCallable[_persons_service_pb2.EraseTraceKeyRequest, _persons_service_pb2.EraseTraceKeyResponse]
-    """The person's trace key is gone when this returns: nothing tells any more which entries are about them."""
+    """The person's trace key is gone when this returns: nothing tells any more which entries are about them, but
+    for what is under way.
+    """
 
 @_typing.type_check_only
 class PersonDeskServiceAsyncStub(PersonDeskServiceStub):
@@ -115,7 +117,9 @@ class PersonDeskServiceAsyncStub(PersonDeskServiceStub):
     """Accesses contested, oldest first, with what the person said."""
     AnswerContested: _aio.UnaryUnaryMultiCallable[_persons_service_pb2.AnswerContestedRequest, _persons_service_pb2.AnswerContestedResponse]  # type: ignore[assignment]
     EraseTraceKey: _aio.UnaryUnaryMultiCallable[_persons_service_pb2.EraseTraceKeyRequest, _persons_service_pb2.EraseTraceKeyResponse]  # type: ignore[assignment]
-    """The person's trace key is gone when this returns: nothing tells any more which entries are about them."""
+    """The person's trace key is gone when this returns: nothing tells any more which entries are about them, but
+    for what is under way.
+    """
 
 class PersonDeskServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the operator of a node does for persons; open to the node's own certificate."""
@@ -141,6 +145,8 @@ class PersonDeskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _persons_service_pb2.EraseTraceKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_persons_service_pb2.EraseTraceKeyResponse, _abc.Awaitable[_persons_service_pb2.EraseTraceKeyResponse]]:
-        """The person's trace key is gone when this returns: nothing tells any more which entries are about them."""
+        """The person's trace key is gone when this returns: nothing tells any more which entries are about them, but
+        for what is under way.
+        """
 
 def add_PersonDeskServiceServicer_to_server(servicer: PersonDeskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

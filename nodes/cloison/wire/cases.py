@@ -100,7 +100,7 @@ class CaseDesk:
 
     def _is_over(self, activity: str, month: Month, basis: _Basis) -> bool:
         """A case of this month ended, otherwise than set aside: nobody is asked about twice."""
-        case = self._node.vault.latest_case(activity, month, basis.reference)
+        case = self._node.vault.cases.latest(activity, month, basis.reference)
         if case is None or not case.closed:
             return False
         closed = self._node.index.first("closed", case.leaf_hash)
@@ -126,7 +126,7 @@ class CaseDesk:
         node = self._node
         now = node.clock()
         live = {
-            basis.reference: node.vault.live_case(activity, case_type, month, basis.reference, now)
+            basis.reference: node.vault.cases.live(activity, case_type, month, basis.reference, now)
             for basis in bases
         }
         new = [basis for basis in bases if live[basis.reference] is None]
@@ -170,7 +170,7 @@ class CaseDesk:
                     closed=False,
                     members=people,
                 )
-                node.vault.keep_case(case)
+                node.vault.cases.keep(case)
                 opened[basis.reference] = case
         return opened
 
@@ -253,7 +253,7 @@ class CaseDesk:
         entry = case_renewed_entry(case_leaf_hash, valid_until, now)
         (receipt,) = self._node.append([entry])
         with self._node.vault.lasting():
-            self._node.vault.renew_case(case_leaf_hash, receipt.leaf_index, valid_until)
+            self._node.vault.cases.renew(case_leaf_hash, receipt.leaf_index, valid_until)
         return receipt.leaf_index
 
     def _end_of_traces(self, day: date) -> datetime:
@@ -286,7 +286,7 @@ class CaseDesk:
         # The vault first, on disk: a case closed there but not yet in the ledger answers nothing.
         with self._node.vault.lasting():
             for leaf in case_leaf_hashes:
-                self._node.vault.close_case(leaf)
+                self._node.vault.cases.close(leaf)
         now = self._node.clock()
         receipts = self._node.append(
             [case_closed_entry(leaf, outcome, now) for leaf in case_leaf_hashes]
@@ -294,7 +294,7 @@ class CaseDesk:
         return [receipt.leaf_index for receipt in receipts]
 
     def _own(self, activity: str, case_leaf_hash: bytes) -> CaseFile:
-        case = self._node.vault.case(case_leaf_hash)
+        case = self._node.vault.cases.one(case_leaf_hash)
         if case is None or case.activity != activity:
             raise PeerError("CASE_UNKNOWN", "case: not one of this activity's", "open a case")
         return case

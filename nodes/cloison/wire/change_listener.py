@@ -163,7 +163,7 @@ class ChangeListener:
         return statement
 
     def _case(self, statement: Statement, told: entry_pb2.ChangeTold) -> CaseFile:
-        case = self._node.vault.case(told.case_leaf_hash)
+        case = self._node.vault.cases.one(told.case_leaf_hash)
         of_question = statement.cohort is not None or statement.case_leaf_hash == (
             told.case_leaf_hash
         )
@@ -209,7 +209,7 @@ class ChangeListener:
         purposes = node.policy.activities[activity].purposes
         latest: dict[tuple[str, Month], CaseFile] = {}
         for leaf in heard:
-            case = node.vault.case(leaf)
+            case = node.vault.cases.one(leaf)
             if case is None or case.valid_until <= now or self._ended(case) == _WITHDRAWN:
                 continue
             # The holder does not know of an objection made here: it tells on; nobody is given it.
@@ -233,7 +233,7 @@ class ChangeListener:
         """Where the last case of the claim was opened that was decided; -1 where none was."""
         decided = [
             one.leaf_index
-            for one in self._node.vault.closed_cases(case.activity, case.month, case.reference)
+            for one in self._node.vault.cases.closed(case.activity, case.month, case.reference)
             if self._ended(one) == _DECIDED
         ]
         return max(decided, default=-1)

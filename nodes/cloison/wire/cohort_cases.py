@@ -92,7 +92,7 @@ def prove_cases(node: Node, case_leaf_hashes: Sequence[bytes]) -> gateway_servic
     limits.check_count("cases of a run", len(case_leaf_hashes), 1, limits.COHORT_RUN_PERSONS)
     if len(set(case_leaf_hashes)) != len(case_leaf_hashes):
         raise InputError("MALFORMED", "batch: one case is named twice")
-    places = node.vault.places(case_leaf_hashes)
+    places = node.vault.cases.places(case_leaf_hashes)
     if len(places) != len(case_leaf_hashes):
         raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
     if any(place.closed for place in places.values()):

@@ -235,7 +235,9 @@ class CohortHolder:
         persons = row_keys(node.row_secret, run.people.nirs)
         made = []
         with node.vault.transaction():
-            node.vault.cohorts.keep_run(sent.salt_seed, run.people.nirs, statement.hash, sent.index)
+            node.vault.openings.keep_run(
+                sent.salt_seed, run.people.nirs, statement.hash, sent.index, now
+            )
             data = self._fetch(opened, run.people, persons, now)
             for batch, stood in zip(run.batches, places, strict=True):
                 some = _Held(batch, persons[batch.persons], data.between(batch.first, batch.end))

@@ -1,19 +1,14 @@
-"""What the vault keeps of cohorts: who was in each run, and the answers to the last of them."""
+"""What the vault keeps of cohorts: the answers to the last of their batches."""
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
 
-from cloison.errors import PeerError
 from cloison.exchange import limits
 from cloison.exchange.statement import to_milliseconds
-from cloison.identity import Nir
 from cloison.store import Database
 
 DECISION = -1
 """In a batch's place: the answer to the cohort's statement."""
-
-_BATCH = b"cloison/v1 vault batch\n"
 
 
 class CohortRecords:
@@ -24,28 +19,6 @@ class CohortRecords:
 
     def _run(self, sql: str, *values: bytes | int) -> sqlite3.Cursor:
         return self._database.connection.execute(sql, values)
-
-    def keep_run(self, seed: bytes, nirs: Sequence[Nir], statement_hash: bytes, part: int) -> None:
-        """Keeps who is in a run, sealed; `part` is its first batch.
-
-        Raises:
-            PeerError: `SALT_REUSED`: the seed came with another run.
-        """
-        sealed = self._database.seal("".join(nirs).encode("ascii"), _BATCH + seed)
-        kept = self._run(
-            "INSERT INTO cohort_batch VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            seed,
-            statement_hash,
-            part,
-            sealed,
-        )
-        if kept.rowcount:
-            return
-        query = "SELECT statement_hash, part FROM cohort_batch WHERE salt_seed = ?"
-        if self._run(query, seed).fetchone() != (statement_hash, part):
-            raise PeerError(
-                "SALT_REUSED", "batch: its salt seed was used before", "draw 32 fresh bytes"
-            )
 
     def keep_answer(self, statement_hash: bytes, part: int, sealed: bytes, now: datetime) -> None:
         """Keeps an answer for a stream that is cut; of a cohort's batches, the last few."""

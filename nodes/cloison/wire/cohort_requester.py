@@ -195,7 +195,9 @@ class Passing:
         digests = person_digests(cohort_salts(seed, len(nirs)), nirs)
         if self.statement.holder != node.body:  # its own holder side keeps them otherwise
             with node.vault.transaction():
-                node.vault.cohorts.keep_run(seed, nirs, self.statement.hash, run.index)
+                node.vault.openings.keep_run(
+                    seed, nirs, self.statement.hash, run.index, node.clock()
+                )
         leaves = dict(enumerate(run.case_leaf_hashes))
         cases = [
             [leaves[place] for place in stood if place in leaves]

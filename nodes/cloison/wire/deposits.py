@@ -98,7 +98,7 @@ class DepositDesk:
         entry = parse_entry(data)
         labels = entry.deposited.labels
         joined = b"".join(one.SerializeToString(deterministic=True) for one in labels)
-        case = self._node.vault.case(deposit.case_leaf_hash)
+        case = self._node.vault.cases.one(deposit.case_leaf_hash)
         self._node.store.keep_output(
             Output(
                 deposit_hash=entry.deposited.content_hash,
@@ -123,7 +123,7 @@ class DepositDesk:
             raise PeerError("DESTROYED", "deposit: it was destroyed")
 
     def _case(self, activity: str, case_leaf_hash: bytes) -> CaseFile:
-        case = self._node.vault.case(case_leaf_hash)
+        case = self._node.vault.cases.one(case_leaf_hash)
         if case is None or case.activity != activity:
             raise PeerError("CASE_UNKNOWN", "deposit: not for a case of this activity")
         if case.closed or case.valid_until <= self._node.clock():

@@ -82,7 +82,7 @@ class DestructionDesk:
         return [self._receipt("destroyed", leaf) for leaf in leaves]
 
     def _own(self, activity: str, leaf: bytes) -> CaseFile:
-        case = self._node.vault.case(leaf)
+        case = self._node.vault.cases.one(leaf)
         if case is None or case.activity != activity:
             raise PeerError("CASE_UNKNOWN", "case: not one of this activity's")
         return case
@@ -227,7 +227,7 @@ class DestructionDesk:
             for plan in plans:
                 vault.plans.keep(plan)
                 for leaf in plan.closing:
-                    vault.close_case(leaf)
+                    vault.cases.close(leaf)
                 for statement in plan.statements:
                     vault.forget_answer(statement)
                 if (one := plan.objecting) is not None:

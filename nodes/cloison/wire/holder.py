@@ -180,17 +180,18 @@ class Holder:
         keys = self._check_activity(statement, signed)  # 3
         check_time(statement, call.now)
         nirs = check_persons(statement.person_digests, persons)  # 2, once it is known who signed
-        return Heard(statement, signed, self._keep(statement, nirs, persons), keys)
+        return Heard(statement, signed, self._keep(statement, nirs, persons, call.now), keys)
 
     def _keep(
         self,
         statement: Statement,
         nirs: Sequence[Nir],
         persons: Sequence[statement_pb2.PersonReference],
+        now: datetime,
     ) -> tuple[Person, ...]:
         kept = []
         for nir, person in zip(nirs, persons, strict=True):
-            self._node.vault.keep_salt(person.salt, nir, statement.hash)
+            self._node.vault.openings.keep(person.salt, nir, statement.hash, now)
             kept.append(self.person(nir, person))
         return tuple(kept)
 

@@ -37,7 +37,7 @@ class NoticeDesk:
             done = self._given(leaf).get(notice, 0)
             if done and not given:
                 continue
-            case = self._node.vault.case(leaf)
+            case = self._node.vault.cases.one(leaf)
             yield told(
                 reference=case.reference if case else "",
                 case_leaf_hash=leaf,
@@ -86,7 +86,7 @@ class NoticeDesk:
         return node.append(entries)
 
     def _own(self, activity: str, leaf: bytes) -> CaseFile:
-        case = self._node.vault.case(leaf)
+        case = self._node.vault.cases.one(leaf)
         if case is None or case.activity != activity:
             raise PeerError("CASE_UNKNOWN", "case: not one of this activity's", "list what is owed")
         return case

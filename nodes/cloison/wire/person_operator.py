@@ -1,6 +1,7 @@
 """What a node's operator does for persons: answers a contested access, erases a trace key."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cloison.errors import InputError, PeerError
 from cloison.exchange.contestation import check_says
@@ -81,11 +82,15 @@ class OperatorDesk:
         (receipt,) = node.append([entry_of(answered, now)])
         return receipt
 
-    def erase(self, nir_text: str, why: str) -> receipt_pb2.Receipt:
-        """Enters it, then erases the person's key, their salts, their words and contested lines.
+    def erase(self, nir_text: str, why: str) -> tuple[receipt_pb2.Receipt, datetime | None]:
+        """Enters it, then erases the person's key, what opens their digests, and their words.
 
         The entry first: a key that is gone without a word would look like one never used. What they
         contest and nobody answered is ended first, by whoever answers: it is not withdrawn here.
+        What is under way keeps them: a case until it is over, received data until theirs.
+
+        Returns:
+            The receipt; when the last case that keeps them is over, after which to ask again.
 
         Raises:
             InputError: `BAD_NIR`, `MALFORMED`.
@@ -109,10 +114,10 @@ class OperatorDesk:
         erased = entry_pb2.TraceKeyErased(why=why, trace_keys=traces)
         (receipt,) = node.append([entry_of(erased, now)])
         with node.vault.lasting():
-            node.vault.erase_person(row, nir)
+            kept_until = node.vault.erase_person(row, nir, now)
             node.vault.contestations.forget(one.hash for one in contested)
         node.vault.empty_log()
-        return receipt
+        return receipt, kept_until
 
     def _is_open(self, one: ContestedLine) -> bool:
         index = self._node.index  # one whose entry a crash took was not acknowledged

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from cloison.errors import PeerError
 from cloison.exchange import limits
+from cloison.exchange.statement import to_milliseconds
 from cloison.identity.sign_in import audience_of
 from cloison.v1 import persons_service_pb2, persons_service_pb2_grpc
 from cloison.wire.calls import Context, answered, speaker, streamed
@@ -85,8 +86,10 @@ class PersonOperator(persons_service_pb2_grpc.PersonDeskServiceServicer):
     ) -> persons_service_pb2.EraseTraceKeyResponse:
         """A person's trace key goes."""
         self._check_own(context)
-        receipt = self._desk.erase(request.nir, request.why)
-        return persons_service_pb2.EraseTraceKeyResponse(receipt=receipt)
+        receipt, kept_until = self._desk.erase(request.nir, request.why)
+        return persons_service_pb2.EraseTraceKeyResponse(
+            receipt=receipt, kept_until_ms=0 if kept_until is None else to_milliseconds(kept_until)
+        )
 
     def _check_own(self, context: Context) -> None:
         peer = speaker(context)

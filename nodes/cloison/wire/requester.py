@@ -209,7 +209,7 @@ class Requester:
     def _asked(self, one: Forward, now: datetime) -> bytes:
         if one.statement.holder != self._node.body:  # its own holder side keeps the salts otherwise
             for nir, person in zip(one.nirs, one.item.persons, strict=True):
-                self._node.vault.keep_salt(person.salt, nir, one.statement.hash)
+                self._node.vault.openings.keep(person.salt, nir, one.statement.hash, now)
         trace_keys = self._node.vault.trace_keys(one.row_keys, utc_day(now))
         return asked_entry(one.item.statement, trace_keys, now)
 
@@ -304,7 +304,7 @@ class Requester:
             why, reason = Why.OBJECTION, "OBJECTED"
         elif (
             statement.case_leaf_hash
-            and node.vault.case_closed(statement.case_leaf_hash)  # in memory, unlike the index
+            and node.vault.cases.is_closed(statement.case_leaf_hash)  # in memory, unlike the index
             and node.index.first("destroyed", statement.case_leaf_hash) is not None
         ):
             why, reason = Why.NO_ENTITLEMENT, "CASE_CLOSED"
@@ -340,7 +340,7 @@ def require_open_case(node: Node, case_leaf_hash: bytes) -> None:
     Raises:
         PeerError: `CASE_UNKNOWN`, `CASE_CLOSED`.
     """
-    closed = node.vault.case_closed(case_leaf_hash)
+    closed = node.vault.cases.is_closed(case_leaf_hash)
     if closed is None:
         raise PeerError("CASE_UNKNOWN", "case: this node did not open it", "open a case")
     if closed:

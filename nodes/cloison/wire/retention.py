@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
 from cloison.errors import InputError
-from cloison.exchange.entries import entry_of
+from cloison.exchange.entries import entry_of, parse_entry
+from cloison.exchange.statement import from_milliseconds
 from cloison.exchange.traced import entry_day
 from cloison.law.durations import end_of
 from cloison.ledger.day_files import drop_days_before
@@ -23,6 +24,8 @@ from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
 _NEXT = timedelta(days=1)
+_SLOW = timedelta(hours=1)
+"""What an entry rests on is kept before it, though never so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,12 @@ class RetentionDesk:
         node.index.prune()
         drop_days_before(DayBook(node).folder, date.fromisoformat(pruned.first_day))
         with node.vault.lasting():
-            node.vault.access_contests.prune(minimum)
+            node.vault.prune(minimum, self._written(minimum), node.clock())
             node.vault.contestations.forget(self._without_entry())
         return Pruned(minimum, removed)
+
+    def _written(self, index: int) -> datetime:
+        return from_milliseconds(parse_entry(self._node.traces.entry(index)).entry_time_ms) - _SLOW
 
     def _without_entry(self) -> list[bytes]:
         """The contestations whose entry is no longer kept."""
@@ -118,7 +124,7 @@ class RetentionDesk:
                 low = middle + 1
             else:
                 high = middle
-        live = node.vault.oldest_live_case(node.clock())
+        live = node.vault.cases.oldest_live(node.clock())
         return min(low, node.traces.size - 1, low if live is None else live)
 
     def _hashes(self, minimum: int) -> Iterator[bytes]:

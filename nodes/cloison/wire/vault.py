@@ -3,7 +3,8 @@
 * Everything that could name a person is AES-GCM under the vault key, tied to its row; a claim is
   looked up by a keyed hash.
 * A group's rows are on disk before any answer of the group leaves.
-* Erasing a person's row unlinks every trace of them; the ledger's tree stays.
+* Erasing a person unlinks every trace of them but those of cases under way; the tree stays.
+* Nothing that opens an entry outlives the entry.
 """
 
 import os
@@ -16,31 +17,25 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cloison.bodies import BodyId
-from cloison.errors import PeerError, StorageError
+from cloison.errors import StorageError
 from cloison.exchange import limits
 from cloison.exchange.statement import from_milliseconds, to_milliseconds
 from cloison.identity import Nir, trace_keys
-from cloison.months import Month
 from cloison.store import Database
 from cloison.wire.access_contests import AccessContests
 from cloison.wire.answered import AnsweredTable
-from cloison.wire.case_files import CaseFile, CasePlace, members_from_json, members_to_json
+from cloison.wire.case_files import CaseRows
 from cloison.wire.cohort_records import CohortRecords
 from cloison.wire.contestation_rows import ContestationRows
 from cloison.wire.objection_records import ObjectionRecords
+from cloison.wire.openings import Openings
 from cloison.wire.plans import PlanRecords
 
-_SALT = b"cloison/v1 vault salt\n"
 _PERSON = b"cloison/v1 vault person\n"
-_CASE = b"cloison/v1 vault case\n"
-_CLAIM = b"cloison/v1 vault claim\n"
 _KEY_BYTES = 32
 _CACHED_PERSONS = 200_000
-_CACHED_CASES = 200_000
 _ASKED_AT_ONCE = 500
 _SLOW_SECONDS = 0.0005
-
-_CaseRow = tuple[bytes, int, int | None, str, str, int, bytes, int, int, bytes]
 
 
 class Vault:
@@ -65,6 +60,8 @@ class Vault:
     def __init__(self, path: Path, vault_key: bytes, node: BodyId) -> None:
         self._database = Database(path, node, vault_key, package="cloison.wire")
         self.cohorts = CohortRecords(self._database)
+        self.openings = Openings(self._database)
+        self.cases = CaseRows(self._database)
         self.objections = ObjectionRecords(self._database)
         self.plans = PlanRecords(self._database)
         self.contestations = ContestationRows(self._database)
@@ -73,7 +70,6 @@ class Vault:
         self._node = node
         self._traces: dict[bytes, bytes] = {}  # of the persons of `_day`
         self._day: date | None = None
-        self._closed: dict[bytes, bool] = {}
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault-sync")
         self._dirty = True
         self._slow = True
@@ -103,7 +99,7 @@ class Vault:
         except BaseException:
             # No key or closing may be believed that was taken back.
             self._traces.clear()
-            self._closed.clear()
+            self.cases.reread()
             self.objections.reread()
             self.answered.take_back()
             raise
@@ -159,22 +155,6 @@ class Vault:
         with self._database.reading():
             return self._run(sql, *values)
 
-    def keep_salt(self, salt: bytes, nir: Nir, statement_hash: bytes) -> None:
-        """Raises `PeerError` (`SALT_REUSED`) if the salt came with another statement."""
-        kept = self._run(
-            "INSERT INTO salt VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            salt,
-            statement_hash,
-            self._database.seal(nir.encode("ascii"), _SALT + salt),
-        )
-        if kept.rowcount:
-            return
-        (owner,) = self._ask("SELECT statement_hash FROM salt WHERE salt = ?", salt).fetchone()
-        if owner != statement_hash:
-            raise PeerError(
-                "SALT_REUSED", "person: the salt was used before", "draw 32 fresh bytes"
-            )
-
     def trace_keys(self, row_keys: Iterable[bytes], day: date) -> list[bytes]:
         """One trace key a person, in order, duplicates dropped; new persons get a random key."""
         persons = list(dict.fromkeys(row_keys))
@@ -192,29 +172,29 @@ class Vault:
         (key,) = self._person_keys([row_key])
         return key
 
-    def erase_person(self, row_key: bytes, nir: Nir) -> None:
-        """The person's key, the salts of their digests and their words are gone with the commit.
+    def erase_person(self, row_key: bytes, nir: Nir, now: datetime) -> datetime | None:
+        """The person's key, what opens their digests, and their words are gone with the commit.
 
-        Every salt kept is opened to find theirs: this is asked for seldom.
+        Returns:
+            When the last case that still holds them is over; None: none does.
         """
         self._run("DELETE FROM person WHERE row_key = ?", row_key)
         self._traces.pop(row_key, None)
-        theirs = [
-            salt
-            for salt, sealed in self._ask("SELECT salt, sealed_nir FROM salt").fetchall()
-            if self._database.unseal(sealed, _SALT + salt) == nir.encode("ascii")
-        ]
-        with self._database.reading():
-            self._database.connection.executemany(
-                "DELETE FROM salt WHERE salt = ?", [(salt,) for salt in theirs]
-            )
+        self.openings.erase(nir)
         self.access_contests.forget(row_key)
+        return self.cases.erase_member(nir, now)
 
-    def oldest_live_case(self, now: datetime) -> int | None:
-        """The oldest entry that a case still to be proved stands in."""
-        query = "SELECT min(leaf_index) FROM case_file WHERE closed = 0 AND valid_until_ms > ?"
-        (index,) = self._ask(query, to_milliseconds(now)).fetchone()
-        return None if index is None else int(index)
+    def prune(self, minimum: int, before: datetime, now: datetime) -> None:
+        """Nothing is kept of whom entries are about that are no longer kept.
+
+        Args:
+            minimum: The first entry that is.
+            before: When it was written.
+            now: The time.
+        """
+        self.openings.prune(before)
+        self.cases.prune(minimum, now)
+        self.access_contests.prune(minimum)
 
     def _person_keys(self, persons: Sequence[bytes]) -> list[bytes]:
         """The keys of persons, each named once; who has none gets one."""
@@ -266,118 +246,6 @@ class Vault:
     def empty_log(self) -> bool:
         """As `Database.empty_log`: what was deleted is in no file of the vault."""
         return self._database.empty_log()
-
-    def places(self, case_leaf_hashes: Sequence[bytes]) -> dict[bytes, CasePlace]:
-        """Where the entries of this body's cases stand; only of those it opened."""
-        marks = ", ".join("?" * len(case_leaf_hashes))
-        rows = self._ask(
-            "SELECT leaf_hash, leaf_index, renewal_index, closed FROM case_file"  # noqa: S608 - no input in it
-            f" WHERE leaf_hash IN ({marks})",
-            *case_leaf_hashes,
-        )
-        return {
-            leaf: CasePlace(index, renewal, closed=bool(closed))
-            for leaf, index, renewal, closed in rows
-        }
-
-    def keep_case(self, case: CaseFile) -> None:
-        """Keeps a case file."""
-        self._run(
-            "INSERT INTO case_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            case.leaf_hash,
-            case.leaf_index,
-            case.renewal_index,
-            case.activity,
-            case.type,
-            case.month.number,
-            self._claim(case.activity, case.month, case.reference),
-            to_milliseconds(case.valid_until),
-            int(case.closed),
-            self._database.seal(
-                members_to_json(case.reference, case.members), _CASE + case.leaf_hash
-            ),
-        )
-
-    def case(self, leaf_hash: bytes) -> CaseFile | None:
-        """The case file of an entry of this body's ledger."""
-        row = self._ask("SELECT * FROM case_file WHERE leaf_hash = ?", leaf_hash).fetchone()
-        return self._case(row) if row else None
-
-    def live_case(
-        self, activity: str, case_type: str, month: Month, reference: str, now: datetime
-    ) -> CaseFile | None:
-        """The case of this type of a claim, if one is open and not past its end."""
-        row = self._ask(
-            "SELECT * FROM case_file WHERE claim = ? AND closed = 0 AND type = ?"
-            " AND valid_until_ms > ? LIMIT 1",
-            self._claim(activity, month, reference),
-            case_type,
-            to_milliseconds(now),
-        ).fetchone()
-        return self._case(row) if row else None
-
-    def latest_case(self, activity: str, month: Month, reference: str) -> CaseFile | None:
-        """The case last opened for a claim, whatever became of it."""
-        row = self._ask(
-            "SELECT * FROM case_file WHERE claim = ? ORDER BY leaf_index DESC LIMIT 1",
-            self._claim(activity, month, reference),
-        ).fetchone()
-        return self._case(row) if row else None
-
-    def closed_cases(self, activity: str, month: Month, reference: str) -> list[CaseFile]:
-        """The closed cases of a claim."""
-        rows = self._ask(
-            "SELECT * FROM case_file WHERE claim = ? AND closed = 1",
-            self._claim(activity, month, reference),
-        ).fetchall()
-        return [self._case(row) for row in rows]
-
-    def _claim(self, activity: str, month: Month, reference: str) -> bytes:
-        return self._database.hide(f"{activity}\n{month.number}\n{reference}", _CLAIM)
-
-    def case_closed(self, leaf_hash: bytes) -> bool | None:
-        """Whether a case is closed; None if this body never opened it."""
-        known = self._closed.get(leaf_hash)
-        if known is None:
-            row = self._ask(
-                "SELECT closed FROM case_file WHERE leaf_hash = ?", leaf_hash
-            ).fetchone()
-            if row is None:
-                return None
-            if len(self._closed) >= _CACHED_CASES:
-                self._closed.clear()
-            known = self._closed[leaf_hash] = bool(row[0])
-        return known
-
-    def close_case(self, leaf_hash: bytes) -> None:
-        """Marks a case closed."""
-        self._run("UPDATE case_file SET closed = 1 WHERE leaf_hash = ?", leaf_hash)
-        self._closed[leaf_hash] = True
-
-    def renew_case(self, leaf_hash: bytes, renewal_index: int, valid_until: datetime) -> None:
-        """Moves a case's end."""
-        self._run(
-            "UPDATE case_file SET renewal_index = ?, valid_until_ms = ? WHERE leaf_hash = ?",
-            renewal_index,
-            to_milliseconds(valid_until),
-            leaf_hash,
-        )
-
-    def _case(self, row: _CaseRow) -> CaseFile:
-        leaf, index, renewal, activity, kind, month, _, until, closed, sealed = row
-        reference, members = members_from_json(self._database.unseal(sealed, _CASE + leaf))
-        return CaseFile(
-            leaf_hash=leaf,
-            leaf_index=index,
-            renewal_index=renewal,
-            activity=activity,
-            type=kind,
-            month=Month.from_number(month),
-            reference=reference,
-            valid_until=from_milliseconds(until),
-            closed=bool(closed),
-            members=members,
-        )
 
     def defer_checkpoints(self) -> None:
         """Leave it to another connection to move the write-ahead log into the file."""

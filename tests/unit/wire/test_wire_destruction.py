@@ -239,7 +239,7 @@ def test_destroy_for_no_reason_a_program_has_is_refused(
 ) -> None:
     signed = destruction(outreach, case, why=why)
     assert refused(lambda: desk(federation).destroy("caf-outreach", signed)) == "MALFORMED"
-    assert federation.node(CAF).vault.case_closed(case.leaf_hash) is False
+    assert federation.node(CAF).vault.cases.is_closed(case.leaf_hash) is False
 
 
 @pytest.mark.parametrize(("why", "again"), [("no-entitlement", 0), ("set-aside", 1)])

@@ -231,7 +231,7 @@ def _name_one_in_a_transaction_the_disk_ends(vault: Vault) -> None:
         vault._database.connection.execute(
             "ROLLBACK"
         )  # as SQLite does by itself where there is no room
-        vault.close_case(b"one")
+        vault.cases.close(b"one")
         vault._database.connection.execute("INSERT INTO person VALUES (NULL, NULL)")
 
 

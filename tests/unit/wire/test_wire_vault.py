@@ -11,7 +11,7 @@ import pytest
 from tests.federation import CAF, CNAV, NOW
 
 from cloison.bodies import BodyId
-from cloison.errors import IntegrityError, PeerError, StorageError
+from cloison.errors import IntegrityError, StorageError
 from cloison.identity import Nir
 from cloison.months import Month
 from cloison.wire.case_files import CaseFile, CaseMember
@@ -52,11 +52,11 @@ def alter(path: Path, sql: str, *values: bytes) -> None:
 
 
 def test_case_is_found_by_its_claim_until_it_is_closed(vault: Vault) -> None:
-    vault.keep_case(CASE)
+    vault.cases.keep(CASE)
     claim = ("caf-ppa", "claim", MONTH, "DOSSIER-4711")
-    assert vault.case(ONE) == vault.live_case(*claim, NOW) == CASE
-    vault.close_case(ONE)
-    assert vault.live_case(*claim, NOW) is None
+    assert vault.cases.one(ONE) == vault.cases.live(*claim, NOW) == CASE
+    vault.cases.close(ONE)
+    assert vault.cases.live(*claim, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_case_is_found_by_its_claim_until_it_is_closed(vault: Vault) -> None:
 def test_live_case_of_another_claim_is_none(
     vault: Vault, claim: tuple[str, str, Month, str]
 ) -> None:
-    vault.keep_case(CASE)
-    assert vault.live_case(*claim, NOW) is None
+    vault.cases.keep(CASE)
+    assert vault.cases.live(*claim, NOW) is None
 
 
 def test_keep_case_leaves_no_claim_and_no_name_in_the_files(path: Path, vault: Vault) -> None:
-    vault.keep_case(CASE)
+    vault.cases.keep(CASE)
     held = b"".join(file.read_bytes() for file in path.parent.glob("vault.sqlite*"))
     assert b"caf-ppa" in held
     assert not any(word in held for word in (b"4711", b"285067500000113", "Lémy".encode()))
 
 
 def test_case_moved_to_another_row_is_refused(path: Path, vault: Vault) -> None:
-    vault.keep_case(CASE)
-    vault.keep_case(replace(CASE, leaf_hash=TWO, reference="DOSSIER-4712"))
+    vault.cases.keep(CASE)
+    vault.cases.keep(replace(CASE, leaf_hash=TWO, reference="DOSSIER-4712"))
     alter(
         path,
         "UPDATE case_file SET sealed = two.sealed FROM case_file AS two"
@@ -93,7 +93,7 @@ def test_case_moved_to_another_row_is_refused(path: Path, vault: Vault) -> None:
         TWO,
     )
     with pytest.raises(IntegrityError) as caught:
-        vault.case(ONE)
+        vault.cases.one(ONE)
     assert caught.value.reason == "VAULT_SEAL"
 
 
@@ -103,20 +103,6 @@ def test_person_moved_to_another_row_is_refused(path: Path, vault: Vault) -> Non
     with pytest.raises(IntegrityError) as caught:
         vault.trace_keys([b"two"], NOW.date())
     assert caught.value.reason == "VAULT_SEAL"
-
-
-def test_keep_salt_seals_the_nir_to_its_salt(path: Path, vault: Vault) -> None:
-    vault.keep_salt(ONE, CASE.members[0].nir, TWO)
-    vault.keep_salt(ONE, CASE.members[0].nir, TWO)
-    with pytest.raises(PeerError, match="salt"):
-        vault.keep_salt(ONE, CASE.members[0].nir, ONE)
-    with closing(sqlite3.connect(path)) as other:
-        (sealed,) = other.execute("SELECT sealed_nir FROM salt").fetchone()
-    for purpose in (b"cloison/v1 vault salt\n" + TWO, b"cloison/v1 vault person\n" + ONE):
-        with pytest.raises(IntegrityError):
-            vault._database.unseal(sealed, purpose)
-    opened = vault._database.unseal(sealed, b"cloison/v1 vault salt\n" + ONE)
-    assert opened == b"285067500000113"
 
 
 def test_trace_keys_are_the_same_when_opened_again(path: Path) -> None:
@@ -139,8 +125,41 @@ def test_trace_keys_change_with_the_day_and_not_within_it(vault: Vault) -> None:
 
 def test_person_erased_gets_another_trace_key_the_same_day(vault: Vault) -> None:
     (first,) = vault.trace_keys([b"one"], NOW.date())
-    vault.erase_person(b"one", CASE.members[0].nir)
+    assert vault.erase_person(b"one", CASE.members[0].nir, NOW) is None
     assert vault.trace_keys([b"one"], NOW.date()) != [first]
+
+
+def test_erase_takes_the_person_from_cases_that_are_over_and_says_how_long_others_keep_them(
+    vault: Vault,
+) -> None:
+    other = replace(CASE.members[0], nir=Nir("186027511900163"), role="partner")
+    household = replace(CASE, members=(*CASE.members, other))
+    for place, days in enumerate((-2, -1, 3, 2)):
+        until = NOW + timedelta(days=days)
+        file = replace(household, leaf_hash=bytes([place]) * 32, valid_until=until)
+        vault.cases.keep(file)
+    vault.cases.close(bytes([2]) * 32)  # a closed one is told of corrections until its end
+    assert vault.erase_person(b"one", other.nir, NOW) == NOW + timedelta(days=3)
+    left = [vault.cases.one(bytes([place]) * 32) for place in range(4)]
+    assert [len(one.members) for one in left if one] == [1, 1, 2, 2]
+    assert left[0] is not None
+    assert left[0].members == CASE.members
+    assert vault.erase_person(b"one", other.nir, NOW + timedelta(days=3)) is None
+
+
+def test_prune_drops_cases_that_are_over_and_whose_entry_went(vault: Vault) -> None:
+    for place, days in ((6, 1), (7, -1), (8, -1), (9, 1)):
+        until = NOW + timedelta(days=days)
+        leaf = bytes([place]) * 32
+        vault.cases.keep(replace(CASE, leaf_hash=leaf, leaf_index=place, valid_until=until))
+    assert vault.cases.is_closed(bytes([7]) * 32) is False
+    vault.prune(8, NOW, NOW)
+    assert [vault.cases.is_closed(bytes([place]) * 32) for place in (6, 7, 8, 9)] == [
+        False,
+        None,
+        False,
+        False,
+    ]
 
 
 def test_persons_more_than_one_look_up_takes_keep_their_keys(path: Path, vault: Vault) -> None:
