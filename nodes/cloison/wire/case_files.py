@@ -161,6 +161,8 @@ class CaseRows:
     def erase_member(self, nir: Nir, now: datetime) -> datetime | None:
         """Takes a person out of the files of cases that are over. Every file is opened.
 
+        Where nobody is left, the claim is not known any more either.
+
         Returns:
             When the last case that holds them still is over; None: none does.
         """
@@ -175,8 +177,14 @@ class CaseRows:
                 held.append(case)
         for case in held:
             members = [member for member in case.members if member.nir != nir]
-            sealed = self._database.seal(_to_json(case.reference, members), _CASE + case.leaf_hash)
-            self._run("UPDATE case_file SET sealed = ? WHERE leaf_hash = ?", sealed, case.leaf_hash)
+            reference = case.reference if members else ""
+            self._run(
+                "UPDATE case_file SET sealed = ?, claim = iif(?, claim, randomblob(32))"
+                " WHERE leaf_hash = ?",
+                self._database.seal(_to_json(reference, members), _CASE + case.leaf_hash),
+                len(members),
+                case.leaf_hash,
+            )
         return last
 
     def prune(self, minimum: int, now: datetime) -> None:

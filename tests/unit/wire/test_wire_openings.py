@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.federation import ANNE, BRUNO, CAF, CNAV, DENIS, NOW, Federation, Program, Someone
+from tests.federation import ANNE, BRUNO, CAF, CNAV, DENIS, NOW, Federation, Program, Someone, run
 from tests.unit.wire.persons import ask, next_day
 from tests.unit.wire.test_wire_cohort import Cohort, decide_as
 from tests.unit.wire.test_wire_retention import LATER, fill
@@ -15,10 +15,13 @@ from tests.unit.wire.test_wire_retention import LATER, fill
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, PeerError
 from cloison.exchange import limits
+from cloison.exchange.statement import to_milliseconds
 from cloison.identity import Nir, cohort_salts, person_digest
 from cloison.law.question import Outcome
+from cloison.v1 import persons_service_pb2
 from cloison.wire.days import DayBook
 from cloison.wire.person_operator import OperatorDesk
+from cloison.wire.persons_servicers import PersonOperator
 from cloison.wire.retention import RetentionDesk
 from cloison.wire.vault import Vault
 
@@ -174,6 +177,19 @@ def test_erase_leaves_no_entry_that_either_node_can_tell_to_be_of_the_person(
     assert until is None
     assert told(federation, CAF, ANNE) == 0
     assert [told(federation, body, DENIS) for body in (CAF, CNAV)] == others
+
+
+@pytest.mark.parametrize("body", [CAF, CNAV])
+def test_erase_tells_the_operator_how_long_a_case_names_the_person(
+    federation: Federation, ppa: Program, body: BodyId
+) -> None:
+    case = ppa.open_case()
+    node = federation.node(body)
+    operator = PersonOperator(node, OperatorDesk(node))
+    request = persons_service_pb2.EraseTraceKeyRequest(nir=ANNE.nir, why="deceased")
+    response = run(operator.EraseTraceKey(request, federation.context(body)))
+    until = case.valid_until if body == CAF else None
+    assert response.kept_until_ms == (to_milliseconds(until) if until else 0)
 
 
 @pytest.mark.usefixtures("permitted")

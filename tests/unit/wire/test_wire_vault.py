@@ -147,6 +147,17 @@ def test_erase_takes_the_person_from_cases_that_are_over_and_says_how_long_other
     assert vault.erase_person(b"one", other.nir, NOW + timedelta(days=3)) is None
 
 
+def test_erase_of_all_a_case_was_about_leaves_no_claim_to_find_it_by(vault: Vault) -> None:
+    vault.cases.keep(replace(CASE, valid_until=NOW))
+    claim = ("caf-ppa", MONTH, "DOSSIER-4711")
+    assert vault.cases.latest(*claim) is not None
+    vault.erase_person(b"one", CASE.members[0].nir, NOW)
+    assert vault.cases.latest(*claim) is None
+    left = vault.cases.one(ONE)
+    assert left is not None
+    assert (left.reference, left.members, left.leaf_index) == ("", (), CASE.leaf_index)
+
+
 def test_prune_drops_cases_that_are_over_and_whose_entry_went(vault: Vault) -> None:
     for place, days in ((6, 1), (7, -1), (8, -1), (9, 1)):
         until = NOW + timedelta(days=days)
