@@ -159,11 +159,11 @@ def erase(
         stub = persons_service_pb2_grpc.PersonDeskServiceStub(opened)
         request = persons_service_pb2.EraseTraceKeyRequest(nir=nir, why=why)
         response = stub.EraseTraceKey(request, timeout=CALL_SECONDS)
-    kept = response.kept_until_ms
-    until = _time(kept).isoformat() if kept else None
-    _entered(_checked(place, node, response.receipt), as_json=as_json, kept_until=until)
+    until = _time(response.kept_until_ms) if response.kept_until_ms else None
+    shown = None if until is None else until.isoformat()
+    _entered(_checked(place, node, response.receipt), as_json=as_json, kept_until=shown)
     if until is not None and not as_json:
-        typer.echo(f"a case names them until {until}: erase again after it")
+        typer.echo(f"a case names them until {until:%Y-%m-%d %H:%M} UTC: erase again after it")
 
 
 def _node(
