@@ -15,6 +15,7 @@ from cloison.exchange.entries import entry_of, parse_entry
 from cloison.exchange.statement import from_milliseconds
 from cloison.exchange.traced import entry_day
 from cloison.law.durations import end_of
+from cloison.law.trace_rules import TraceRules
 from cloison.ledger.day_files import drop_days_before
 from cloison.ledger.pruning import kept_hashes
 from cloison.ledger.tiles import TILE_WIDTH
@@ -73,13 +74,19 @@ class RetentionDesk:
             )
         minimum = node.traces.prunable(self._first_of(before))
         removed = minimum - node.traces.minimum
-        if removed <= 0:
-            return None
+        if removed > 0:
+            self._remove(rules, minimum)
+        if node.traces.minimum:  # whether or not a crash came between, the time before
+            self._forget(node.traces.minimum)
+        return Pruned(minimum, removed) if removed > 0 else None
+
+    def _remove(self, rules: TraceRules, minimum: int) -> None:
+        node = self._node
         pruned = entry_pb2.TracesPruned(
             first_index=minimum,
             first_day=entry_day(node.traces.entry(minimum)).isoformat(),
             root=node.traces.root(minimum),
-            removed=removed,
+            removed=minimum - node.traces.minimum,
             removed_hash=sha256(b"".join(self._hashes(minimum))).digest(),
             text=rules.retention.text,
             article=rules.retention.article,
@@ -88,10 +95,13 @@ class RetentionDesk:
         node.traces.prune(minimum)
         node.index.prune()
         drop_days_before(DayBook(node).folder, date.fromisoformat(pruned.first_day))
+
+    def _forget(self, minimum: int) -> None:
+        """Nothing is kept of whom entries before this one are about."""
+        node = self._node
         with node.vault.lasting():
             node.vault.prune(minimum, self._written(minimum), node.clock())
             node.vault.contestations.forget(self._without_entry())
-        return Pruned(minimum, removed)
 
     def _written(self, index: int) -> datetime:
         return from_milliseconds(parse_entry(self._node.traces.entry(index)).entry_time_ms) - _SLOW

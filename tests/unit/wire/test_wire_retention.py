@@ -82,6 +82,20 @@ def test_prune_forgets_what_was_contested_in_entries_that_go(federation: Federat
     assert list(node.vault.contestations.all()) == []
 
 
+def test_prune_cut_by_a_crash_before_the_vault_is_ended_by_the_next(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefill = federation.program("caf-prefill")
+    send(prefill, item_of(prefill, contest_of(prefill)))
+    node = grown(federation)
+    monkeypatch.setattr(RetentionDesk, "_forget", lambda *_: None)
+    assert RetentionDesk(node).daily() is not None
+    monkeypatch.undo()
+    assert len(list(node.vault.contestations.all())) == 1
+    assert RetentionDesk(node).daily() is None
+    assert list(node.vault.contestations.all()) == []
+
+
 def test_prune_keeps_what_was_contested_in_entries_that_stay(federation: Federation) -> None:
     node = grown(federation)
     prefill = federation.program("caf-prefill")
