@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import grpc
 
@@ -38,7 +39,13 @@ from cloison.wire.holder import Holder
 from cloison.wire.losses import enter_lost
 from cloison.wire.node import Node
 from cloison.wire.plans import Why
-from cloison.wire.requester import Requester, require_no_objection, stored_label, unavailable
+from cloison.wire.requester import (
+    Requester,
+    require_no_objection,
+    require_not_destroyed,
+    stored_label,
+    unavailable,
+)
 from cloison.wire.vault import utc_day
 
 
@@ -68,6 +75,8 @@ class CohortRequester:
             raise InputError("MALFORMED", "statement: announces no cohort")
         if self._node.index.first("asked", statement.hash) is None:
             self._node.append([asked_entry(first.header, [], self._node.clock())])
+        else:
+            require_not_destroyed(self._node, statement)
         passing = Passing(self._node, statement, statement.cohort)
         if statement.holder == self._node.body:
             answers = self._local(passing, first.header, requests)
@@ -164,7 +173,8 @@ class Passing:
         self._cohort = cohort
         self._sent: dict[int, _Sent] = {}
         self._label = release_pb2.Label()
-        self._objections = False
+        record = node.policy.activities.get(statement.question.activity)
+        self._may_object = record is not None and record.objection is not None
         self._verify = node.heads.of(statement.holder)
 
     def require_done(self) -> None:
@@ -228,15 +238,16 @@ class Passing:
             node.append([entry])
         self._label = decided.label
         obligations = decided.decision.obligations
-        self._objections = any(one.kind == HONOUR_OBJECTION for one in obligations)
+        self._may_object |= any(one.kind == HONOUR_OBJECTION for one in obligations)
         self.done = not decision_from_proto(decided.decision).permitted
 
     def receive(self, answers: Sequence[gateway_service_pb2.CohortAnswer]) -> None:
         """An answered run: kept as sealed, then its `cohort_part` entries, with a trace for each.
 
         Raises:
-            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; `OBJECTED`: by a person of the run, while it
-                was on its way; what the whole cohort brought is then destroyed.
+            PeerError: `BAD_RECEIPT`, `BAD_ANSWER`; `OBJECTED`, `CASE_CLOSED`: by a person of the
+                run, and of what was destroyed, while it was on its way; what the whole cohort
+                brought is then destroyed.
         """
         node, statement = self._node, self.statement
         sent = self._sent.pop(answers[0].index, None) if answers else None
@@ -251,7 +262,20 @@ class Passing:
         if node.vault.objections.any_of(sent.row_keys, [statement.question.purpose]):
             DestructionDesk(node).arrived(statement.hash, Why.OBJECTION)
             raise PeerError("OBJECTED", "cohort: a person objected meanwhile", "ask anew")
+        if self._may_object and self._is_destroyed(sent):
+            DestructionDesk(node).arrived(statement.hash, Why.NO_ENTITLEMENT)
+            raise PeerError("CASE_CLOSED", "cohort: a case's data were destroyed meanwhile")
         self.done = sent.batches[-1].last
+
+    def _is_destroyed(self, sent: _Sent) -> bool:
+        """Whether what a case of the run brought was destroyed. Few activities destroy any."""
+        node = self._node
+        leaves = list(dict.fromkeys(chain.from_iterable(sent.cases)))
+        places = node.vault.cases.places(leaves)
+        return any(
+            place.closed and node.index.first("destroyed", leaf) is not None
+            for leaf, place in places.items()
+        )
 
     def _check(self, batch: Batch, sent: _Sent, answer: gateway_service_pb2.CohortAnswer) -> bytes:
         """The leaf hash of the holder's entry of a batch."""
@@ -317,7 +341,7 @@ class Passing:
         question = self.statement.question
         # What no single question can name all persons of is handed back to none, and where nobody
         # may object it is never looked for: the ledger's trace keys then say who is in it.
-        by_person = len(persons) <= limits.PERSONS_PER_STATEMENT or self._objections
+        by_person = len(persons) <= limits.PERSONS_PER_STATEMENT or self._may_object
         self._node.store.keep_received(
             self.statement.hash,
             stored_label(self._label),

@@ -23,6 +23,7 @@ from cloison.months import Month
 from cloison.v1 import entry_pb2, receipt_pb2, store_service_pb2
 from cloison.wire.case_files import CaseFile
 from cloison.wire.demands import DESTRUCTION, OBJECTION, check_fresh, read_demand
+from cloison.wire.doomed_batches import DoomedBatches
 from cloison.wire.node import Node
 from cloison.wire.plans import Objecting, Plan, Why, portions
 from cloison.wire.vault import utc_day
@@ -47,6 +48,7 @@ class DestructionDesk:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._batches = DoomedBatches(node)
 
     def destroy(
         self, activity: str, signed: store_service_pb2.SignedDemand
@@ -90,6 +92,7 @@ class DestructionDesk:
     def _of_case(self, case: CaseFile, why: Why) -> Iterator[Plan]:
         store = self._node.store
         doomed = store.doomed_of_cases(case.activity, [case.leaf_hash])
+        doomed += self._batches.of_case(case)
         deposits = store.deposits_of_cases(case.activity, [case.leaf_hash])
         if not doomed and not deposits and self._is("destroyed", case.leaf_hash):
             return
@@ -160,8 +163,11 @@ class DestructionDesk:
     def _of_person(self, record: Activity, person: bytes, demand_hash: bytes) -> Iterator[Plan]:
         node, right = self._node, _right(record)
         about = node.store.doomed_of_person(record.id, person)
-        cases = tuple(dict.fromkeys(one.case_leaf_hash for one in about if one.case_leaf_hash))
+        files = list(self._batches.cases_of(about, person))
+        single = (one.case_leaf_hash for one in about if one.case_leaf_hash)
+        cases = tuple(dict.fromkeys((*single, *(file.leaf_hash for file in files))))
         rest = node.store.doomed_of_cases(record.id, cases) if cases else []
+        rest += [one for file in files for one in self._batches.of_case(file)]
         doomed = list({(one.statement_hash, one.part): one for one in (*about, *rest)}.values())
         deposits = node.store.deposits_of_cases(record.id, cases) if cases else []
         until = end_of(right.kept, node.clock())

@@ -198,7 +198,7 @@ class Requester:
                     if node.index.first("asked", one.statement.hash) is None:
                         entries.append(self._asked(one, now))
                     else:
-                        _require_not_destroyed(node, one.statement)
+                        require_not_destroyed(node, one.statement)
                 except PeerError as error:
                     node.failures.add(one.statement.question.activity, error.reason, now)
                     refused[one.statement.hash] = fail(error)
@@ -347,7 +347,7 @@ def require_open_case(node: Node, case_leaf_hash: bytes) -> None:
         raise PeerError("CASE_CLOSED", "case: closed", "open a new one if there is a claim")
 
 
-def _require_not_destroyed(node: Node, statement: Statement) -> None:
+def require_not_destroyed(node: Node, statement: Statement) -> None:
     """A repeat would bring back what is no longer there. Raises `PeerError` (`DESTROYED`)."""
     if node.index.first("destroyed", statement.hash) is not None:
         raise PeerError("DESTROYED", "statement: its answer was destroyed", "sign a new one")

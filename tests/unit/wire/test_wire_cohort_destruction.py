@@ -1,0 +1,130 @@
+"""What a cohort brought is destroyed as what a single question brought is."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from tests.federation import CAF, CNAV, ELSA, MONTH, Federation, ManyResponse
+from tests.unit.wire.objecting import objection
+from tests.unit.wire.test_wire_cohort import Cohort, only
+from tests.unit.wire.test_wire_destruction import destruction
+from tests.unit.wire.test_wire_received import Depositor
+
+from cloison.errors import CloisonError
+from cloison.exchange import limits
+from cloison.v1 import statement_pb2
+from cloison.wire import cohort_requester, questions
+from cloison.wire.destruction import DestructionDesk
+from cloison.wire.plans import Why
+
+
+class Outreach(Cohort):
+    """One household that made no claim, asked about as a cohort under its case."""
+
+    def __init__(self, federation: Federation) -> None:
+        super().__init__(federation.program("caf-outreach"), ())
+        self.cases = [self.program.open_case("HE", "outreach")]
+        self.size = 1
+        self.signed = self._signed()
+        self.statement_hash = sha256(self.signed.statement).digest()
+
+    def _signed(self) -> statement_pb2.SignedStatement:
+        announced = statement_pb2.Cohort(
+            size=1, batch_persons=1, case_type="outreach", case_month=MONTH.number
+        )
+        question = self.program.question(None, purpose="non-take-up", legal_basis="crpa-l114-8")
+        now = self.program.federation.clock()
+        question = replace(question, persons=())
+        built = questions.build_statement(self.program.keys, question, now, announced)
+        return questions.build_items(self.program.keys, [built])[0].statement
+
+    def ask_all(self) -> None:
+        self.ask([self.batch(0, self.cases[0], last=True)], self.signed)
+
+    def left(self, federation: Federation) -> int:
+        """How many batches are still kept."""
+        return len(federation.node(CAF).store.doomed_of_statement(self.statement_hash))
+
+
+@pytest.fixture
+def outreach(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> Outreach:
+    monkeypatch.setattr(limits, "COHORT_BATCH_LEAST", 1)
+    return Outreach(federation)
+
+
+def desk(federation: Federation) -> DestructionDesk:
+    return DestructionDesk(federation.node(CAF))
+
+
+def destroy(federation: Federation, outreach: Outreach) -> None:
+    demand = destruction(outreach.program, outreach.cases[0])
+    desk(federation).destroy("caf-outreach", demand)
+
+
+def test_destroy_of_a_case_takes_the_batches_it_was_asked_under(
+    federation: Federation, outreach: Outreach
+) -> None:
+    outreach.ask_all()
+    assert outreach.left(federation) == 1
+    destroy(federation, outreach)
+    (entry,) = federation.entries(CAF, "destroyed")
+    assert entry.destroyed.releases == 1
+    assert list(entry.destroyed.statement_hashes) == [outreach.statement_hash]
+    assert outreach.left(federation) == 0
+
+
+def test_batches_are_found_by_person_wherever_one_may_object(
+    federation: Federation, outreach: Outreach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are in one, and whatever its permit obliges to."""
+    monkeypatch.setattr(cohort_requester, "HONOUR_OBJECTION", "no obligation of any permit")
+    monkeypatch.setattr(limits, "PERSONS_PER_STATEMENT", 0)
+    outreach.ask_all()
+    destroy(federation, outreach)
+    assert outreach.left(federation) == 0
+
+
+def test_objection_ends_the_case_of_the_batch_and_what_rests_on_it(
+    federation: Federation, outreach: Outreach
+) -> None:
+    outreach.ask_all()
+    (case,) = outreach.cases
+    made = Depositor(outreach.program, case, [])
+    made.deposit.output = "letter"
+    made.deposit.parts.add(statement_hash=outreach.statement_hash, batch_index=0)
+    made.put()
+    desk(federation).object("caf-outreach", objection(outreach.program, nir=ELSA.nir))
+    (entry,) = federation.entries(CAF, "destroyed")
+    assert (entry.destroyed.releases, len(entry.destroyed.deposit_hashes)) == (1, 1)
+    (closed,) = federation.entries(CAF, "case_closed")
+    assert closed.case_closed.case_leaf_hash == case.leaf_hash
+    assert outreach.left(federation) == 0
+
+
+def test_destroyed_cohort_sent_again_brings_nothing_back(
+    federation: Federation, outreach: Outreach
+) -> None:
+    batch = outreach.batch(0, outreach.cases[0], last=True)
+    outreach.ask([batch], outreach.signed)
+    desk(federation).arrived(outreach.statement_hash, Why.OBJECTION)
+    desk(federation).finish()
+    with pytest.raises(CloisonError) as caught:
+        outreach.ask([batch], outreach.signed)
+    assert caught.value.reason == "DESTROYED"
+    assert outreach.left(federation) == 0
+
+
+def test_destroy_while_a_batch_is_on_its_way_keeps_it_from_the_program(
+    federation: Federation, outreach: Outreach
+) -> None:
+    def destroyed(response: ManyResponse) -> ManyResponse:
+        if only(response).last:
+            destroy(federation, outreach)
+        return response
+
+    federation.link(CAF, CNAV).after_part = destroyed
+    with pytest.raises(CloisonError) as caught:
+        outreach.ask_all()
+    assert caught.value.reason == "CASE_CLOSED"
+    desk(federation).finish()
+    assert outreach.left(federation) == 0
