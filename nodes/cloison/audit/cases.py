@@ -81,9 +81,10 @@ def find_cases(scene: Scene) -> list[Finding]:
 
 def _life(scene: Scene) -> _Life:
     life, tables = _Life(), scene.tables
-    for one in tables.questions:
-        if one.case_key and one.permitted:
-            life.first.setdefault(one.case_key, one.time)
+    for one in scene.under_cases():
+        first = life.first.get(one.case_key)
+        if first is None or one.time < first:
+            life.first[one.case_key] = one.time
     for closed in tables.closed:
         life.closed.setdefault(closed.case_key, closed)
     life.kept_nothing = {one.key for one in tables.gone}

@@ -76,7 +76,7 @@ def _declared(scene: Scene, activity: str, purpose: str) -> bool:
 
 
 def _outputs(scene: Scene, gathering: Gathering) -> None:
-    asked = {one.case_key for one in scene.tables.questions if one.permitted and one.case_key}
+    asked = {one.case_key for one in scene.under_cases()}
     for one in scene.tables.deposits:
         if scene.period.holds(one.time) and not one.receipts and one.case_key in asked:
             gathering.add(_BARE, one.activity, one, output=one.output)

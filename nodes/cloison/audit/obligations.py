@@ -8,15 +8,19 @@
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cloison.audit.findings import Finding, Grade, Severity
 from cloison.audit.gathering import STORAGE_LIMITATION, Gathering, Kind
 from cloison.audit.period import DAY_MS, HOUR_MS
+from cloison.audit.rows import Question
 from cloison.audit.scene import Scene
 from cloison.cases.outcomes import ClosedAs
 from cloison.exchange.obligations import EXPIRE, FLAG, HONOUR_OBJECTION, NOTICE
 
+_FOR_OBJECTION = "objection"
+"""As a `destroyed` entry says why."""
 _TOLD_BY = frozenset({ClosedAs.INFORMED, ClosedAs.NO_ENTITLEMENT, ClosedAs.OBJECTED})
 _NOTICE = Kind(
     "NOTICE_OVERDUE",
@@ -89,13 +93,14 @@ def _notices(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     told = {(one.case_key, one.notice): one.time for one in reversed(list(tables.told))}
     over = {one.case_key: one.time for one in tables.closed if one.outcome in _TOLD_BY}
     over |= {one.key: one.time for one in tables.gone}
-    for one in tables.questions:
-        if one.permitted and one.flag and scene.period.holds(one.time):
-            duties.due[FLAG] += 1
+    duties.due[FLAG] += sum(one.permitted and bool(one.flag) for one in scene.questions())
+    for one in _noticed(scene):
         due = one.time + days * DAY_MS
-        if not one.permitted or not one.notices or not scene.period.holds(due):
+        if not one.notices or not scene.period.holds(due):
             continue
-        ends = [over.get(key, due + 1) for key in (one.case_key, one.statement_key)]
+        # Of a cohort some batches may be gone, and others stand.
+        keys = (one.case_key,) if one.cohort else (one.case_key, one.statement_key)
+        ends = [over.get(key, due + 1) for key in keys]
         for notice in one.notices.split():
             duties.due[NOTICE] += 1
             if one.requester in tables.bodies and (
@@ -106,15 +111,24 @@ def _notices(scene: Scene, duties: Duties, gathering: Gathering) -> None:
                 gathering.add(_NOTICE, one.activity, one, **words)
 
 
+def _noticed(scene: Scene) -> Iterator[Question]:
+    """What was permitted; of a cohort, once a case that it was answered under."""
+    yield from (one for one in scene.tables.questions if one.permitted and not one.cohort)
+    yield from (one for one in scene.under_cases() if one.cohort)
+
+
 def _retention(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     """By the requester's own ledger: its receipt, and its entry of destruction."""
     grace = scene.alarms.retention_grace_hours.value * HOUR_MS
     gone = {one.key: one.time for one in scene.tables.gone}
     activities = {one.statement_key: one.activity for one in scene.tables.asked}
+    batches = {(one.ledger, one.statement_key) for one in scene.tables.parts if one.came}
     for one in scene.tables.received:
         due = one.label_until + grace
         if not one.permitted or not one.label_until or not scene.period.holds(due):
             continue
+        if not one.sealed_key and (one.ledger, one.statement_key) not in batches:
+            continue  # a cohort that was cut before its first batch brought nothing to destroy
         duties.due[EXPIRE] += 1
         if gone.get(one.statement_key, due + 1) > due:
             duties.unmet[EXPIRE] += 1
@@ -127,13 +141,25 @@ def _objections(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     objections = list(scene.tables.objections)
     since = {(one.trace_key, one.activity): one.at for one in objections}
     duties.due[HONOUR_OBJECTION] += sum(scene.period.holds(one.time) for one in objections)
-    broken = set()
+    broken, withdrawn = set(), _withdrawn(scene) if since else set()
     for one in scene.tables.sights if since else ():
         objected = since.get((one.trace_key, one.activity))
-        if objected is not None and one.at > objected and scene.period.holds(one.time):
+        if objected is None or (one.ledger, one.at) in withdrawn:
+            continue
+        if one.at > objected and scene.period.holds(one.time):
             broken.add((one.trace_key, one.activity))
             gathering.add(_OBJECTION, one.activity, one)
     duties.unmet[HONOUR_OBJECTION] += len(broken)
+
+
+def _withdrawn(scene: Scene) -> set[tuple[str, int]]:
+    """Batches that came in while somebody objected: entered, and destroyed for that."""
+    gone = {(one.ledger, one.key) for one in scene.tables.gone if one.why == _FOR_OBJECTION}
+    return {
+        (one.ledger, one.at)
+        for one in scene.tables.parts
+        if one.came and (one.ledger, one.statement_key) in gone
+    }
 
 
 def _contestations(scene: Scene, duties: Duties, gathering: Gathering) -> None:

@@ -91,20 +91,17 @@ def _looked(one: Sight) -> int:
 
 
 def _followed(scene: Scene, gathering: Gathering) -> None:
-    """Counts days as the ledger goes: of one holder, they come in order."""
-    last: dict[int, int] = {}
-    days: Counter[int] = Counter()
-    for one in scene.questions():
-        if one.case_key and one.permitted:
-            key, day = _of_case(one), hour_of(one.time).day.toordinal()
-            if last.get(key) != day:
-                last[key] = day
-                days[key] += 1
+    """A bit for each day of the period."""
+    start = hour_of(scene.period.since_ms).day.toordinal()
+    days: dict[int, int] = defaultdict(int)
+    for one in scene.under_cases():
+        if scene.period.holds(one.time):
+            days[_of_case(one)] |= 1 << (hour_of(one.time).day.toordinal() - start)
     most = scene.alarms.same_case_days.value
-    often = {key for key, count in days.items() if count >= most}
+    often = {key for key, mask in days.items() if mask.bit_count() >= most}
     rows: dict[tuple[str, str], list[Question]] = defaultdict(list)
-    for one in scene.questions() if often else ():
-        if one.case_key and one.permitted and _of_case(one) in often:
+    for one in scene.under_cases() if often else ():
+        if scene.period.holds(one.time) and _of_case(one) in often:
             rows[one.activity, one.dataset].append(one)
     for (activity, dataset), group in rows.items():
         cases = str(len({one.case_key for one in group}))

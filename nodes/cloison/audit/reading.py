@@ -25,6 +25,7 @@ from cloison.audit.rows import (
     Renewed,
     Sight,
     Told,
+    Under,
 )
 from cloison.audit.said import (
     MOST,
@@ -64,12 +65,15 @@ def _asked(tables: Tables, line: Line, asked: entry_pb2.Asked) -> None:
     tables.asked.add(
         Asked(ledger, index, time, key, statement.requester, statement.holder, statement.activity)
     )
+    if statement.HasField("cohort"):
+        tables.cohorts[ledger, key, True] = statement
     _see(tables, line, statement, asked.trace_keys)
 
 
 def _see(
     tables: Tables, line: Line, statement: statement_pb2.Statement, traces: Sequence[bytes]
 ) -> None:
+    together = int(statement.HasField("cohort"))
     chosen = selected(statement.holder, statement.selection.SerializeToString(deterministic=True))
     for trace in traces:
         tables.sights.add(
@@ -85,6 +89,7 @@ def _see(
                 chosen.first,
                 chosen.last,
                 chosen.granularity,
+                together,
             )
         )
 
@@ -96,6 +101,9 @@ def _decided(tables: Tables, line: Line, decided: entry_pb2.Decided) -> None:
         return
     tables.questions.add(_question(line, decided, statement))
     if statement.requester not in tables.bodies:
+        if statement.HasField("cohort"):
+            key = hash(sha256(decided.signed.statement).digest())
+            tables.cohorts[line.ledger, key, False] = statement
         _see(tables, line, statement, decided.trace_keys)
 
 
@@ -174,13 +182,20 @@ def _lost(tables: Tables, line: Line, lost: entry_pb2.Lost) -> None:
 
 
 def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
+    ledger, index, time = line.ledger, line.index, line.entry.entry_time_ms
+    key = hash(part.statement_hash)
+    statement = tables.cohorts.get((ledger, key, part.received))
+    if statement is not None:
+        _see(tables, line, statement, part.trace_keys)
+    for leaf in () if part.received else part.case_leaf_hashes:
+        tables.under.add(Under(ledger, index, time, key, hash(leaf)))
     tables.parts.add(
         Part(
-            line.ledger,
-            line.index,
-            line.entry.entry_time_ms,
+            ledger,
+            index,
+            time,
             line.body,
-            hash(part.statement_hash),
+            key,
             min(part.batch_index, MOST),
             len(part.person_digests),
             int(part.received),

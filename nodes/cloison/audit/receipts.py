@@ -13,7 +13,7 @@ from cloison.audit.findings import Finding, Grade, Severity
 from cloison.audit.gathering import TRACEABILITY, Gathering, Kind
 from cloison.audit.heads import Witnessed
 from cloison.audit.period import Period
-from cloison.audit.rows import NOT_SAID, Question
+from cloison.audit.rows import NOT_SAID, Placed, Question
 from cloison.audit.scene import Scene
 from cloison.audit.tables import Tables
 from cloison.law.witnesses import WitnessLimits
@@ -106,12 +106,13 @@ def _unseen(one: Question, limit: int, gaps: _Gaps | None) -> bool:
 
 
 def find_lost(scene: Scene) -> list[Finding]:
-    """A body may say of any answer that it never came; not of one in twenty."""
+    """A body may say of any answer, or batch, that it never came; not of one in twenty."""
     tables, gathering = scene.tables, Gathering(scene.tables)
     lost = {(one.statement_key, one.body) for one in tables.lost}
     came = {(one.statement_key, one.body) for one in tables.received} if lost else set()
     left: Counter[tuple[str, str, str]] = Counter()
-    gone: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
+    gone: dict[tuple[str, str, str], list[Placed]] = defaultdict(list)
+    cohorts: dict[int, Question] = {}
     for one in scene.questions() if lost else ():
         if one.permitted:
             group = (one.requester, one.holder, one.activity)
@@ -119,6 +120,18 @@ def find_lost(scene: Scene) -> list[Finding]:
             left[group] += 1
             if key in lost and key not in came:
                 gone[group].append(one)
+            if one.cohort:
+                cohorts[one.statement_key] = one
+    arrived = {(one.statement_key, one.body, one.batch) for one in tables.parts if one.came}
+    for part in tables.parts if cohorts else ():
+        asked = cohorts.get(part.statement_key)
+        if asked is None or part.came or part.ledger != asked.ledger:
+            continue
+        group = (asked.requester, asked.holder, asked.activity)
+        left[group] += 1
+        key = (asked.statement_key, asked.requester)
+        if key in lost and (*key, part.batch) not in arrived:
+            gone[group].append(part)
     for group, rows in gone.items():
         requester, holder, activity = group
         percent = _PERCENT * len(rows) // left[group]

@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cloison.audit.findings import Finding, Grade, Severity
-from cloison.audit.gathering import TRACEABILITY, Gathering, Kind
+from cloison.audit.gathering import PURPOSE_LIMITATION, TRACEABILITY, Gathering, Kind
 from cloison.audit.period import Period
 from cloison.audit.rows import Asked, Part, Question, Received
 from cloison.audit.tables import Tables
@@ -44,6 +45,13 @@ _KINDS = {
         " pas.",
         "Les demandes signées figurent dans l'entrée du détenteur : qui tient la clé du traitement"
         " dit d'où elles viennent.",
+    ),
+    "LEFT_WITHOUT_PERMIT": Kind(
+        "LEFT_WITHOUT_PERMIT",
+        Severity.HIGH,
+        PURPOSE_LIMITATION,
+        "{n} réponse(s) ou lot(s) ont quitté {holder} sans décision de {holder} qui les autorise.",
+        "L'enveloppe scellée conservée par le demandeur ; le journal du détenteur à cette heure.",
     ),
     "DECIDED_TWICE": Kind(
         "DECIDED_TWICE",
@@ -146,13 +154,15 @@ class _Exchanges:
         for place, received in enumerate(tables.received):
             self._received.setdefault(hash((received.statement_key, received.body)), place)
         for place, part in enumerate(tables.parts):
-            self._parts[part.statement_key][part.body, part.batch, part.came] = place
+            of_body = (part.body, part.batch, part.came)
+            self._parts[part.statement_key].setdefault(of_body, place)
 
     def compare(self) -> Iterator[_Found]:
         """What does not agree, each at the entry that shows it."""
         yield from self._compare_decisions()
         yield from self._compare_asked()
         yield from self._compare_receipts()
+        yield from self._compare_leaving()
         for key in self._parts:
             yield from self._compare_parts(key)
 
@@ -161,6 +171,8 @@ class _Exchanges:
         requester, holder, activity = self._parties(row.statement_key)
         if isinstance(row, Received):
             return row.body, row.holder, activity
+        if isinstance(row, Part) and not row.came:
+            return requester, row.body, activity
         return requester, holder, activity
 
     def _parties(self, key: int) -> tuple[str, str, str]:
@@ -174,6 +186,8 @@ class _Exchanges:
 
     def _compare_decisions(self) -> Iterator[_Found]:
         for place, one in enumerate(self._tables.questions):
+            if one.sealed_key and not one.permitted:
+                yield "LEFT_WITHOUT_PERMIT", one
             if self._decided[one.statement_key] != place:
                 yield "DECIDED_TWICE", one
             elif one.requester in self._tables.bodies:
@@ -207,6 +221,21 @@ class _Exchanges:
                     yield "RECEIVED_NOT_DECIDED", one
                 elif held != [one.leaf_index, one.leaf_key, one.outcome, one.sealed_key]:
                     yield "ANSWER_DIFFERS", one
+
+    def _compare_leaving(self) -> Iterator[_Found]:
+        """Batches, each by its holder's own decision, once."""
+        for place, one in enumerate(self._tables.parts):
+            if one.came:
+                continue
+            decided = self._decided.get(one.statement_key)
+            said = ("", 0) if decided is None else self._permit(decided)
+            if said != (one.ledger, 1):
+                yield "LEFT_WITHOUT_PERMIT", one
+            elif self._parts[one.statement_key][one.body, one.batch, 0] != place:
+                yield "DECIDED_TWICE", one
+
+    def _permit(self, place: int) -> tuple[Any, ...]:
+        return self._tables.questions.cells(place, ("ledger", "permitted"))
 
     def _compare_parts(self, key: int) -> Iterator[_Found]:
         requester, holder, _ = self._parties(key)

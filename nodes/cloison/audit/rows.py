@@ -103,7 +103,7 @@ class Asked(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """One named person of one question: found again, that day and at that node, by trace key."""
+    """One person of one question: found again, that day and at that node, by trace key."""
 
     ledger: str
     at: int
@@ -116,6 +116,8 @@ class Sight(NamedTuple):
     first: int
     last: int
     granularity: str
+    together: int
+    """1: in a batch of a cohort, whose statement names nobody."""
 
 
 class Received(NamedTuple):
@@ -162,6 +164,16 @@ class Part(NamedTuple):
     last: int
     leaf_key: int
     """Of the holder's entry: its own, or the one the requester cites."""
+
+
+class Under(NamedTuple):
+    """A case that somebody of a batch was answered about under, as its holder wrote it down."""
+
+    ledger: str
+    at: int
+    time: int
+    statement_key: int
+    case_key: int
 
 
 class Opened(NamedTuple):

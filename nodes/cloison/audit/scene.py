@@ -35,6 +35,22 @@ class Scene:
         since, until = self.period.since_ms, self.period.until_ms
         return (one for one in self.tables.questions if since <= one.time < until)
 
+    def under_cases(self) -> Iterator[Question]:
+        """What was permitted under a case, whenever; a cohort once a case of each of its batches.
+
+        Of a batch: its own place and time. Questions first, then batches.
+        """
+        cohorts: dict[int, Question] = {}
+        for one in self.tables.questions:
+            if one.permitted and one.cohort:
+                cohorts.setdefault(one.statement_key, one)
+            elif one.permitted and one.case_key:
+                yield one
+        for under in self.tables.under if cohorts else ():
+            question = cohorts.get(under.statement_key)
+            if question is not None and question.ledger == under.ledger:
+                yield question._replace(at=under.at, time=under.time, case_key=under.case_key)
+
     def control(self, purpose: str) -> bool:
         """Whether a purpose is of the family of controls; an unknown one is of none."""
         known = purpose in self.policy.purposes

@@ -54,7 +54,7 @@ def _one_by_one(scene: Scene, gathering: Gathering) -> None:
     rows: dict[tuple[str, str], list[Sight]] = defaultdict(list)
     for one in scene.tables.sights:
         watched = one.purpose in control or one.activity in named
-        if watched and scene.period.holds(one.time):
+        if watched and not one.together and scene.period.holds(one.time):
             place = one.activity, hour_of(one.time).date
             persons[place].add(one.trace_key)
             rows[place].append(one)
@@ -91,8 +91,8 @@ def _monthly(scene: Scene, gathering: Gathering) -> None:
     """By case leaf, which is public and stays: across days and months, without any vault."""
     months: dict[int, int] = defaultdict(int)
     cases: dict[str, set[int]] = defaultdict(set)
-    for one in scene.questions():
-        if one.case_key and one.permitted:
+    for one in scene.under_cases():
+        if scene.period.holds(one.time):
             day = hour_of(one.time).day
             months[_asked_of(one)] |= 1 << (day.year % _PERCENT * _MONTHS_A_YEAR + day.month)
             cases[one.activity].add(one.case_key)
@@ -101,8 +101,8 @@ def _monthly(scene: Scene, gathering: Gathering) -> None:
     if not often:
         return
     rows: dict[str, list[Question]] = defaultdict(list)
-    for one in scene.questions():
-        if one.case_key and one.permitted and _asked_of(one) in often:
+    for one in scene.under_cases():
+        if scene.period.holds(one.time) and _asked_of(one) in often:
             rows[one.activity].append(one)
     for activity, group in rows.items():
         watched = len({one.case_key for one in group})

@@ -26,9 +26,11 @@ from cloison.audit.rows import (
     Renewed,
     Sight,
     Told,
+    Under,
 )
 from cloison.bodies import BodyId
 from cloison.ledger.tree import HASH_BYTES
+from cloison.v1 import statement_pb2
 
 _SECOND_MS = 1000
 
@@ -52,6 +54,8 @@ class Tables:
         register: Every entry of the registers; there are few.
         kinds: How many entries of each kind.
         kept_from: The first entry of each traces ledger that is still kept.
+        cohorts: Their statements by ledger, statement key, and whether its own parts or those that
+            came say whom they are about.
         foreign: Questions in a ledger that is neither their requester's nor their holder's.
     """
 
@@ -67,6 +71,8 @@ class Tables:
         self.received = Columns(Received, words)
         self.lost = Columns(Lost, words)
         self.parts = Columns(Part, words)
+        self.under = Columns(Under, words)
+        self.cohorts: dict[tuple[str, int, bool], statement_pb2.Statement] = {}
         self.opened = Columns(Opened, words)
         self.renewed = Columns(Renewed, words)
         self.closed = Columns(Closed, words)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from cloison.errors import InputError, PeerError, shown
 from cloison.exchange import limits
 from cloison.exchange.entries import notice_given_entry, parse_entry
-from cloison.exchange.statement import parse_statement
+from cloison.exchange.index_terms import part_key
+from cloison.exchange.statement import Statement, parse_statement
 from cloison.v1 import entry_pb2, notices_service_pb2, receipt_pb2
 from cloison.wire.case_files import CaseFile
 from cloison.wire.gateway import BATCH
@@ -101,9 +102,23 @@ class NoticeDesk:
             if asked is None:
                 continue  # pruned with its month; what came of it is, too
             statement = parse_statement(self._entry(asked).asked.signed.statement)
-            for notice in entry.received.notices if statement.case_leaf_hash else ():
-                owed.setdefault((statement.case_leaf_hash, notice), entry.entry_time_ms)
+            for leaf, since in self._cases(statement, entry.entry_time_ms):
+                for notice in entry.received.notices:
+                    owed.setdefault((leaf, notice), since)
         return owed
+
+    def _cases(self, statement: Statement, since: int) -> Iterator[tuple[bytes, int]]:
+        """The cases a statement was answered under, and when; of a cohort, as its batches came."""
+        if statement.cohort is None:
+            if statement.case_leaf_hash:
+                yield statement.case_leaf_hash, since
+            return
+        index, cohort = self._node.index, statement.cohort
+        for batch in range(-(-cohort.size // cohort.batch_persons)):
+            place = index.first("came", part_key(statement.hash, batch))
+            if place is not None:
+                came = self._entry(place)
+                yield from ((one, came.entry_time_ms) for one in came.cohort_part.case_leaf_hashes)
 
     def _given(self, leaf: bytes) -> dict[str, int]:
         """When each notice was given to a case's persons."""

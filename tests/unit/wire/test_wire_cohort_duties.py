@@ -1,4 +1,4 @@
-"""What a cohort brought is destroyed as what a single question brought is."""
+"""What a cohort brought binds its asker as what a single question brought: destruction, notices."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -15,7 +15,11 @@ from cloison.exchange import limits
 from cloison.v1 import statement_pb2
 from cloison.wire import cohort_requester, questions
 from cloison.wire.destruction import DestructionDesk
+from cloison.wire.gateway import BATCH
+from cloison.wire.notices import NoticeDesk
 from cloison.wire.plans import Why
+
+NOTICE = "first-contact"
 
 
 class Outreach(Cohort):
@@ -128,3 +132,15 @@ def test_destroy_while_a_batch_is_on_its_way_keeps_it_from_the_program(
     assert caught.value.reason == "CASE_CLOSED"
     desk(federation).finish()
     assert outreach.left(federation) == 0
+
+
+def test_notice_of_a_cohort_is_owed_to_the_persons_of_each_case_its_batches_held(
+    federation: Federation, outreach: Outreach
+) -> None:
+    notices = NoticeDesk(federation.node(CAF))
+    outreach.ask_all()
+    (case,) = outreach.cases
+    (one,) = notices.owed("caf-outreach")
+    assert (one.reference, one.case_leaf_hash, one.notice) == ("HE", case.leaf_hash, NOTICE)
+    notices.give("caf-outreach", [case.leaf_hash], NOTICE, BATCH)
+    assert list(notices.owed("caf-outreach")) == []
