@@ -1,5 +1,6 @@
 """The requester's side of a cohort: relays, keeps, checks every receipt, writes its own entries."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,8 @@ from cloison.wire.requester import (
 )
 from cloison.wire.vault import utc_day
 
+_LEFT = "PROGRAM_LEFT"
+
 
 class CohortRequester:
     """The requester's side of one stream: relays, checks every receipt, writes its own entries."""
@@ -93,6 +96,10 @@ class CohortRequester:
         except (InputError, IntegrityError, PeerError) as error:
             lost = {statement.hash: error.reason}
             enter_lost(self._node, statement.holder, lost, parts=True)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            if not passing.done:  # what is on its way comes to nobody
+                enter_lost(self._node, statement.holder, {statement.hash: _LEFT}, parts=True)
             raise
 
     async def _local(

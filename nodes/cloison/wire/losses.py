@@ -13,7 +13,7 @@ from hashlib import sha256
 from cloison.bodies import BodyId
 from cloison.exchange import limits
 from cloison.exchange.entries import entry_of, parse_entry
-from cloison.v1 import entry_pb2, statement_pb2
+from cloison.v1 import decision_pb2, entry_pb2, statement_pb2
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
 
@@ -21,7 +21,8 @@ STOPPED = "STOPPED"
 _REASON = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
 _OTHER = "OTHER"
 _UNDER_WAY_MS = timedelta(minutes=1) // timedelta(milliseconds=1)
-"""No call lasts longer: what was asked earlier came to its end, and was entered, before a stop."""
+"""No call lasts longer, and a cohort is given up that is silent for so long: what was last written
+of earlier came to its end, and was entered, before a stop."""
 _STEP_ENTRIES = 512
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -63,7 +64,7 @@ def enter_stopped(node: Node) -> None:
     """
     if utc_day(node.clock()) < date.fromordinal(_EPOCH_DAY + node.last_day):
         return
-    by_holder: dict[BodyId, dict[bytes, str]] = defaultdict(dict)
+    under_way = _UnderWay()
     end, latest = node.traces.size, 0
     while end > node.traces.minimum:
         start = max(end - _STEP_ENTRIES, node.traces.minimum)
@@ -73,12 +74,40 @@ def enter_stopped(node: Node) -> None:
             if entry.entry_time_ms < latest - _UNDER_WAY_MS:
                 end = node.traces.minimum
                 break
-            if entry.WhichOneof("kind") == "asked":
-                raw = entry.asked.signed.statement
-                # Not held to limits: they may have changed since, and the node must start.
-                holder = BodyId(statement_pb2.Statement.FromString(raw).holder)
-                by_holder[holder][sha256(raw).digest()] = STOPPED
+            under_way.see(entry)
         else:
             end = start
-    for holder, lost in by_holder.items():
-        enter_lost(node, holder, lost, parts=False)
+    for (holder, parts), lost in under_way.by_holder().items():
+        enter_lost(node, holder, lost, parts=parts)
+
+
+class _UnderWay:
+    """What was asked, and which cohorts had batches coming in, when a node stopped."""
+
+    def __init__(self) -> None:
+        self._asked: dict[bytes, tuple[BodyId, bool]] = {}
+        self._ended: set[bytes] = set()
+
+    def see(self, entry: entry_pb2.Entry) -> None:
+        """One of the last minute's entries: of a cohort that long runs, a batch is among them."""
+        kind, part, received = entry.WhichOneof("kind"), entry.cohort_part, entry.received
+        if kind == "asked":
+            raw = entry.asked.signed.statement
+            # Not held to limits: they may have changed since, and the node must start.
+            statement = statement_pb2.Statement.FromString(raw)
+            asked = BodyId(statement.holder), statement.HasField("cohort")
+            self._asked[sha256(raw).digest()] = asked
+        elif kind == "cohort_part" and part.received:
+            self._asked[part.statement_hash] = BodyId(part.peer), True
+            if part.last:
+                self._ended.add(part.statement_hash)
+        elif kind == "received" and received.outcome == decision_pb2.OUTCOME_DENY:
+            self._ended.add(received.statement_hash)
+
+    def by_holder(self) -> Mapping[tuple[BodyId, bool], dict[bytes, str]]:
+        """The statements, with the reason, by holder and whether they are cohorts'."""
+        found: dict[tuple[BodyId, bool], dict[bytes, str]] = defaultdict(dict)
+        for statement, asked in self._asked.items():
+            if statement not in self._ended:
+                found[asked][statement] = STOPPED
+        return found

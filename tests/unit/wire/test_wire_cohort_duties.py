@@ -1,12 +1,14 @@
 """What a cohort brought binds its asker as what a single question brought: destruction, notices."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
+from typing import NoReturn
 
 import pytest
-from tests.federation import CAF, CNAV, ELSA, MONTH, Federation, ManyResponse
+from tests.federation import CAF, CNAV, ELSA, MONTH, Federation, ManyResponse, run
 from tests.unit.wire.objecting import objection
-from tests.unit.wire.test_wire_cohort import Cohort, only
+from tests.unit.wire.test_wire_cohort import Cohort, Request, only
 from tests.unit.wire.test_wire_destruction import destruction
 from tests.unit.wire.test_wire_received import Depositor
 
@@ -14,6 +16,7 @@ from cloison.errors import CloisonError
 from cloison.exchange import limits
 from cloison.v1 import statement_pb2
 from cloison.wire import cohort_requester, questions
+from cloison.wire.cohort_requester import Passing
 from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import BATCH
 from cloison.wire.notices import NoticeDesk
@@ -144,3 +147,58 @@ def test_notice_of_a_cohort_is_owed_to_the_persons_of_each_case_its_batches_held
     assert (one.reference, one.case_leaf_hash, one.notice) == ("HE", case.leaf_hash, NOTICE)
     notices.give("caf-outreach", [case.leaf_hash], NOTICE, BATCH)
     assert list(notices.owed("caf-outreach")) == []
+
+
+# --- losses --------------------------------------------------------------------------------------
+
+
+def lost(federation: Federation) -> list[tuple[str, bytes]]:
+    found = [entry.lost for entry in federation.entries(CAF, "lost")]
+    return [(one.reason, b"".join(one.statement_hashes)) for one in found]
+
+
+def test_cohort_whose_node_was_stopped_with_a_batch_on_its_way_is_lost_at_the_next_start(
+    federation: Federation, outreach: Outreach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its decision came; the batch left, and no one has it."""
+
+    class Killed(Exception):  # noqa: N818 - no error of the house: the process is gone
+        pass
+
+    def die(*_: object) -> NoReturn:
+        raise Killed
+
+    monkeypatch.setattr(Passing, "_keep", die)
+    with pytest.raises(Killed):
+        outreach.ask_all()
+    monkeypatch.undo()
+    federation.kill(CAF)
+    assert lost(federation) == [("STOPPED", outreach.statement_hash)]
+
+
+def test_cohort_that_came_whole_is_not_lost_by_a_stop(
+    federation: Federation, outreach: Outreach
+) -> None:
+    outreach.ask_all()
+    federation.kill(CAF)
+    assert lost(federation) == []
+
+
+@pytest.mark.parametrize(("answers", "found"), [(1, 1), (2, 0)])
+def test_cohort_whose_program_leaves_is_lost_unless_all_of_it_came(
+    federation: Federation, outreach: Outreach, answers: int, found: int
+) -> None:
+    batch = outreach.batch(0, outreach.cases[0], last=True)
+
+    async def requests() -> AsyncIterator[Request]:
+        yield Request(header=outreach.signed)
+        yield Request(run=batch)
+
+    async def leave() -> None:
+        stream = federation.cohorts(CAF).relay("caf-outreach", requests())
+        for _ in range(answers):
+            await anext(stream)
+        await stream.aclose()
+
+    run(leave())
+    assert lost(federation) == [("PROGRAM_LEFT", outreach.statement_hash)] * found
