@@ -266,6 +266,7 @@ class PartOpener:
         answer: gateway_service_pb2.CohortAnswer,
         members: tuple[Member, ...],
         digests: list[bytes],
+        salts: Sequence[bytes],
     ) -> CohortPart:
         """Step 9 for one batch.
 
@@ -293,7 +294,7 @@ class PartOpener:
         receipt = ReceiptRef(
             statement.holder, checked.leaf_index, checked.leaf_hash, checked.head.size
         )
-        return CohortPart(batch.index, members, table, digests, receipt)
+        return CohortPart(batch.index, members, table, digests, tuple(salts), receipt)
 
 
 def open_parts(stream: CohortStream, batches: Batches, opener: PartOpener) -> Iterator[CohortPart]:
@@ -313,4 +314,4 @@ def open_parts(stream: CohortStream, batches: Batches, opener: PartOpener) -> It
             raise PeerError("BAD_ANSWER", "cohort: ends elsewhere than it was asked", "ask anew")
         for batch, answer in zip(sent.batches, answers, strict=True):
             of = batch.persons
-            yield opener.open(batch, answer, sent.members[of], digests[of])
+            yield opener.open(batch, answer, sent.members[of], digests[of], salts[of])

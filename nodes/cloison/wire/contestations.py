@@ -25,12 +25,14 @@ from cloison.exchange.entries import (
     contested_entry,
     parse_entry,
 )
+from cloison.exchange.index_terms import part_key
 from cloison.exchange.statement import (
     Statement,
     check_persons,
     check_signed_time,
     parse_statement,
 )
+from cloison.exchange.values import decision_from_proto
 from cloison.identity import Nir, traits_digest
 from cloison.store import Redeclared
 from cloison.v1 import (
@@ -40,6 +42,7 @@ from cloison.v1 import (
     receipt_pb2,
     statement_pb2,
 )
+from cloison.wire.answering import may_be_answered
 from cloison.wire.contestation_rows import ContestedLine, ContestedPerson
 from cloison.wire.node import Node
 from cloison.wire.vault import utc_day
@@ -112,9 +115,8 @@ class ContestationDesk:
     ) -> ContestedLine:
         """The line as this node holds it, if it stood in an answer given to that activity."""
         node = self._node
-        statement = self._answered(contestation)
-        question = statement.question
         subject = node.row_key(nir)
+        question = self._answered(contestation, subject).question
         # The declarant is told the name: it must be the one this node knows the number by.
         traits = traits_digest(node.row_secret, nir, person.birth_name, person.birth_date)
         identity = node.store.identity(subject)
@@ -141,19 +143,47 @@ class ContestationDesk:
             entered_time=now,
         )
 
-    def _answered(self, contestation: Contestation) -> Statement:
-        """The statement whose answer the line is said to stand in."""
+    def _answered(self, contestation: Contestation, subject: bytes) -> Statement:
+        """The statement whose answer the line is said to stand in, about the person `subject`."""
         index = self._node.index.first("decided", contestation.statement_hash)
         entry = entry_pb2.Entry() if index is None else self._entry(index)
         decided = entry.decided
-        permitted = decided.decision.outcome in _PERMITTED and bool(decided.sealed_hash)
+        permitted = decided.decision.outcome in _PERMITTED
         if not permitted or decided.peer != contestation.requester:
             raise _unknown()
         statement = parse_statement(decided.signed.statement)
+        if statement.cohort is None:
+            digests: Sequence[bytes] = statement.person_digests if decided.sealed_hash else ()
+        elif self._is_answered_about(subject, statement, decided):
+            digests = self._batch_with(contestation)
+        else:
+            digests = ()
         same = statement.question.activity == contestation.activity
-        if not same or contestation.person_digest not in statement.person_digests:
+        if not same or contestation.person_digest not in digests:
             raise _unknown()
         return statement
+
+    def _is_answered_about(
+        self, subject: bytes, statement: Statement, decided: entry_pb2.Decided
+    ) -> bool:
+        """Whether a cohort's answer holds anything of a person: it says nothing of some."""
+        node = self._node
+        objected = node.vault.objections.any_of([subject], [statement.question.purpose])
+        decision = decision_from_proto(decided.decision)
+        return may_be_answered(node.store.identity(subject), decision, objected=objected)
+
+    def _batch_with(self, contestation: Contestation) -> Sequence[bytes]:
+        """Whom the batch that names the person is about; batches left in order, from the first."""
+        node = self._node
+        batch = 0
+        while True:
+            place = node.index.first("left", part_key(contestation.statement_hash, batch))
+            if place is None:
+                return ()
+            data = node.traces.entry(place)
+            if contestation.person_digest in data:
+                return parse_entry(data).cohort_part.person_digests
+            batch += 1
 
     def _entry(self, index: int) -> entry_pb2.Entry:
         return parse_entry(self._node.traces.entry(index))

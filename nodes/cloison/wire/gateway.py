@@ -144,6 +144,7 @@ class CohortPart:
         members: The batch's persons.
         table: What was released of them, as `CohortRelease.table` states it.
         person_digests: As the entry names the persons.
+        salts: Of those digests, as `Reply.salts`.
         receipt: Of the batch's own entry.
     """
 
@@ -151,6 +152,7 @@ class CohortPart:
     members: tuple[Member, ...]
     table: pa.RecordBatch
     person_digests: list[bytes]
+    salts: tuple[bytes, ...]
     receipt: ReceiptRef
 
     def persons(self) -> list[release_pb2.PersonRelease]:

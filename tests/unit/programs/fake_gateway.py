@@ -176,7 +176,8 @@ class FakeGateway:
         release = self._release(question, members)
         digests = [bytes([place]) * 32 for place in range(len(members))]
         receipt = ReceiptRef(question.holder, 7, b"\7" * 32, 1_000)
-        return CohortPart(index, members, table_of(release), digests, receipt)
+        salts = tuple(b"salt" * 8 for _ in members)
+        return CohortPart(index, members, table_of(release), digests, salts, receipt)
 
     def deposit(self, deposits: Sequence[Deposit]) -> list[ReceiptRef]:
         """Keeps them."""

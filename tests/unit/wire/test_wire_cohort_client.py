@@ -114,7 +114,8 @@ class Opened:
         opener = replace(self.opener, label=changes.pop("label", self.opener.label))
         batch = Batch(changes.pop("index", 0), last=False, first=0, end=1)
         try:
-            opener.open(batch, self.answer, (), changes.pop("digests", self.digests))
+            digests = changes.pop("digests", self.digests)
+            opener.open(batch, self.answer, (), digests, [bytes(32)])
         except CloisonError as error:
             return error.reason
         return ""

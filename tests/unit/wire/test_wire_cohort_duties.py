@@ -1,12 +1,25 @@
 """What a cohort brought binds its asker as what a single question brought: destruction, notices."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import pytest
-from tests.federation import CAF, CNAV, ELSA, MONTH, Federation, ManyResponse, run
+from tests.federation import (
+    ANNE,
+    CAF,
+    CNAV,
+    ELSA,
+    FIRST,
+    MONTH,
+    Federation,
+    ManyResponse,
+    Someone,
+    run,
+)
+from tests.unit.wire.contesting import SAYS, item_of, send
 from tests.unit.wire.objecting import objection
 from tests.unit.wire.test_wire_cohort import Cohort, Request, only
 from tests.unit.wire.test_wire_destruction import destruction
@@ -14,11 +27,12 @@ from tests.unit.wire.test_wire_received import Depositor
 
 from cloison.errors import CloisonError
 from cloison.exchange import limits
+from cloison.identity import cohort_salts
 from cloison.v1 import statement_pb2
 from cloison.wire import cohort_requester, questions
 from cloison.wire.cohort_requester import Passing
 from cloison.wire.destruction import DestructionDesk
-from cloison.wire.gateway import BATCH
+from cloison.wire.gateway import BATCH, Contest, Member, Reply
 from cloison.wire.notices import NoticeDesk
 from cloison.wire.plans import Why
 
@@ -198,7 +212,53 @@ def test_cohort_whose_program_leaves_is_lost_unless_all_of_it_came(
         stream = federation.cohorts(CAF).relay("caf-outreach", requests())
         for _ in range(answers):
             await anext(stream)
-        await stream.aclose()
+        await cast("AsyncGenerator[object]", stream).aclose()
 
     run(leave())
     assert lost(federation) == [("PROGRAM_LEFT", outreach.statement_hash)] * found
+
+
+# --- contestations -------------------------------------------------------------------------------
+
+
+def contest(outreach: Outreach, salt: bytes, who: Someone = ELSA) -> str:
+    """Why a line that is said to have come with the cohort may not be contested; empty: it is."""
+    (case,) = outreach.cases
+    member = Member("applicant", who.nir, who.birth_name, who.birth_date)
+    asked = outreach.program.question(case, member)
+    reply = Reply(outreach.statement_hash, None, None, None, salts=(salt,))
+    line = Contest(asked, reply, 0, FIRST, f"dsn-{FIRST}", 1, SAYS, 120_000)
+    try:
+        send(outreach.program, item_of(outreach.program, line))
+    except CloisonError as error:
+        return error.reason
+    return ""
+
+
+@pytest.fixture
+def salt(outreach: Outreach) -> bytes:
+    """Of the only person of the cohort, which was answered."""
+    batch = outreach.batch(0, outreach.cases[0], last=True)
+    outreach.ask([batch], outreach.signed)
+    return cohort_salts(batch.salt_seed, 1)[0]
+
+
+def test_contest_of_a_line_that_came_with_a_cohort_stands_in_both_ledgers(
+    federation: Federation, outreach: Outreach, salt: bytes
+) -> None:
+    assert contest(outreach, salt) == ""
+    assert [len(federation.entries(body, "contested")) for body in (CAF, CNAV)] == [1, 1]
+
+
+def test_contest_of_a_line_of_nobody_in_the_cohort_is_refused(
+    federation: Federation, outreach: Outreach, salt: bytes
+) -> None:
+    """Another salt, another person; or one of whom it was not answered."""
+    assert contest(outreach, bytes(32)) == "LINE_UNKNOWN"
+    assert contest(outreach, salt, ANNE) == "LINE_UNKNOWN"
+    node = federation.node(CNAV)
+    with node.vault.transaction():
+        until = federation.clock() + timedelta(days=1)
+        node.vault.objections.keep(node.row_key(ELSA.nir), "non-take-up", until)
+    assert contest(outreach, salt) == "LINE_UNKNOWN"
+    assert federation.entries(CNAV, "contested") == []

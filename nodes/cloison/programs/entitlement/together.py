@@ -24,6 +24,7 @@ class _Gathered:
 
     persons: list[release_pb2.PersonRelease] = field(default_factory=list)
     receipts: list[ReceiptRef] = field(default_factory=list)
+    salts: list[bytes] = field(default_factory=list)
     parts: dict[int, None] = field(default_factory=dict)
 
 
@@ -86,9 +87,10 @@ def _gather(
         one for question, one in zip(questions, gathered, strict=True) for _ in question.persons
     )
     for part in answered.parts:
-        for person in part.persons():
+        for person, salt in zip(part.persons(), part.salts, strict=True):
             one = next(turns)
             one.persons.append(person)
+            one.salts.append(salt)
             one.receipts.append(part.receipt)
             one.parts[part.index] = None
 
@@ -105,6 +107,7 @@ def _reply(reply: Reply, question: AskFor, one: _Gathered, fields: Sequence[str]
         reply.decision,
         one.receipts[0] if question.persons else reply.receipt,
         release,
+        salts=tuple(one.salts),
         parts=tuple(one.parts),
         person_receipts=tuple(one.receipts),
     )
