@@ -308,6 +308,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     with suppress(sqlite3.DatabaseError):  # not a database: the first query says so
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")  # what is pruned stays on no free page
         # A look-up among a million entries then costs hardly more than among ten thousand.
         database.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
     return database

@@ -74,7 +74,15 @@ from cloison.wire.policy_sets import PolicySets
 from cloison.wire.publishing import publishing, send_heads
 from cloison.wire.requester import Requester
 from cloison.wire.retention import RetentionDesk
-from cloison.wire.settings import DATABASES, NodeSettings, known_ledgers, open_node, quorum_of
+from cloison.wire.settings import (
+    DATABASES,
+    INDEX,
+    VAULT,
+    NodeSettings,
+    known_ledgers,
+    open_node,
+    quorum_of,
+)
 from cloison.wire.statistics_desk import StatisticsDesk
 from cloison.wire.statistics_servicers import Statistics
 from cloison.wire.study_desk import StudyDesk
@@ -298,7 +306,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
 
     Days that are over are closed, and contestations that a load answered. Every minute, and each
     second while there are more: what ended is destroyed, and entered so. Every minute: see
-    `forget`; and once a day the oldest traces go.
+    `forget`; once a day the oldest traces go; and what was deleted leaves the logs.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -331,6 +339,8 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         if ticks % _EXPIRE_TICKS == 0:
             forget(node)
             retention.daily()
+            # What went is zeros in the file, and stands in the log until that begins anew.
+            fold_logs([state / name for name in (VAULT, INDEX)], "TRUNCATE")
 
 
 def _expire(destruction: DestructionDesk) -> bool:

@@ -129,3 +129,28 @@ def test_index_of_a_pruned_ledger_is_made_again_from_what_is_kept(
         assert index.find("counted", b"7" * 8) == kept
         assert index.count("counted", b"7" * 8) == len(kept)
         index.close()
+
+
+def by_hash(data: bytes) -> list[Term | Group]:
+    return [("k", leaf_hash(data))]
+
+
+def test_index_keeps_no_byte_of_a_term_of_what_was_pruned(tmp_path: Path) -> None:
+    directory, path = tmp_path / "traces", tmp_path / "index.sqlite"
+    Log.create(directory, SIGNER).close()
+    with Log.open(directory, SIGNER) as log:
+        index = LedgerIndex(path, log, by_hash)
+        for start in range(0, ENTRIES, 100):
+            if start == 600:
+                log.settle()
+                log.begin_file()
+            log.append_many([entry(index) for index in range(start, start + 100)])
+        log.settle()
+        index.catch_up()
+        index.flush()
+        log.prune(MINIMUM)
+        index.prune()
+        index.close()
+    data = path.read_bytes()
+    kept = [leaf_hash(entry(place)) in data for place in range(ENTRIES)]
+    assert kept == [place >= MINIMUM for place in range(ENTRIES)]

@@ -268,6 +268,28 @@ def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
     assert log.stat().st_size == 0
 
 
+def test_upkeep_leaves_what_was_deleted_in_no_log(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log begins anew where it was, and keeps what no later write reaches."""
+    node, state = federation.node(CNAV), federation.settings(CNAV).state
+    salt, now = b"a salt of thirty-two bytes, whole", federation.clock()
+    node.vault.defer_checkpoints()
+    with node.vault.transaction():
+        node.vault.openings.keep(salt[:32], ANNE.nir, bytes(32), now)
+    with node.vault.transaction():
+        node.vault.openings.prune(now + timedelta(days=1))
+    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
+    monkeypatch.setattr(server, "_EXPIRE_TICKS", 1)
+
+    async def keep_up_a_little() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server._upkeep(node, state, asyncio.Event()), 0.2)
+
+    run(keep_up_a_little())
+    assert not [file.name for file in state.glob("vault*") if salt[:32] in file.read_bytes()]
+
+
 def statement_hash(item: statement_pb2.AskItem) -> bytes:
     return sha256(item.statement.statement).digest()
 
