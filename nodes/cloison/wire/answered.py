@@ -36,6 +36,11 @@ _OF_PERSON = (
     f" WHERE p.row_key = ? AND {_IN_WINDOW} AND load < ? AND until_ms > ?"
 )
 
+_ALL_OF_PERSON = (
+    "SELECT id, until_ms, persons FROM answered_person CROSS JOIN answered ON id = answered"
+    " WHERE row_key = ?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -198,13 +203,31 @@ class AnsweredTable:
         oldest: Sequence[tuple[int, int, bytes]] = run.execute(
             "SELECT id, until_ms, persons FROM answered ORDER BY id LIMIT ?", (_FORGOTTEN_AT_ONCE,)
         ).fetchall()
-        rows = [(key, persons) for key, until, persons in oldest if until <= end]
+        self._drop([(key, persons) for key, until, persons in oldest if until <= end])
+        self.batches.forget(before)
+
+    def erase(self, person: bytes, now: datetime) -> datetime | None:
+        """Takes a person out of the answers whose case is over. Every batch is read through.
+
+        Returns:
+            When the last case they were answered about under is over; None: all are.
+        """
+        run, end = self._database.connection, to_milliseconds(now)
+        with self._database.reading():
+            rows = run.execute(_ALL_OF_PERSON, (person,)).fetchall()
+        self._drop([(key, persons) for key, until, persons in rows if until <= end])
+        live = [until for _, until, _ in rows if until > end]
+        live += self.batches.erase(person, end)
+        return from_milliseconds(max(live)) if live else None
+
+    def _drop(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Rows and their persons."""
+        run = self._database.connection
         run.executemany(
             "DELETE FROM answered_person WHERE row_key = ? AND answered = ?",
             [(person, key) for key, persons in rows for person in _split(persons)],
         )
         run.executemany("DELETE FROM answered WHERE id = ?", [(key,) for key, _ in rows])
-        self.batches.forget(before)
 
 
 def _window(one: Answered) -> tuple[str, str, int, int]:

@@ -17,6 +17,7 @@ from cloison.exchange.statement import Statement, to_milliseconds
 from cloison.store import Database
 
 _PERSON_BYTES = 16
+_NOBODY = bytes(_PERSON_BYTES)
 _CASE = struct.Struct("<32sq")
 _FORGOTTEN_AT_ONCE = 500
 _FIND = (
@@ -174,6 +175,23 @@ class AnsweredBatches:
             " (SELECT id FROM answered_batch ORDER BY id LIMIT ?)",
             (to_milliseconds(before), _FORGOTTEN_AT_ONCE),
         )
+
+    def erase(self, person: bytes, now_ms: int) -> list[int]:
+        """Takes a person out where their case is over; when those end that are not."""
+        run, live = self._database.connection.execute, []
+        with self._database.reading():
+            found = run("SELECT id FROM answered_batch WHERE instr(persons, ?)", (person,))
+            held = [(row_id, one) for (row_id,) in found.fetchall() if (one := self.get(row_id))]
+        for row_id, one in held:
+            left = bytearray(one.persons)
+            for at in _places_of(one.persons, {person}):
+                _, until = one.cases[int.from_bytes(one.places[2 * at : 2 * at + 2], "little")]
+                if until > now_ms:
+                    live.append(until)
+                else:
+                    left[at * _PERSON_BYTES : (at + 1) * _PERSON_BYTES] = _NOBODY
+            run("UPDATE answered_batch SET persons = ? WHERE id = ?", (bytes(left), row_id))
+        return live
 
 
 def _places_of(kept: bytes, persons: AbstractSet[bytes]) -> Iterator[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from cloison.errors import InputError, PeerError
+from cloison.errors import InputError, PeerError, StorageError
 from cloison.exchange.contestation import check_says
 from cloison.exchange.entries import (
     entry_of,
@@ -96,6 +96,7 @@ class OperatorDesk:
             InputError: `BAD_NIR`, `MALFORMED`.
             PeerError: `CONTESTATION_OPEN`: a declarant has still to be told, or to declare.
             StorageError: the vault or the ledger refused; asked again, it is done whole.
+                `ERASURE_PENDING`: somebody reads the vault, whose log still has what went.
         """
         node, now = self._node, self._node.clock()
         if why not in ERASED_WHY:
@@ -116,7 +117,12 @@ class OperatorDesk:
         with node.vault.lasting():
             kept_until = node.vault.erase_person(row, nir, now)
             node.vault.contestations.forget(one.hash for one in contested)
-        node.vault.empty_log()
+        if not node.vault.empty_log():
+            raise StorageError(
+                "ERASURE_PENDING",
+                "vault: somebody reads it; its log still has what was erased",
+                "ask again when nobody does",
+            )
         return receipt, kept_until
 
     def _is_open(self, one: ContestedLine) -> bool:

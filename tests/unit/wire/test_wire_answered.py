@@ -193,3 +193,35 @@ def test_forget_lets_go_of_a_batch_when_its_last_case_is_over(vault: Vault) -> N
         with vault.transaction():
             vault.answered.forget(time)
         assert len(touched_batches(vault, ANNE)) == left
+
+
+# --- a person who is erased ----------------------------------------------------------------------
+
+
+def erase(vault: Vault, person: bytes, now: datetime) -> datetime | None:
+    with vault.transaction():
+        return vault.answered.erase(person, now)
+
+
+def test_erase_takes_a_person_from_answers_whose_case_is_over_and_from_no_other(
+    vault: Vault,
+) -> None:
+    live = replace(GIVEN, until=END + timedelta(days=9), persons=(ANNE,))
+    keep(vault, GIVEN, live, replace(GIVEN, persons=(CLEO,)))
+    assert erase(vault, ANNE, END) == live.until
+    persons = vault._ask("SELECT persons FROM answered ORDER BY id").fetchall()
+    assert persons == [(ANNE,), (CLEO,)]
+    assert erase(vault, ANNE, live.until) is None
+    assert vault._ask("SELECT DISTINCT row_key FROM answered_person").fetchall() == [(CLEO,)]
+
+
+def test_erase_takes_a_person_out_of_a_batch_once_their_own_case_is_over(vault: Vault) -> None:
+    keep_batch(vault, BATCH)  # Bruno's case ends in a day, that of the others in 120
+    ended = NOW + timedelta(days=1)
+    assert erase(vault, BRUNO, ended - timedelta(seconds=1)) == ended
+    assert erase(vault, BRUNO, ended) is None
+    assert erase(vault, ANNE, ended) == END
+    (persons,) = vault._ask("SELECT persons FROM answered_batch").fetchone()
+    assert persons == ANNE + bytes(16) + CLEO
+    assert erase(vault, BRUNO[:8] + CLEO[:8], END) is None
+    assert vault._ask("SELECT persons FROM answered_batch").fetchone() == (persons,)

@@ -13,7 +13,7 @@ from tests.unit.wire.test_wire_cohort import Cohort, decide_as
 from tests.unit.wire.test_wire_retention import LATER, fill
 
 from cloison.bodies import BodyId
-from cloison.errors import IntegrityError, PeerError
+from cloison.errors import IntegrityError, PeerError, StorageError
 from cloison.exchange import limits
 from cloison.exchange.statement import to_milliseconds
 from cloison.identity import Nir, cohort_salts, person_digest
@@ -156,6 +156,19 @@ def told(federation: Federation, body: BodyId, who: Someone) -> int:
     return sum(digest in entries for digest in opened(federation.node(body).vault, who))
 
 
+def keyed(federation: Federation, body: BodyId, who: Someone) -> list[str]:
+    """Tables of a vault that still have a person's row key."""
+    node = federation.node(body)
+    key, ask_vault = node.row_key(who.nir), node.vault._ask
+    tables = ask_vault("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return [
+        table
+        for (table,) in tables
+        for row in ask_vault(f"SELECT * FROM {table}")  # noqa: S608 - no input in it
+        if any(isinstance(value, bytes) and key in value for value in row)
+    ]
+
+
 @pytest.mark.usefixtures("permitted")
 def test_erase_leaves_no_entry_that_either_node_can_tell_to_be_of_the_person(
     federation: Federation, ppa: Program
@@ -169,14 +182,34 @@ def test_erase_leaves_no_entry_that_either_node_can_tell_to_be_of_the_person(
     assert min(others) > 0
     for body in (CAF, CNAV):
         _, until = OperatorDesk(federation.node(body)).erase(ANNE.nir, "erasure-ordered")
-        assert (until is None) is (body == CNAV)  # whose cases: the requester's
+        assert until is not None
+        # Corrections are told while the cases last, by whom was asked.
+        assert bool(keyed(federation, body, ANNE)) is (body == CNAV)
     assert told(federation, CNAV, ANNE) == 0
     assert 0 < told(federation, CAF, ANNE) < before[0]  # the live cases
-    next_day(federation, CAF, days=400)
-    _, until = OperatorDesk(federation.node(CAF)).erase(ANNE.nir, "erasure-ordered")
-    assert until is None
-    assert told(federation, CAF, ANNE) == 0
+    next_day(federation, CAF, CNAV, days=400)
+    for body in (CAF, CNAV):
+        _, until = OperatorDesk(federation.node(body)).erase(ANNE.nir, "erasure-ordered")
+        assert until is None
+        assert told(federation, body, ANNE) == 0
+        assert keyed(federation, body, ANNE) == []
+        assert keyed(federation, body, DENIS)
     assert [told(federation, body, DENIS) for body in (CAF, CNAV)] == others
+
+
+def test_erase_while_somebody_reads_the_vault_says_that_it_is_not_over(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloison.store.database._BUSY_SECONDS", 0.01)
+    desk = OperatorDesk(federation.node(CAF))
+    reading = sqlite3.connect(federation.settings(CAF).state / "vault.sqlite", isolation_level=None)
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM person").fetchone()
+    with pytest.raises(StorageError) as caught:
+        desk.erase(ANNE.nir, "deceased")
+    assert caught.value.reason == "ERASURE_PENDING"
+    reading.close()
+    desk.erase(ANNE.nir, "deceased")
 
 
 @pytest.mark.parametrize("body", [CAF, CNAV])
