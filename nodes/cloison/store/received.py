@@ -12,6 +12,10 @@ from cloison.store.values import Output, ReceivedLabel
 _HASH_BYTES = 32
 _OUTPUT = b"cloison/v1 store output\n"
 _CLAIM = b"cloison/v1 store output claim\n"
+_ABOUT = (
+    "until_ms IS NULL AND (statement_hash, part) IN"
+    " (SELECT statement_hash, part FROM received_person WHERE person = ?)"
+)
 
 
 class Received:
@@ -130,6 +134,39 @@ class Received:
         holder, dataset, received_for, received_by, text, until = row
         until_time = None if until is None else from_ms(until)
         return ReceivedLabel(holder, dataset, received_for, received_by, text, until_time)
+
+
+class ReceivedPersons:
+    """Whom kept releases are about whose label has no end: until somebody is erased."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cases(self, person: bytes) -> list[bytes]:
+        """The cases that what is kept of a person, by row key, was asked under; empty for none."""
+        with self._database.reading():
+            rows = self._database.connection.execute(
+                f"SELECT DISTINCT case_leaf_hash FROM received WHERE {_ABOUT}",  # noqa: S608 - no input in it
+                (person,),
+            )
+            return [case for (case,) in rows]
+
+    def forget(self, person: bytes, cases: Sequence[bytes]) -> bool:
+        """A person is known no more as one that what was asked under these cases is about.
+
+        INVARIANT: nobody stands in their place, so that others of a release are not given it alone.
+
+        Returns:
+            As `Store.destroy`.
+        """
+        with self._database.transaction():
+            self._database.connection.executemany(
+                "UPDATE received_person AS p SET person = randomblob(16) WHERE person = ?"
+                " AND EXISTS (SELECT 1 FROM received AS r WHERE r.statement_hash = p.statement_hash"
+                " AND r.part = p.part AND r.until_ms IS NULL AND r.case_leaf_hash = ?)",
+                [(person, case) for case in cases],
+            )
+        return self._database.empty_log()
 
 
 class Outputs:

@@ -24,7 +24,7 @@ from cloison.store.layouts import register_datasets
 from cloison.store.loading import Loading
 from cloison.store.many import Bytes, ManyData, ManyIdentities
 from cloison.store.people import People
-from cloison.store.received import Outputs, Received
+from cloison.store.received import Outputs, Received, ReceivedPersons
 from cloison.store.records import Records
 from cloison.store.values import (
     Claim,
@@ -61,6 +61,7 @@ class Store:
         self._claims = Claims(database, catalogue, self._ids, self._people)
         self.lines = ContestedLines(database, catalogue, self._ids)
         self._received = Received(database)
+        self.received_persons = ReceivedPersons(database)
         self._outputs = Outputs(database)
         self._destruction = Destruction(database)
 

@@ -96,7 +96,7 @@ class OperatorDesk:
             InputError: `BAD_NIR`, `MALFORMED`.
             PeerError: `CONTESTATION_OPEN`: a declarant has still to be told, or to declare.
             StorageError: the vault or the ledger refused; asked again, it is done whole.
-                `ERASURE_PENDING`: somebody reads the vault, whose log still has what went.
+                `ERASURE_PENDING`: somebody reads the vault or the store: a log still has what went.
         """
         node, now = self._node, self._node.clock()
         if why not in ERASED_WHY:
@@ -117,13 +117,21 @@ class OperatorDesk:
         with node.vault.lasting():
             kept_until = node.vault.erase_person(row, nir, now)
             node.vault.contestations.forget(one.hash for one in contested)
-        if not node.vault.empty_log():
+        self._forget_received(row, now)
+        return receipt, kept_until
+
+    def _forget_received(self, row: bytes, now: datetime) -> None:
+        """Nor is known whom received data are about that no label ends, once their case is over."""
+        node = self._node
+        persons, cases = node.store.received_persons, node.vault.cases
+        found = [(leaf, cases.one(leaf)) for leaf in persons.cases(row)]
+        over = [leaf for leaf, case in found if case is None or case.valid_until <= now]
+        if not (persons.forget(row, over) and node.vault.empty_log()):
             raise StorageError(
                 "ERASURE_PENDING",
-                "vault: somebody reads it; its log still has what was erased",
+                "vault or store: somebody reads it; its log still has what was erased",
                 "ask again when nobody does",
             )
-        return receipt, kept_until
 
     def _is_open(self, one: ContestedLine) -> bool:
         index = self._node.index  # one whose entry a crash took was not acknowledged

@@ -104,6 +104,22 @@ def test_received_that_holds_a_field_not_asked_is_not_given(
     assert find(store, fields=fields) == ([b"sealed"] if given else [])
 
 
+def test_received_persons_forgotten_leave_others_no_release_that_was_about_both(
+    store: Store, tmp_path: Path
+) -> None:
+    endless, case = replace(LABEL, until_time=None), b"c" * 32
+    keep(store, b"both", persons=(ANNE, BRUNO), label=endless, case=case)
+    keep(store, b"live", b"t" * 32, endless, case=b"o" * 32)
+    keep(store, b"ends", b"u" * 32, case=case)
+    assert sorted(store.received_persons.cases(ANNE)) == [case, b"o" * 32]
+    assert store.received_persons.forget(ANNE, [case])
+    assert find(store, ANNE) == [b"live", b"ends"]
+    assert find(store, BRUNO) == find(store, ANNE, BRUNO)[2:] == []
+    assert store.received_persons.forget(ANNE, [b"o" * 32])
+    assert store.destroy([(b"u" * 32, 0)], [])
+    assert not [file.name for file in tmp_path.glob("store*") if ANNE in file.read_bytes()]
+
+
 def test_received_for_another_purpose_gives_nothing(store: Store) -> None:
     keep(store)
     asked = ("essai-ppa", "holder", "pay", [ANNE], FIELDS, FEBRUARY, APRIL)
