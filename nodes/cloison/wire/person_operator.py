@@ -117,15 +117,19 @@ class OperatorDesk:
         with node.vault.lasting():
             kept_until = node.vault.erase_person(row, nir, now)
             node.vault.contestations.forget(one.hash for one in contested)
-        self._forget_received(row, now)
+        self._forget_received(row, now, under_way=kept_until is not None)
         return receipt, kept_until
 
-    def _forget_received(self, row: bytes, now: datetime) -> None:
+    def _forget_received(self, row: bytes, now: datetime, *, under_way: bool) -> None:
         """Nor is known whom received data are about that no label ends, once their case is over."""
         node = self._node
         persons, cases = node.store.received_persons, node.vault.cases
         found = [(leaf, cases.one(leaf)) for leaf in persons.cases(row)]
-        over = [leaf for leaf, case in found if case is None or case.valid_until <= now]
+        over = [
+            leaf  # of a cohort's batch none is kept: it may be any of the person's
+            for leaf, case in found
+            if (not under_way if case is None else case.valid_until <= now)
+        ]
         if not (persons.forget(row, over) and node.vault.empty_log()):
             raise StorageError(
                 "ERASURE_PENDING",
