@@ -45,14 +45,6 @@ class ObjectionRecords:
             if any(self._ask(sql, row_key, purpose).fetchone() for purpose in asked):
                 yield place
 
-    def blur(self, row_key: bytes) -> None:
-        """They end with the month before: to the millisecond, the end says which entry it was."""
-        self._database.connection.execute(
-            "UPDATE objection SET until_ms = 1000 *"
-            " unixepoch(until_ms / 1000, 'unixepoch', 'start of month') WHERE person = ?",
-            (row_key,),
-        )
-
     def forget(self, now: datetime) -> None:
         """Drops objections kept as long as they may be."""
         self._database.connection.execute(

@@ -182,7 +182,6 @@ class Vault:
         self._traces.pop(row_key, None)
         self.openings.erase(nir)
         self.access_contests.forget(row_key)
-        self.objections.blur(row_key)
         ends = self.cases.erase_member(nir, now), self.answered.erase(row_key, now)
         return max((end for end in ends if end is not None), default=None)
 
