@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from cloison.law.question import CaseFacts, Decision, Facts, Witnessing
 from cloison.months import Month
 from cloison.store import IdentityFacts
 from cloison.v1 import receipt_pb2, release_pb2, statement_pb2
+from cloison.wire.node import Node
 from cloison.wire.status import failure_of
 
 _SECRET_BYTES = 32
@@ -144,6 +146,29 @@ def longest_case(policy: PolicySet, activity: str, case_type: str) -> timedelta:
     record = policy.activities.get(activity)
     declared = record.case_type(case_type) if record else None
     return timedelta(days=declared.validity_days if declared else 0)
+
+
+def envelopes_of(
+    node: Node, statement: Statement, nirs: Sequence[Nir], now: datetime
+) -> tuple[bytes, ...]:
+    """What was received and is kept of these persons, sealed as it came.
+
+    INVARIANT: none is about anybody but those asked, whom the entry traces.
+    """
+    question = statement.question
+    return tuple(
+        node.store.received(
+            question.received_by,
+            question.holder,
+            question.dataset,
+            [node.row_key(nir) for nir in nirs],
+            question.fields,
+            question.first_month,
+            question.last_month,
+            question.received_for,
+            now,
+        )
+    )
 
 
 def make_label(statement: Statement, decision: Decision, now: datetime) -> release_pb2.Label:

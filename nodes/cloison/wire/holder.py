@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 
 from cloison.bodies import BodyId
 from cloison.cases.proof import ProvedCase, allow_skew, verify_case
 from cloison.errors import InputError, PeerError
 from cloison.exchange import limits
 from cloison.exchange.conclude import conclude
-from cloison.exchange.entries import decided_entry
+from cloison.exchange.entries import decided_entry, parse_entry
 from cloison.exchange.receipt import envelope_bytes
 from cloison.exchange.release import build_release
 from cloison.exchange.statement import (
@@ -40,6 +41,7 @@ from cloison.wire.answering import (
     Person,
     Ready,
     WrappedSecrets,
+    envelopes_of,
     fail,
     longest_case,
     made_of,
@@ -174,7 +176,7 @@ class Holder:
                 `REPLAYED`.
         """
         statement = self._addressed(call, signed)
-        repeated = self._repeated(statement, call.now)
+        repeated = self._repeated(statement, persons, call.now)
         if repeated is not None:
             return repeated
         keys = self._check_activity(statement, signed)  # 3
@@ -225,16 +227,28 @@ class Holder:
         )
         return keys
 
-    def _repeated(self, statement: Statement, now: datetime) -> receipt_pb2.Answer | None:
+    def _repeated(
+        self,
+        statement: Statement,
+        persons: Sequence[statement_pb2.PersonReference],
+        now: datetime,
+    ) -> receipt_pb2.Answer | None:
         """The stored receipt and sealed answer of the same bytes, within 10 minutes."""
         leaf_index = self._node.index.first("decided", statement.hash)
         if leaf_index is None:
             return None
         kept = self._node.vault.answer(statement.hash)
         if kept is None or now - kept[1] > limits.REPEAT_WINDOW:
-            raise PeerError("REPLAYED", "statement: answered before", "sign a new one")
+            raise _replayed()
         stored = receipt_pb2.Answer.FromString(kept[0])
         stored.receipt.CopyFrom(self._node.receipt(leaf_index))
+        held = parse_entry(stored.receipt.entry).decided.sealed_hash
+        # Envelopes are kept once, where they are destroyed.
+        if held and statement.question.action is Action.READ_RECEIVED:
+            nirs = check_persons(statement.person_digests, persons)
+            stored.envelopes.extend(envelopes_of(self._node, statement, nirs, now))
+            if sha256(envelope_bytes(stored)).digest() != held:
+                raise _replayed()
         return stored
 
     def _decide_and_seal(self, call: Call, heard: Heard, item: statement_pb2.AskItem) -> Ready:
@@ -246,7 +260,8 @@ class Holder:
         sealed = b""
         question = heard.statement.question
         if decision.permitted and question.action is Action.READ_RECEIVED:
-            envelopes = self._received(heard, call.now)
+            nirs = [person.nir for person in heard.persons]
+            envelopes = envelopes_of(self._node, heard.statement, nirs, call.now)
         elif decision.permitted:
             try:
                 data = self.fetch(heard, call.now)  # 7
@@ -262,7 +277,8 @@ class Holder:
         trace_keys = self._node.vault.trace_keys(traced, utc_day(call.now))
         made = made_of(call, heard, facts, decision)
         answer = receipt_pb2.Answer(sealed_release=sealed, envelopes=envelopes)
-        self._node.vault.keep_answer(heard.statement.hash, answer.SerializeToString(), call.now)
+        kept = receipt_pb2.Answer(sealed_release=sealed).SerializeToString()
+        self._node.vault.keep_answer(heard.statement.hash, kept, call.now)
         entry = decided_entry(made, envelope_bytes(answer), label, trace_keys, call.now)
         return Ready(entry, sealed, envelopes)
 
@@ -361,22 +377,9 @@ class Holder:
             now,
         )
 
-    def _received(self, heard: Heard, now: datetime) -> tuple[bytes, ...]:
-        # INVARIANT: none is about anybody but those asked, whom the entry traces.
-        question = heard.statement.question
-        return tuple(
-            self._node.store.received(
-                question.received_by,
-                question.holder,
-                question.dataset,
-                [person.row_key for person in heard.persons],
-                question.fields,
-                question.first_month,
-                question.last_month,
-                question.received_for,
-                now,
-            )
-        )
+
+def _replayed() -> PeerError:
+    return PeerError("REPLAYED", "statement: answered before", "sign a new one")
 
 
 def _of_peer(call: Call, signed: statement_pb2.SignedStatement) -> Statement:

@@ -16,7 +16,9 @@ from cloison.months import Month
 from cloison.store import ReceivedLabel
 from cloison.v1 import decision_pb2, entry_pb2, receipt_pb2, release_pb2, store_service_pb2
 from cloison.wire import demands
+from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import AskFor, OpenedCase, Received, Reply
+from cloison.wire.plans import Plan, Why, portions
 from cloison.wire.status import error_of
 
 
@@ -118,6 +120,23 @@ def test_received_release_is_kept_sealed_and_labelled(federation: Federation, re
     assert label == ReceivedLabel(
         "cnav", "monthly_resources", "calculation", "caf-ppa", "decret-2025-1288"
     )
+
+
+def test_ask_received_again_after_it_was_destroyed_hands_nothing_back_and_no_file_has_it(
+    federation: Federation, ppa: Program, case: OpenedCase, reply: Reply
+) -> None:
+    node, item = federation.node(CAF), ppa.item(local(ppa.question(case)))
+    (first,), (again,) = ppa.put(item), ppa.put(item)
+    assert (again.receipt.entry, again.envelopes) == (first.receipt.entry, first.envelopes)
+    (envelope,) = first.envelopes
+    doomed = node.store.doomed_of_statement(reply.statement_hash)
+    desk = DestructionDesk(node)
+    desk._write_down(list(portions(Plan("caf-ppa", Why.EXPIRY), doomed, [])))
+    desk.finish()
+    files = federation.settings(CAF).state.rglob("*.sqlite*")
+    assert not [file.name for file in files if envelope[-64:] in file.read_bytes()]
+    (answer,) = ppa.put(item)
+    assert (answer.failure.reason, len(answer.envelopes)) == ("REPLAYED", 0)
 
 
 def test_ask_received_past_the_labels_end_is_served_no_more(
