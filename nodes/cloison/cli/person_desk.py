@@ -146,7 +146,8 @@ def erase(
     """Erase a person's trace key at a node: nothing tells any more which entries are about them.
 
     The ledger does not change, and is verified as before. It cannot be undone. Refused while a line
-    that they contest waits for an answer; cases and received data keep them until they end.
+    or an access that they contest waits for an answer. Cases keep them until they are over,
+    received data until their labels end.
 
     Example: cloison person erase caf --identity person.json --why erasure-ordered
     """

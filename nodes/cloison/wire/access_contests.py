@@ -84,13 +84,16 @@ class AccessContests:
 
     def of(self, person: bytes) -> dict[int, Words]:
         """What a person said and was answered, by the place of the entry that has its hash."""
-        query = "SELECT * FROM access_contest WHERE person = ?"
         found: dict[int, Words] = {}
-        for row in map(self._row, self._ask(query, person)):
+        for row in self.of_person(person):
             found[row.leaf_index] = row.said
             if row.answer is not None and row.answer_index is not None:
                 found[row.answer_index] = row.answer
         return found
+
+    def of_person(self, person: bytes) -> list[ContestedAccess]:
+        """The rows of one person, by row key."""
+        return [*map(self._row, self._ask("SELECT * FROM access_contest WHERE person = ?", person))]
 
     def one(self, leaf_index: int) -> ContestedAccess | None:
         """The row of an entry."""

@@ -94,7 +94,8 @@ class OperatorDesk:
 
         Raises:
             InputError: `BAD_NIR`, `MALFORMED`.
-            PeerError: `CONTESTATION_OPEN`: a declarant has still to be told, or to declare.
+            PeerError: `CONTESTATION_OPEN`: a declarant has still to be told, or to declare; or an
+                access they contest is not answered.
             StorageError: the vault or the ledger refused; asked again, it is done whole.
                 `ERASURE_PENDING`: somebody reads the vault or the store: a log still has what went.
         """
@@ -109,6 +110,12 @@ class OperatorDesk:
                 "CONTESTATION_OPEN",
                 "person: a line they contest is not answered yet",
                 "end it first: `cloison contestations BODY`, `--payer`, then `--maintain`",
+            )
+        if any(self._waits(one) for one in node.vault.access_contests.of_person(row)):
+            raise PeerError(
+                "CONTESTATION_OPEN",
+                "person: an access they contest is not answered yet",
+                "answer it first: `cloison person contested BODY`, then `cloison person answer`",
             )
         with node.vault.transaction():
             traces = node.vault.trace_keys([row], utc_day(now))
@@ -141,6 +148,10 @@ class OperatorDesk:
         index = self._node.index  # one whose entry a crash took was not acknowledged
         entered = index.first("contested", one.hash) is not None
         return entered and index.first("answered", one.hash) is None
+
+    def _waits(self, row: ContestedAccess) -> bool:
+        found = self._entry(row)
+        return found is not None and self._answer(found[2]) is None
 
     def _entry(self, row: ContestedAccess) -> tuple[int, entry_pb2.AccessContested, bytes] | None:
         """Time, content and leaf hash of the entry a row belongs to."""

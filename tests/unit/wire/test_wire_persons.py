@@ -425,6 +425,24 @@ def test_erase_unlinks_every_trace_and_the_ledger_verifies_as_before(
     assert salts == (0,)
 
 
+def test_erase_waits_for_the_answer_to_an_access_the_person_contests(
+    federation: Federation,
+) -> None:
+    ask(federation, ANNE)
+    reader = Reader(federation, ANNE)
+    reader.contest(next(reader.read().own).index, "Pas en mai.")
+    operator = OperatorDesk(federation.node(CNAV))
+    with pytest.raises(PeerError) as caught:
+        operator.erase(ANNE.nir, "erasure-ordered")
+    assert caught.value.reason == "CONTESTATION_OPEN"
+    assert federation.entries(CNAV, "trace_key_erased") == []
+    operator.erase(DENIS.nir, "erasure-ordered")
+    (waiting,) = operator.contested(everything=False)
+    operator.answer(waiting.leaf_index, "justified", "Pour votre demande de mai.")
+    operator.erase(ANNE.nir, "erasure-ordered")
+    assert not list(operator.contested(everything=True))
+
+
 def test_erase_of_one_person_leaves_the_others_linked(federation: Federation) -> None:
     ask(federation, ANNE)
     OperatorDesk(federation.node(CNAV)).erase(DENIS.nir, "deceased")
