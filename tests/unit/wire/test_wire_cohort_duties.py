@@ -1,8 +1,8 @@
 """What a cohort brought binds its asker as what a single question brought: destruction, notices."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import NoReturn, cast
 
@@ -21,6 +21,7 @@ from tests.federation import (
 )
 from tests.unit.wire.contesting import SAYS, item_of, send
 from tests.unit.wire.objecting import objection
+from tests.unit.wire.persons import Reader
 from tests.unit.wire.test_wire_cohort import Cohort, Request, only
 from tests.unit.wire.test_wire_destruction import destruction
 from tests.unit.wire.test_wire_received import Depositor
@@ -28,6 +29,7 @@ from tests.unit.wire.test_wire_received import Depositor
 from cloison.errors import CloisonError
 from cloison.exchange import limits
 from cloison.identity import cohort_salts
+from cloison.programs.person.compare import differences
 from cloison.v1 import statement_pb2
 from cloison.wire import cohort_requester, questions
 from cloison.wire.cohort_requester import Passing
@@ -35,6 +37,7 @@ from cloison.wire.destruction import DestructionDesk
 from cloison.wire.gateway import BATCH, Contest, Member, Reply
 from cloison.wire.notices import NoticeDesk
 from cloison.wire.plans import Why
+from cloison.wire.vault import Vault
 
 NOTICE = "first-contact"
 
@@ -262,3 +265,38 @@ def test_contest_of_a_line_of_nobody_in_the_cohort_is_refused(
         node.vault.objections.keep(node.row_key(ELSA.nir), "non-take-up", until)
     assert contest(outreach, salt) == "LINE_UNKNOWN"
     assert federation.entries(CNAV, "contested") == []
+
+
+# --- what the person is shown --------------------------------------------------------------------
+
+
+def shown(federation: Federation, hours: int) -> list[str]:
+    """How the two ledgers differ about the person, so long after."""
+    federation.clock.advance(hours=hours, seconds=1)
+    read = {body: Reader(federation, ELSA, body).read() for body in (CAF, CNAV)}
+    return differences(read)
+
+
+def test_differences_finds_a_body_that_hides_from_a_person_that_a_batch_came(
+    federation: Federation, outreach: Outreach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caf = federation.node(CAF).vault
+    real = Vault.trace_keys
+
+    def double(vault: Vault, rows: Sequence[bytes], day: date) -> list[bytes]:
+        persons = list(rows)
+        return [bytes([7]) * 32 for _ in persons] if vault is caf else real(vault, persons, day)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Vault, "trace_keys", double)
+        outreach.ask_all()
+    assert shown(federation, hours=0) == []
+    (found,) = shown(federation, hours=1)
+    assert "caf ne montre pas" in found
+
+
+def test_differences_of_honest_bodies_over_a_cohort_are_none(
+    federation: Federation, outreach: Outreach
+) -> None:
+    outreach.ask_all()
+    assert shown(federation, hours=2) == []
