@@ -7,14 +7,14 @@
 * `flag`: stands in the decision itself, which replay holds to the law.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cloison.audit.findings import Finding, Grade, Severity
 from cloison.audit.gathering import STORAGE_LIMITATION, Gathering, Kind
 from cloison.audit.period import DAY_MS, HOUR_MS
-from cloison.audit.rows import Question
+from cloison.audit.rows import Gone, Question
 from cloison.audit.scene import Scene
 from cloison.cases.outcomes import ClosedAs
 from cloison.exchange.obligations import EXPIRE, FLAG, HONOUR_OBJECTION, NOTICE
@@ -122,15 +122,26 @@ def _retention(scene: Scene, duties: Duties, gathering: Gathering) -> None:
     grace = scene.alarms.retention_grace_hours.value * HOUR_MS
     gone = {one.key: one.time for one in scene.tables.gone}
     activities = {one.statement_key: one.activity for one in scene.tables.asked}
-    batches = {(one.ledger, one.statement_key) for one in scene.tables.parts if one.came}
+    came = {(one.ledger, one.statement_key, one.batch) for one in scene.tables.parts if one.came}
+    batches = Counter((ledger, key) for ledger, key, _ in came)
+    of_cohorts: dict[tuple[str, int], list[Gone]] = defaultdict(list)
+    for row in scene.tables.gone if batches else ():
+        if (row.ledger, row.key) in batches:
+            of_cohorts[row.ledger, row.key].append(row)
     for one in scene.tables.received:
         due = one.label_until + grace
         if not one.permitted or not one.label_until or not scene.period.holds(due):
             continue
-        if not one.sealed_key and (one.ledger, one.statement_key) not in batches:
+        place = (one.ledger, one.statement_key)
+        if not one.sealed_key and place not in batches:
             continue  # a cohort that was cut before its first batch brought nothing to destroy
         duties.due[EXPIRE] += 1
-        if gone.get(one.statement_key, due + 1) > due:
+        kept = gone.get(one.statement_key, due + 1) > due
+        if place in batches:  # some may have gone before, for one person or case
+            kept = (
+                sum(row.releases for row in of_cohorts[place] if row.time <= due) < batches[place]
+            )
+        if kept:
             duties.unmet[EXPIRE] += 1
             activity = activities.get(one.statement_key, "")
             gathering.add(_RETENTION, activity, one, holder=one.holder)

@@ -255,11 +255,12 @@ def _deposited(tables: Tables, line: Line, deposited: entry_pb2.Deposited) -> No
 
 
 def _destroyed(tables: Tables, line: Line, destroyed: entry_pb2.Destroyed) -> None:
-    time = line.entry.entry_time_ms
-    for digest in (*destroyed.statement_hashes, *destroyed.case_leaf_hashes):
-        tables.gone.add(
-            Gone(line.ledger, line.index, time, destroyed.activity, destroyed.why, hash(digest))
-        )
+    place = (line.ledger, line.index, line.entry.entry_time_ms, destroyed.activity, destroyed.why)
+    releases = min(destroyed.releases, MOST) - len(destroyed.statement_hashes) + 1
+    for statement in destroyed.statement_hashes:
+        tables.gone.add(Gone(*place, hash(statement), releases))
+    for case in destroyed.case_leaf_hashes:
+        tables.gone.add(Gone(*place, hash(case), 0))
 
 
 def _objected(tables: Tables, line: Line, objected: entry_pb2.Objected) -> None:

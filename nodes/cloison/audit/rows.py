@@ -251,6 +251,8 @@ class Gone(NamedTuple):
     activity: str
     why: str
     key: int
+    releases: int
+    """Of a statement, at most: an entry counts the answers to all that it names together."""
 
 
 class Objection(NamedTuple):

@@ -266,11 +266,12 @@ class Passing:
         ]
         self._keep(answers, sent, leaves)
         # After its entry: what came in is in the ledger before it is said to be destroyed.
-        if node.vault.objections.any_of(sent.row_keys, [statement.question.purpose]):
-            DestructionDesk(node).arrived(statement.hash, Why.OBJECTION)
+        places = node.vault.objections.of(sent.row_keys, [statement.question.purpose])
+        if objected := [sent.row_keys[place] for place in places]:
+            DestructionDesk(node).arrived_together(statement.hash, Why.OBJECTION, objected)
             raise PeerError("OBJECTED", "cohort: a person objected meanwhile", "ask anew")
         if self._may_object and self._is_destroyed(sent):
-            DestructionDesk(node).arrived(statement.hash, Why.NO_ENTITLEMENT)
+            DestructionDesk(node).arrived_together(statement.hash, Why.NO_ENTITLEMENT, ())
             raise PeerError("CASE_CLOSED", "cohort: a case's data were destroyed meanwhile")
         self.done = sent.batches[-1].last
 

@@ -20,6 +20,7 @@ from cloison.law import Activity
 from cloison.law.durations import end_of
 from cloison.law.records import ObjectionRight
 from cloison.months import Month
+from cloison.store import Doomed
 from cloison.v1 import entry_pb2, receipt_pb2, store_service_pb2
 from cloison.wire.case_files import CaseFile
 from cloison.wire.demands import DESTRUCTION, OBJECTION, check_fresh, read_demand
@@ -183,9 +184,17 @@ class DestructionDesk:
 
     def arrived(self, statement_hash: bytes, why: Why) -> None:
         """Plans for an answer that came in when nobody may have it any more; `finish` ends it."""
+        self._doom(self._node.store.doomed_of_statement(statement_hash), why)
+
+    def arrived_together(self, statement_hash: bytes, why: Why, persons: Sequence[bytes]) -> None:
+        """As `arrived`, of all that a cohort brought; `persons` alone, row keys, are told why."""
         doomed = self._node.store.doomed_of_statement(statement_hash)
+        self._doom([one._replace(persons=()) for one in doomed], why, persons)
+
+    def _doom(self, doomed: Sequence[Doomed], why: Why, persons: Sequence[bytes] = ()) -> None:
         if doomed:
-            self._write_down(list(portions(Plan(doomed[0].activity, why), doomed, [])))
+            plan = Plan(doomed[0].activity, why, persons=tuple(persons))
+            self._write_down(list(portions(plan, doomed, [])))
 
     def expire(self) -> bool:
         """Destroys releases and deposits whose label ended; whether there may be more.

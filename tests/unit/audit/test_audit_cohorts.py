@@ -120,6 +120,24 @@ def test_batches_kept_past_their_label_are_found_and_what_never_came_is_not(
     assert "RETENTION_OVERDUE" not in dict(owed(cut, late))
 
 
+def test_one_batch_that_was_destroyed_does_not_stand_for_the_others(
+    federation: Federation, outreach: Outreach
+) -> None:
+    """Of two: the first went for a person; the second when the label ended, or not at all."""
+    ledgers, late = ledgers_of(federation), 372
+    (came,) = kinds(ledgers[CAF], "cohort_part")
+    second = entry_pb2.Entry()
+    second.CopyFrom(came.entry)
+    second.cohort_part.batch_index = 1
+    ledgers[CAF].append(line(CAF, came.ledger, 90, second.SerializeToString(deterministic=True)))
+    gone = entry_pb2.Destroyed(
+        activity="caf-outreach", statement_hashes=[outreach.statement_hash], releases=1
+    )
+    for index, kept in ((91, True), (92, False)):
+        ledgers[CAF].append(line(CAF, came.ledger, index, entry_of(gone, NOW)))
+        assert ("RETENTION_OVERDUE" in dict(owed(ledgers, late))) is kept
+
+
 # --- cases ---------------------------------------------------------------------------------------
 
 

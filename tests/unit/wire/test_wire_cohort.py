@@ -1024,6 +1024,7 @@ def test_cohort_of_which_a_person_objects_meanwhile_is_destroyed(
     DestructionDesk(federation.node(CAF)).finish()
     (entry,) = federation.entries(CAF, "destroyed")
     assert (entry.destroyed.why, entry.destroyed.releases) == ("objection", 2)
+    assert len(entry.destroyed.trace_keys) == 1  # the others objected to nothing
     assert federation.node(CAF).store.doomed_of_statement(entry.destroyed.statement_hashes[0]) == []
 
 
