@@ -114,9 +114,7 @@ def _question(
     said = concluded(decided.decision.SerializeToString(deterministic=True))
     facts, table, place = decided.facts, statement.table, _place(line)
     return Question(
-        place.ledger,
-        place.at,
-        place.time,
+        *place,
         hash(sha256(decided.signed.statement).digest()),
         statement.requester,
         statement.holder,
@@ -182,18 +180,15 @@ def _lost(tables: Tables, line: Line, lost: entry_pb2.Lost) -> None:
 
 
 def _part(tables: Tables, line: Line, part: entry_pb2.CohortPart) -> None:
-    ledger, index, time = line.ledger, line.index, line.entry.entry_time_ms
-    key = hash(part.statement_hash)
-    statement = tables.cohorts.get((ledger, key, part.received))
+    place, key = _place(line), hash(part.statement_hash)
+    statement = tables.cohorts.get((line.ledger, key, part.received))
     if statement is not None:
         _see(tables, line, statement, part.trace_keys)
     for leaf in () if part.received else part.case_leaf_hashes:
-        tables.under.add(Under(ledger, index, time, key, hash(leaf)))
+        tables.under.add(Under(*place, key, hash(leaf)))
     tables.parts.add(
         Part(
-            ledger,
-            index,
-            time,
+            *place,
             line.body,
             key,
             min(part.batch_index, MOST),
@@ -255,7 +250,7 @@ def _deposited(tables: Tables, line: Line, deposited: entry_pb2.Deposited) -> No
 
 
 def _destroyed(tables: Tables, line: Line, destroyed: entry_pb2.Destroyed) -> None:
-    place = (line.ledger, line.index, line.entry.entry_time_ms, destroyed.activity, destroyed.why)
+    place = (*_place(line), destroyed.activity, destroyed.why)
     releases = min(destroyed.releases, MOST) - len(destroyed.statement_hashes) + 1
     for statement in destroyed.statement_hashes:
         tables.gone.add(Gone(*place, hash(statement), releases))

@@ -5,6 +5,7 @@ INVARIANT: the queue is a projection of the ledger. `received` entries say what 
 """
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from cloison.errors import InputError, PeerError, shown
 from cloison.exchange import limits
@@ -114,7 +115,7 @@ class NoticeDesk:
                 yield statement.case_leaf_hash, since
             return
         index, cohort = self._node.index, statement.cohort
-        for batch in range(-(-cohort.size // cohort.batch_persons)):
+        for batch in range(ceil(cohort.size / cohort.batch_persons)):
             place = index.first("came", part_key(statement.hash, batch))
             if place is not None:
                 came = self._entry(place)

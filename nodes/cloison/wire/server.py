@@ -94,6 +94,8 @@ _EXPIRE_TICKS = 60
 _HEAR_SECONDS = 3600.0
 _LOAD_TIME = timedelta(days=1)
 _LONG_LOG_BYTES = 64 * 1024 * 1024
+_NAMING = (VAULT, INDEX)
+"""What tells whom entries are about."""
 _SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second node on the same port must fail, not share it
     ("grpc.max_concurrent_streams", 256),  # of one connection: the caller waits, nobody else does
@@ -306,7 +308,7 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
 
     Days that are over are closed, and contestations that a load answered. Every minute, and each
     second while there are more: what ended is destroyed, and entered so. Every minute: see
-    `forget`; once a day the oldest traces go; and what was deleted leaves the logs.
+    `forget`; once a day the oldest traces go; a second later what was deleted leaves the logs.
 
     Questions wait neither for a write-ahead log to be folded into its file nor for tiles to reach
     the disk: that is done beside them.
@@ -322,8 +324,11 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
         await asyncio.to_thread(fold_logs, files)
-        # Between calls, so that nobody writes: under load alone a log would never begin anew.
-        fold_logs([file for file in files if _log_bytes(file) > _LONG_LOG_BYTES], "TRUNCATE")
+        # Between calls, so that nobody writes: under load alone a log would never begin anew, and
+        # until it does it keeps what was deleted, which is zeros in the file.
+        emptied = _NAMING if ticks % _EXPIRE_TICKS == 0 else ()
+        long = [one for one in files if one.name in emptied or _log_bytes(one) > _LONG_LOG_BYTES]
+        fold_logs(long, "TRUNCATE")
         node.flush_failures()
         contestations.enter_answers()
         await days.close_beside()
@@ -339,8 +344,6 @@ async def _upkeep(node: Node, state: Path, stop: asyncio.Event) -> None:
         if ticks % _EXPIRE_TICKS == 0:
             forget(node)
             retention.daily()
-            # What went is zeros in the file, and stands in the log until that begins anew.
-            fold_logs([state / name for name in (VAULT, INDEX)], "TRUNCATE")
 
 
 def _expire(destruction: DestructionDesk) -> bool:

@@ -24,18 +24,23 @@ def entry(index: int) -> bytes:
     return f"entry {index}".encode()
 
 
+def append_all(log: Log) -> None:
+    """1,000 entries, settled, in two files."""
+    for start in range(0, ENTRIES, 100):
+        if start == 600:
+            log.settle()
+            log.begin_file()
+        log.append_many([entry(index) for index in range(start, start + 100)])
+    log.settle()
+
+
 @pytest.fixture
 def pruned(tmp_path: Path) -> Path:
     """A ledger of 1,000 entries, of which the first 512 are gone."""
     directory = tmp_path / "traces"
     Log.create(directory, SIGNER).close()
     with Log.open(directory, SIGNER) as log:
-        for start in range(0, ENTRIES, 100):
-            if start == 600:
-                log.settle()
-                log.begin_file()
-            log.append_many([entry(index) for index in range(start, start + 100)])
-        log.settle()
+        append_all(log)
         assert log.prunable(ENTRIES) == MINIMUM
         log.prune(MINIMUM)
     return directory
@@ -140,12 +145,7 @@ def test_index_keeps_no_byte_of_a_term_of_what_was_pruned(tmp_path: Path) -> Non
     Log.create(directory, SIGNER).close()
     with Log.open(directory, SIGNER) as log:
         index = LedgerIndex(path, log, by_hash)
-        for start in range(0, ENTRIES, 100):
-            if start == 600:
-                log.settle()
-                log.begin_file()
-            log.append_many([entry(index) for index in range(start, start + 100)])
-        log.settle()
+        append_all(log)
         index.catch_up()
         index.flush()
         log.prune(MINIMUM)

@@ -1,7 +1,6 @@
 """Whom digests are about: kept sealed, gone with the person or with the traces they open."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from tests.federation import ANNE, BRUNO, CAF, CNAV, DENIS, NOW, Federation, Pro
 from tests.unit.wire.persons import ask, next_day
 from tests.unit.wire.test_wire_cohort import Cohort, decide_as
 from tests.unit.wire.test_wire_retention import LATER, fill
+from tests.unit.wire.vaults import KEY
 
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, PeerError, StorageError
@@ -25,22 +25,9 @@ from cloison.wire.persons_servicers import PersonOperator
 from cloison.wire.retention import RetentionDesk
 from cloison.wire.vault import Vault
 
-KEY = b"v" * 32
 ONE, TWO, SEED = b"1" * 32, b"2" * 32, b"seed" * 8
 RUN = [ANNE.nir, BRUNO.nir, DENIS.nir]
 DIGESTS = [person_digest(salt, nir) for salt, nir in zip(cohort_salts(SEED, 3), RUN, strict=True)]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "vault.sqlite"
-
-
-@pytest.fixture
-def vault(path: Path) -> Iterator[Vault]:
-    opened = Vault(path, KEY, CAF)
-    yield opened
-    opened.close()
 
 
 def opened(vault: Vault, who: Someone) -> set[bytes]:

@@ -249,6 +249,16 @@ def test_vault_after_a_failed_sync_lets_nothing_leave(federation: Federation, pp
         federation.answer(CNAV, CAF, [second])
 
 
+def keep_up_a_little(node: Node, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
+
+    async def upkeep() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server._upkeep(node, state, asyncio.Event()), 0.2)
+
+    run(upkeep())
+
+
 def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
     federation: Federation, ppa: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,13 +268,7 @@ def test_upkeep_lets_no_write_ahead_log_grow_for_ever(
     log = state / "vault.sqlite-wal"
     assert log.stat().st_size > 0
     monkeypatch.setattr(server, "_LONG_LOG_BYTES", 0)
-    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
-
-    async def keep_up_a_little() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(server._upkeep(node, state, asyncio.Event()), 0.2)
-
-    run(keep_up_a_little())
+    keep_up_a_little(node, state, monkeypatch)
     assert log.stat().st_size == 0
 
 
@@ -279,14 +283,8 @@ def test_upkeep_leaves_what_was_deleted_in_no_log(
         node.vault.openings.keep(salt[:32], ANNE.nir, bytes(32), now)
     with node.vault.transaction():
         node.vault.openings.prune(now + timedelta(days=1))
-    monkeypatch.setattr(server, "_TICK_SECONDS", 0.001)
     monkeypatch.setattr(server, "_EXPIRE_TICKS", 1)
-
-    async def keep_up_a_little() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(server._upkeep(node, state, asyncio.Event()), 0.2)
-
-    run(keep_up_a_little())
+    keep_up_a_little(node, state, monkeypatch)
     assert not [file.name for file in state.glob("vault*") if salt[:32] in file.read_bytes()]
 
 

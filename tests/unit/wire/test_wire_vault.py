@@ -1,7 +1,6 @@
 """The vault's file: whose it is, what stands in clear, and rows moved from their place."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.federation import CAF, CNAV, NOW
+from tests.unit.wire.vaults import KEY
 
 from cloison.bodies import BodyId
 from cloison.errors import IntegrityError, StorageError
@@ -17,7 +17,6 @@ from cloison.months import Month
 from cloison.wire.case_files import CaseFile, CaseMember
 from cloison.wire.vault import Vault
 
-KEY = b"v" * 32
 MONTH = Month.of(2026, 3)
 ONE, TWO = b"1" * 32, b"2" * 32
 CASE = CaseFile(
@@ -32,18 +31,6 @@ CASE = CaseFile(
     closed=False,
     members=(CaseMember("applicant", Nir("285067500000113"), "Lémy", "1985-06-01", b"s" * 32),),
 )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "vault.sqlite"
-
-
-@pytest.fixture
-def vault(path: Path) -> Iterator[Vault]:
-    opened = Vault(path, KEY, CAF)
-    yield opened
-    opened.close()
 
 
 def alter(path: Path, sql: str, *values: bytes) -> None:

@@ -1,0 +1,3 @@
+"""A vault by itself, the requester's."""
+
+KEY = b"v" * 32
